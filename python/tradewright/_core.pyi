@@ -1,0 +1,20 @@
+"""The compiled core. Everything here has a Python wrapper; use that one."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# --- errors and runtime
+def error_codes() -> list[str]: ...
+def num_threads() -> int: ...
+def set_num_threads(threads: int) -> None: ...
+def request_stop(raised: bool) -> None: ...
+def spin(rows: int, panic_at: int | None = None) -> float: ...
+
+# --- split
+
+# --- loss
+
+# --- scan

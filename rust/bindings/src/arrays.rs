@@ -1,0 +1,119 @@
+//! numpy arrays as the core's views: nothing is copied, nothing is written.
+//!
+//! Read-only arrays (what polars and pandas 3 hand out) are as welcome as writable ones.
+
+use numpy::{Element, PyReadonlyArray1, PyReadonlyArrayDyn, PyUntypedArray, PyUntypedArrayMethods, ndarray};
+use pyo3::prelude::*;
+use tradewright_core::{Column, Strided};
+
+use crate::errors::data_error;
+
+/// A borrowed column of any type the scans understand; keeps the array alive while its view is used.
+pub(crate) enum AnyArray<'py> {
+    Bool(PyReadonlyArrayDyn<'py, bool>),
+    I8(PyReadonlyArrayDyn<'py, i8>),
+    I16(PyReadonlyArrayDyn<'py, i16>),
+    I32(PyReadonlyArrayDyn<'py, i32>),
+    I64(PyReadonlyArrayDyn<'py, i64>),
+    U8(PyReadonlyArrayDyn<'py, u8>),
+    U16(PyReadonlyArrayDyn<'py, u16>),
+    U32(PyReadonlyArrayDyn<'py, u32>),
+    U64(PyReadonlyArrayDyn<'py, u64>),
+    F32(PyReadonlyArrayDyn<'py, f32>),
+    F64(PyReadonlyArrayDyn<'py, f64>),
+}
+
+impl<'py> AnyArray<'py> {
+    fn borrow(array: &Bound<'py, PyAny>) -> PyResult<Self> {
+        macro_rules! first_match {
+            ($($variant:ident $type:ty),*) => {
+                $( if let Ok(view) = array.extract::<PyReadonlyArrayDyn<'py, $type>>() { return Ok(Self::$variant(view)); } )*
+            };
+        }
+        first_match!(F64 f64, F32 f32, I64 i64, Bool bool, I32 i32, I16 i16, I8 i8, U8 u8, U16 u16, U32 u32, U64 u64);
+        let what = match array.cast::<PyUntypedArray>() {
+            Ok(array) => format!("an array of dtype {}", array.dtype()),
+            Err(_) => format!("a {}", array.get_type().name()?),
+        };
+        Err(data_error(
+            array.py(),
+            format!("{what} cannot be scanned: pass numpy arrays of a native boolean, integer, float32 or float64 dtype"),
+        ))
+    }
+}
+
+/// The columns of a frame or a matrix, borrowed for one call.
+pub(crate) struct Columns<'py> {
+    arrays: Vec<AnyArray<'py>>,
+}
+
+impl<'py> Columns<'py> {
+    /// Borrows one 2-D array (C or F order, or any strides that do not run backwards), or a sequence of 1-D arrays.
+    pub(crate) fn borrow(source: &Bound<'py, PyAny>) -> PyResult<Self> {
+        let arrays = if source.cast::<PyUntypedArray>().is_ok() {
+            vec![AnyArray::borrow(source)?]
+        } else {
+            source.try_iter()?.map(|item| AnyArray::borrow(&item?)).collect::<PyResult<_>>()?
+        };
+        Ok(Self { arrays })
+    }
+
+    /// A view per column, in order; all of one length.
+    pub(crate) fn views(&self, py: Python<'_>) -> PyResult<Vec<Column<'_>>> {
+        let mut columns = Vec::new();
+        for array in &self.arrays {
+            macro_rules! push_views {
+                ($($variant:ident),*) => {
+                    match array { $( AnyArray::$variant(view) => {
+                        for strided in column_views(py, view)? { columns.push(Column::$variant(strided)); }
+                    } )* }
+                };
+            }
+            push_views!(Bool, I8, I16, I32, I64, U8, U16, U32, U64, F32, F64);
+        }
+        if let Some(first) = columns.first() {
+            let rows = first.len();
+            if let Some((index, column)) = columns.iter().enumerate().find(|(_, column)| column.len() != rows) {
+                return Err(data_error(py, format!("column {index} has {} rows, column 0 has {rows}: pass columns of one frame", column.len())));
+            }
+        }
+        Ok(columns)
+    }
+}
+
+/// The columns of a 1-D or 2-D array as strided views.
+fn column_views<'a, T: Element + Copy>(py: Python<'_>, array: &'a PyReadonlyArrayDyn<'_, T>) -> PyResult<Vec<Strided<'a, T>>> {
+    let view = array.as_array();
+    match view.ndim() {
+        1 => Ok(vec![strided(py, view.into_dimensionality::<ndarray::Ix1>().expect("one axis"))?]),
+        2 => {
+            let view = view.into_dimensionality::<ndarray::Ix2>().expect("two axes");
+            (0..view.ncols()).map(|j| strided(py, view.clone().index_axis_move(ndarray::Axis(1), j))).collect()
+        }
+        axes => Err(data_error(py, format!("an array of {axes} axes cannot be scanned: pass 1-D columns or one 2-D matrix"))),
+    }
+}
+
+#[allow(unsafe_code)]
+fn strided<'a, T: Copy>(py: Python<'_>, view: ndarray::ArrayView1<'a, T>) -> PyResult<Strided<'a, T>> {
+    let len = view.len();
+    let stride = view.strides()[0];
+    let step = match usize::try_from(stride) {
+        Ok(step) if step > 0 || len <= 1 => step,
+        // Reversed and broadcast views are rare; the Python layer copies them before they get here.
+        _ => return Err(data_error(py, format!("a view of stride {stride} cannot be scanned: pass numpy.ascontiguousarray(column)"))),
+    };
+    let reach = if len == 0 { 0 } else { (len - 1) * step + 1 };
+    // SAFETY: ndarray guarantees the values at 0, step, …, (len-1)*step from its pointer; all lie inside one
+    // allocation of T that the borrowed array keeps alive and unwritten for 'a, and every byte between them is
+    // initialised memory of the same allocation.
+    let data = unsafe { std::slice::from_raw_parts(view.as_ptr(), reach) };
+    Ok(Strided::new(data, step, len))
+}
+
+/// A contiguous slice of a 1-D array, or an error that names the argument.
+pub(crate) fn slice<'a, T: Element>(py: Python<'_>, name: &str, array: &'a PyReadonlyArray1<'_, T>) -> PyResult<&'a [T]> {
+    array
+        .as_slice()
+        .map_err(|_| data_error(py, format!("{name} must be contiguous: pass numpy.ascontiguousarray({name})")))
+}

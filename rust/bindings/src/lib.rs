@@ -1,0 +1,28 @@
+//! The Python face of `tradewright-core`: views in, arrays out, no mathematics.
+//!
+//! Every function goes through [`detach::run`], which lets other Python threads work, honours Ctrl-C and turns
+//! a panic into an exception.
+// PyO3's macros generate public items whose documentation is the Python docstring.
+#![allow(missing_docs, clippy::needless_pass_by_value)]
+
+mod arrays;
+mod detach;
+mod errors;
+mod runtime;
+
+use pyo3::prelude::*;
+
+#[pymodule(gil_used = false)]
+mod _core {
+    // errors and runtime
+    #[pymodule_export]
+    use crate::errors::error_codes;
+    #[pymodule_export]
+    use crate::runtime::{num_threads, request_stop, set_num_threads, spin};
+
+    // split
+
+    // loss
+
+    // scan
+}

@@ -1,0 +1,111 @@
+//! Every error the core can raise, in one table.
+//!
+//! A row of the table is a variant with typed fields, a stable code for programs, the family it belongs to
+//! and a message for people. The message says what is wrong, where, and what to do; the binding crate hands
+//! the code, the family and the message to Python in one place.
+
+use std::fmt;
+
+/// What the caller did wrong, coarsely; the binding crate maps each kind to one Python exception class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// A value is out of the range its parameter allows.
+    Parameter,
+    /// The data handed in breaks the contract (a missing value, an impossible order, a wrong length).
+    Data,
+    /// A split cannot be made from this data with these settings.
+    Split,
+    /// Purging and embargo left a fold without train rows.
+    EmptyTrain,
+    /// A loss cannot be computed from these values.
+    Loss,
+    /// The computation was stopped from outside (Ctrl-C).
+    Interrupted,
+}
+
+macro_rules! error_table {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident { $($field:ident : $type:ty),* $(,)? } $kind:ident $code:literal $message:literal
+    )*) => {
+        /// An error of the core. See the module for how the table is read.
+        #[derive(Debug, Clone, PartialEq)]
+        #[non_exhaustive]
+        pub enum Error { $( $(#[$doc])* #[allow(missing_docs)] $name { $($field: $type),* } ),* }
+
+        impl Error {
+            /// Every code the core can raise, in the order of the table.
+            pub const CODES: &'static [&'static str] = &[$($code),*];
+
+            /// The stable code of this error, for programs.
+            #[must_use]
+            pub fn code(&self) -> &'static str {
+                match self { $( Self::$name { .. } => $code ),* }
+            }
+
+            /// The family of this error.
+            #[must_use]
+            pub fn kind(&self) -> ErrorKind {
+                match self { $( Self::$name { .. } => ErrorKind::$kind ),* }
+            }
+
+            /// The typed fields by name, as text: what a program reads instead of parsing the message.
+            #[must_use]
+            pub fn fields(&self) -> Vec<(&'static str, String)> {
+                match self { $( Self::$name { $($field),* } => vec![$((stringify!($field), $field.to_string())),*] ),* }
+            }
+        }
+
+        impl fmt::Display for Error {
+            #[allow(unused_variables)]
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self { $( Self::$name { $($field),* } => write!(f, $message) ),* }
+            }
+        }
+    };
+}
+
+error_table! {
+    /// The caller asked for the work to stop.
+    Interrupted {} Interrupted "interrupted"
+        "interrupted"
+    /// Two arrays that describe the same rows differ in length.
+    LengthMismatch { name: String, got: usize, expected: usize } Data "data.length_mismatch"
+        "{name} has {got} rows, expected {expected}: pass arrays that describe the same rows"
+    /// There is nothing to work on.
+    Empty { name: String } Data "data.empty"
+        "{name} is empty: pass at least one row"
+    /// A parameter is outside of what it allows.
+    Parameter { name: String, value: String, hint: String } Parameter "parameter.invalid"
+        "{name}={value} is not allowed: {hint}"
+    /// A label ends before it begins.
+    LabelEndBeforeTime { row: usize } Data "data.label_end_before_time"
+        "row {row}: label_end is earlier than time; a label cannot end before its row exists. Check the column, or drop the row"
+}
+
+impl std::error::Error for Error {}
+
+/// The result of every fallible function of the core.
+pub type Result<T> = std::result::Result<T, Error>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_lowercase() {
+        let mut codes = Error::CODES.to_vec();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), Error::CODES.len());
+        assert!(codes.iter().all(|code| code.chars().all(|c| c.is_ascii_lowercase() || c == '.' || c == '_')));
+    }
+
+    #[test]
+    fn message_names_the_fields() {
+        let error = Error::LengthMismatch { name: "label_end".into(), got: 3, expected: 5 };
+        assert_eq!(error.to_string(), "label_end has 3 rows, expected 5: pass arrays that describe the same rows");
+        assert_eq!(error.fields(), vec![("name", "label_end".into()), ("got", "3".into()), ("expected", "5".into())]);
+        assert_eq!(error.code(), "data.length_mismatch");
+    }
+}
