@@ -9,22 +9,17 @@ Names are imported when first used; ``import tradewright`` itself loads numpy on
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
-
-import numpy as np  # noqa: F401  numpy is the one library every part of the package needs
+from typing import Any
 
 from tradewright import errors
 from tradewright.errors import *  # noqa: F403  every error class is public here
-
-if TYPE_CHECKING:
-    from tradewright._public import *  # noqa: F403  for type checkers and editors
 
 __version__ = "0.1.0"
 
 #: Public name → the module that defines it.
 _LAZY = {
     "Panel": "panel",
-    "datasets": "",
+    "datasets": "",  # a package, not a name in one
     # splitting
     "Fold": "splitting",
     "PurgedKFold": "splitting",
