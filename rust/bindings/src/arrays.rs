@@ -37,7 +37,9 @@ impl<'py> AnyArray<'py> {
         };
         Err(data_error(
             array.py(),
-            format!("{what} cannot be scanned: pass numpy arrays of a native boolean, integer, float32 or float64 dtype"),
+            format!(
+                "{what} cannot be scanned: pass numpy arrays of a native boolean, integer, float32 or float64 dtype"
+            ),
         ))
     }
 }
@@ -74,7 +76,10 @@ impl<'py> Columns<'py> {
         if let Some(first) = columns.first() {
             let rows = first.len();
             if let Some((index, column)) = columns.iter().enumerate().find(|(_, column)| column.len() != rows) {
-                return Err(data_error(py, format!("column {index} has {} rows, column 0 has {rows}: pass columns of one frame", column.len())));
+                return Err(data_error(
+                    py,
+                    format!("column {index} has {} rows, column 0 has {rows}: pass columns of one frame", column.len()),
+                ));
             }
         }
         Ok(columns)
@@ -82,7 +87,10 @@ impl<'py> Columns<'py> {
 }
 
 /// The columns of a 1-D or 2-D array as strided views.
-fn column_views<'a, T: Element + Copy>(py: Python<'_>, array: &'a PyReadonlyArrayDyn<'_, T>) -> PyResult<Vec<Strided<'a, T>>> {
+fn column_views<'a, T: Element + Copy>(
+    py: Python<'_>,
+    array: &'a PyReadonlyArrayDyn<'_, T>,
+) -> PyResult<Vec<Strided<'a, T>>> {
     let view = array.as_array();
     match view.ndim() {
         1 => Ok(vec![strided(py, view.into_dimensionality::<ndarray::Ix1>().expect("one axis"))?]),
@@ -90,7 +98,10 @@ fn column_views<'a, T: Element + Copy>(py: Python<'_>, array: &'a PyReadonlyArra
             let view = view.into_dimensionality::<ndarray::Ix2>().expect("two axes");
             (0..view.ncols()).map(|j| strided(py, view.clone().index_axis_move(ndarray::Axis(1), j))).collect()
         }
-        axes => Err(data_error(py, format!("an array of {axes} axes cannot be scanned: pass 1-D columns or one 2-D matrix"))),
+        axes => Err(data_error(
+            py,
+            format!("an array of {axes} axes cannot be scanned: pass 1-D columns or one 2-D matrix"),
+        )),
     }
 }
 
@@ -101,7 +112,12 @@ fn strided<'a, T: Copy>(py: Python<'_>, view: ndarray::ArrayView1<'a, T>) -> PyR
     let step = match usize::try_from(stride) {
         Ok(step) if step > 0 || len <= 1 => step,
         // Reversed and broadcast views are rare; the Python layer copies them before they get here.
-        _ => return Err(data_error(py, format!("a view of stride {stride} cannot be scanned: pass numpy.ascontiguousarray(column)"))),
+        _ => {
+            return Err(data_error(
+                py,
+                format!("a view of stride {stride} cannot be scanned: pass numpy.ascontiguousarray(column)"),
+            ));
+        }
     };
     let reach = if len == 0 { 0 } else { (len - 1) * step + 1 };
     // SAFETY: ndarray guarantees the values at 0, step, …, (len-1)*step from its pointer; all lie inside one
@@ -112,7 +128,11 @@ fn strided<'a, T: Copy>(py: Python<'_>, view: ndarray::ArrayView1<'a, T>) -> PyR
 }
 
 /// A contiguous slice of a 1-D array, or an error that names the argument.
-pub(crate) fn slice<'a, T: Element>(py: Python<'_>, name: &str, array: &'a PyReadonlyArray1<'_, T>) -> PyResult<&'a [T]> {
+pub(crate) fn slice<'a, T: Element>(
+    py: Python<'_>,
+    name: &str,
+    array: &'a PyReadonlyArray1<'_, T>,
+) -> PyResult<&'a [T]> {
     array
         .as_slice()
         .map_err(|_| data_error(py, format!("{name} must be contiguous: pass numpy.ascontiguousarray({name})")))

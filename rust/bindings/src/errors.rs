@@ -42,7 +42,8 @@ pub(crate) fn to_python(py: Python<'_>, error: &Error) -> PyErr {
     if error.kind() == ErrorKind::Interrupted {
         return PyKeyboardInterrupt::new_err(());
     }
-    build(py, class_name(error.kind()), error.to_string(), error.code(), &error.fields()).unwrap_or_else(|failure| failure)
+    build(py, class_name(error.kind()), error.to_string(), error.code(), &error.fields())
+        .unwrap_or_else(|failure| failure)
 }
 
 /// The exception for bad arguments found by the binding layer itself.
@@ -52,7 +53,9 @@ pub(crate) fn data_error(py: Python<'_>, message: String) -> PyErr {
 
 /// The exception for a bug of ours that would otherwise have been a panic.
 pub(crate) fn internal_error(py: Python<'_>, message: &str) -> PyErr {
-    let text = format!("internal error in tradewright: {message}. This is a bug; please report it with the call that caused it");
+    let text = format!(
+        "internal error in tradewright: {message}. This is a bug; please report it with the call that caused it"
+    );
     build(py, "InternalError", text, "internal", &[]).unwrap_or_else(|failure| failure)
 }
 

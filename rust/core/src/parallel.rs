@@ -108,11 +108,7 @@ pub fn num_threads() -> usize {
 /// Replaces the pool by one of `threads` threads; work under way finishes on the old one.
 pub fn set_num_threads(threads: usize) -> Result<()> {
     if threads == 0 {
-        return Err(Error::Parameter {
-            name: "num_threads".into(),
-            value: "0".into(),
-            hint: "pass at least 1".into(),
-        });
+        return Err(Error::Parameter { name: "num_threads".into(), value: "0".into(), hint: "pass at least 1".into() });
     }
     let fresh = build(threads);
     *process_pool().pool.lock().unwrap_or_else(PoisonError::into_inner) = Some(fresh);
