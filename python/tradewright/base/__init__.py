@@ -1,0 +1,22 @@
+"""The contracts of a model, of its training loop and of a callback; everything above is written against these."""
+
+from __future__ import annotations
+
+from tradewright.base.callback import Callback, MetricSink, TrainerView
+from tradewright.base.loop import LoopObserver, SilentObserver, TrainState
+from tradewright.base.metadata import ModelMetadata
+from tradewright.base.model import BaseModel, ModelState
+from tradewright.base.samples import Samples
+
+__all__ = [
+    "BaseModel",
+    "Callback",
+    "LoopObserver",
+    "MetricSink",
+    "ModelMetadata",
+    "ModelState",
+    "Samples",
+    "SilentObserver",
+    "TrainState",
+    "TrainerView",
+]

@@ -1,0 +1,180 @@
+"""One generic registry, used for models, losses and optimizers."""
+
+from __future__ import annotations
+
+import builtins
+import difflib
+import importlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any, Generic, TypeVar, cast
+
+from tradewright._optional import is_available, missing
+from tradewright.errors import RegistryError, UnknownNameError
+
+__all__ = ["Registry"]
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    target: Callable[..., Any] | str
+    tags: frozenset[str]
+    requires: tuple[str, ...]
+
+
+class Registry(Generic[T]):
+    """Names for things that can be made: classes, or factories that return an instance.
+
+    Parameters
+    ----------
+    kind : str
+        What the names stand for, as it appears in messages: ``"model"``.
+    entry_points : str, optional
+        The entry-point group in which other packages announce their own entries.
+
+    Examples
+    --------
+    >>> shapes = Registry[object]("shape")
+    >>> @shapes.register("circle", tags=["round"], aliases=["disc"])
+    ... class Circle:
+    ...     def __init__(self, radius=1.0):
+    ...         self.radius = radius
+    >>> shapes.create("disc", radius=2.0).radius
+    2.0
+    >>> shapes.list(), shapes.search("round")
+    (['circle'], ['circle'])
+    >>> shapes.create("circel")
+    Traceback (most recent call last):
+    tradewright.errors.UnknownNameError: no shape is called 'circel'; did you mean 'circle'?
+    """
+
+    def __init__(self, kind: str, *, entry_points: str | None = None) -> None:
+        self.kind = kind
+        self._entry_points = entry_points
+        self._entries: dict[str, _Entry] = {}
+        self._aliases: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"<registry of {len(self._entries)} {self.kind} names>"
+
+    def __contains__(self, name: object) -> bool:
+        self._discover()
+        return name in self._entries or name in self._aliases
+
+    def register(
+        self,
+        name: str,
+        target: Callable[..., T] | str | None = None,
+        *,
+        aliases: Iterable[str] = (),
+        tags: Iterable[str] = (),
+        requires: Iterable[str] = (),
+    ) -> Callable[[F], F]:
+        """Register a class or factory under ``name``; a decorator, or a call with a ``target``.
+
+        Parameters
+        ----------
+        name : str
+            The name to register.
+        target : callable or str, optional
+            What to make; a string ``"pkg.mod:Class"`` is imported when first used.
+        aliases : iterable of str
+            Further names of the same entry.
+        tags : iterable of str
+            What :meth:`search` finds it by.
+        requires : iterable of str
+            Import names of optional libraries without which the entry cannot be made.
+
+        Raises
+        ------
+        RegistryError
+            When one of the names is taken.
+        """
+        aliases = tuple(aliases)
+
+        def add(made: Callable[..., Any] | str) -> None:
+            for taken in (name, *aliases):
+                if taken in self._entries or taken in self._aliases:
+                    raise RegistryError(
+                        f"the {self.kind} name {taken!r} is taken; choose another name",
+                        code="registry.duplicate",
+                        name=taken,
+                    )
+            self._entries[name] = _Entry(made, frozenset(tags), tuple(requires))
+            self._aliases.update(dict.fromkeys(aliases, name))
+
+        def decorate(made: F) -> F:
+            add(made)
+            return made
+
+        if target is not None:
+            add(target)
+        return decorate
+
+    def get(self, name: str) -> Callable[..., T]:
+        """Return the class or factory called ``name``.
+
+        Raises
+        ------
+        UnknownNameError
+            When there is none; also a ValueError. The message lists the nearest names.
+        MissingExtraError
+            When the entry needs a library that is not installed.
+        """
+        entry = self._entry(name)
+        for module in entry.requires:
+            if not is_available(module):
+                raise missing(module, f"the {self.kind} {name!r}")
+        if isinstance(entry.target, str):
+            module_name, _, attribute = entry.target.partition(":")
+            made = getattr(importlib.import_module(module_name), attribute)
+            self._entries[self._aliases.get(name, name)] = _Entry(made, entry.tags, entry.requires)
+            return cast("Callable[..., T]", made)
+        return cast("Callable[..., T]", entry.target)
+
+    def create(self, name: str, /, **params: Any) -> T:
+        """Make an instance: ``get(name)(**params)``."""
+        return self.get(name)(**params)
+
+    def unavailable(self) -> dict[str, str]:
+        """Return the entries that cannot be made here, with the reason."""
+        self._discover()
+        return {
+            name: str(missing(module, f"the {self.kind} {name!r}"))
+            for name, entry in sorted(self._entries.items())
+            for module in entry.requires[:1]
+            if not is_available(module)
+        }
+
+    def search(self, tag: str) -> builtins.list[str]:
+        """Return the names that carry ``tag``, sorted."""
+        self._discover()
+        return sorted(name for name, entry in self._entries.items() if tag in entry.tags)
+
+    def list(self) -> builtins.list[str]:
+        """Return all names without aliases, sorted."""
+        self._discover()
+        return sorted(self._entries)
+
+    def _entry(self, name: str) -> _Entry:
+        self._discover()
+        entry = self._entries.get(self._aliases.get(name, name))
+        if entry is not None:
+            return entry
+        known = [*self._entries, *self._aliases]
+        near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known names: {', '.join(sorted(known))}"
+        raise UnknownNameError(f"no {self.kind} is called {name!r}; {hint}", code="registry.unknown", name=name, near=near)
+
+    def _discover(self) -> None:
+        """Add what other installed packages announce, once; a name of ours is never replaced."""
+        if self._entry_points is None:
+            return
+        group, self._entry_points = self._entry_points, None
+        for point in metadata.entry_points(group=group):
+            if point.name not in self._entries and point.name not in self._aliases:
+                self._entries[point.name] = _Entry(point.value, frozenset({"plugin"}), ())
