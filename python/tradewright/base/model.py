@@ -1,0 +1,337 @@
+"""The contract every model keeps, whatever library is behind it."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from os import PathLike
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tradewright.base.loop import LoopObserver, SilentObserver
+from tradewright.base.metadata import ModelMetadata, Task
+from tradewright.base.samples import FloatDtype, Samples
+from tradewright.bundle import Bundle, read_bundle, write_bundle
+from tradewright.errors import DataError, FormatMismatchError, NotFittedError, ParameterError
+from tradewright.runtime.environment import git_sha, library_versions
+
+__all__ = ["BaseModel", "ModelState"]
+
+
+@dataclass(frozen=True, eq=False)
+class ModelState:
+    """A model's weights at one turn of its loop, kept in memory.
+
+    Parameters
+    ----------
+    epoch : int
+        The turn the weights are of, from 0.
+    weights : object
+        Whatever the back end needs to go back there; opaque to everyone else.
+    """
+
+    epoch: int
+    weights: Any
+
+
+class BaseModel(ABC):
+    """A model that is fitted on a table, predicts, and is saved and loaded without pickle.
+
+    Subclasses fill in the underscored methods; the public ones are final and do what is the same everywhere: bringing
+    the input into shape, checking feature names, keeping the metadata.
+
+    Attributes
+    ----------
+    framework : str
+        The library behind the model; also what its bundle payload is named after.
+    metadata : ModelMetadata
+        The facts of the last fit.
+    """
+
+    framework: ClassVar[str]
+    #: The dtype the back end computes in; None keeps what the caller brought.
+    _dtype: ClassVar[FloatDtype | None] = None
+    _metadata: ModelMetadata | None = None
+
+    # --- what a back end fills in ---------------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def task(self) -> Task:
+        """Whether the model predicts numbers or classes."""
+
+    @property
+    @abstractmethod
+    def hyperparameters(self) -> Mapping[str, Any]:
+        """The parameters of the fit, flat, as plain JSON values."""
+
+    @property
+    def seed(self) -> int | None:
+        """The seed the model was built with; None lets the trainer choose."""
+        return None
+
+    @property
+    def device(self) -> str:
+        """The device the model computes on."""
+        return "cpu"
+
+    @property
+    def classes(self) -> tuple[Any, ...] | None:
+        """The classes of a fitted classifier, ascending."""
+        return None
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """The distributions whose versions belong into the metadata."""
+        return (self.framework,)
+
+    @abstractmethod
+    def _fit_loop(self, train: Samples, val: Samples | None, observer: LoopObserver, seed: int | None) -> None:
+        """Train from scratch; report every turn to ``observer`` and end when it says so."""
+
+    @abstractmethod
+    def _predict(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Predict numbers, or labels for a classifier."""
+
+    @abstractmethod
+    def snapshot(self) -> ModelState | None:
+        """Return the weights as they are now; None where there is nothing to go back to (one-shot fits)."""
+
+    @abstractmethod
+    def restore(self, state: ModelState) -> None:
+        """Go back to the weights of a snapshot of this very fit."""
+
+    @abstractmethod
+    def _to_payloads(self) -> tuple[str, dict[str, bytes]]:
+        """Return the payload format and the payloads of the fitted model."""
+
+    @abstractmethod
+    def _config(self) -> dict[str, Any]:
+        """Return what :meth:`_from_bundle` needs beside the payloads, as plain JSON values."""
+
+    @classmethod
+    @abstractmethod
+    def _from_bundle(cls, config: Mapping[str, Any], payload_format: str, payloads: Mapping[str, bytes]) -> Self:
+        """Rebuild the fitted model from what :meth:`_config` and :meth:`_to_payloads` returned."""
+
+    # --- the public face ------------------------------------------------------------------------------------------
+
+    @property
+    def metadata(self) -> ModelMetadata:
+        """The facts of the last fit.
+
+        Raises
+        ------
+        NotFittedError
+            Before the first fit.
+        """
+        return self._fitted()
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the model can predict."""
+        return self._metadata is not None
+
+    @property
+    def feature_importances_(self) -> NDArray[np.float64] | None:
+        """One importance per feature, not negative, summing to 1; None where the model has none."""
+        return None
+
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        sample_weight: ArrayLike | None = None,
+        eval_set: Any = None,
+        groups: ArrayLike | None = None,
+        assets: ArrayLike | None = None,
+    ) -> Self:
+        """Fit the model, without callbacks.
+
+        Parameters
+        ----------
+        X : Panel, polars or pandas frame, or array of shape (n_rows, n_features)
+            The train rows; a Panel brings its own labels.
+        y : array-like, shape (n_rows,)
+            The labels.
+        sample_weight : array-like, shape (n_rows,), optional
+            Weights, not negative.
+        eval_set : tuple (X, y) or Panel, optional
+            Rows whose loss is computed each epoch or round; they don't change the fit.
+        groups, assets : array-like, shape (n_rows,), optional
+            Date and asset ids, for losses that need them.
+
+        Returns
+        -------
+        self
+        """
+        train = Samples.collect(
+            X, y, dtype=self._dtype, sample_weight=sample_weight, groups=groups, assets=assets
+        )
+        val = None
+        if eval_set is not None:
+            pair = eval_set[0] if isinstance(eval_set, list) else eval_set
+            X_val, y_val = pair if isinstance(pair, tuple) else (pair, None)
+            val = Samples.collect(X_val, y_val, expected=train.feature_names, dtype=self._dtype)
+        return self.fit_samples(train, val)
+
+    def fit_samples(
+        self,
+        train: Samples,
+        val: Samples | None = None,
+        *,
+        observer: LoopObserver | None = None,
+        seed: int | None = None,
+    ) -> Self:
+        """Fit on rows that are already in shape, watched by ``observer``: what :meth:`fit` and the trainer call.
+
+        A seed given to the model itself goes before ``seed``.
+        """
+        _check_labels(train, "train")
+        if val is not None:
+            _check_labels(val, "validation")
+        self._metadata = None
+        seed = self.seed if self.seed is not None else seed
+        started = time.perf_counter()
+        self._fit_loop(train, val, observer or SilentObserver(), seed)
+        self._metadata = ModelMetadata(
+            model_class=type(self).__name__,
+            framework=self.framework,
+            task=self.task,
+            hyperparameters=dict(self.hyperparameters),
+            feature_names=train.feature_names,
+            feature_dtypes=train.feature_dtypes,
+            classes=self.classes,
+            n_rows=len(train),
+            n_val_rows=0 if val is None else len(val),
+            training_seconds=time.perf_counter() - started,
+            library_versions=library_versions("tradewright", "numpy", *self.libraries),
+            seed=seed,
+            device=self.device,
+            git_sha=git_sha(),
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        return self
+
+    def predict(self, X: Any, *, rows: Any = None) -> NDArray[Any]:
+        """Predict numbers (regression) or labels (classification).
+
+        Parameters
+        ----------
+        X : Panel, polars or pandas frame, or array of shape (n_rows, n_features)
+            Columns are found by name, in any order; further columns are ignored. A plain array has no names: its
+            width must match.
+        rows : Rows or index array, optional
+            For a Panel: the rows to predict, in ascending order.
+
+        Returns
+        -------
+        ndarray, shape (n_rows,)
+
+        Raises
+        ------
+        NotFittedError, FeatureMismatchError
+            Before the first fit; when columns are missing.
+        """
+        return self._predict(self._features(X, rows))
+
+    def clone(self) -> Self:
+        """Return an unfitted copy with the same parameters."""
+        from sklearn.base import clone  # noqa: PLC0415
+
+        copy: Self = clone(self)
+        return copy
+
+    def stamp(self, **facts: Any) -> None:
+        """Add facts to the metadata (digests, fold, ranges): what the trainer knows and the model cannot."""
+        self._metadata = dataclasses.replace(self._fitted(), **facts)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the fitted model as one bundle file, atomically, without pickle.
+
+        Raises
+        ------
+        NotFittedError
+            Before the first fit. The file at ``path`` is then untouched.
+        """
+        payload_format, payloads = self._to_payloads()
+        write_bundle(path, self.manifest(payload_format), payloads)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Self:
+        """Read a bundle written by :meth:`save`; digests are verified before any parser sees a byte.
+
+        Raises
+        ------
+        FormatMismatchError
+            When the bundle holds another class of model.
+        ModelLoadError
+            When the file is damaged or not a bundle; see its subclasses.
+        """
+        return cls.from_bundle(read_bundle(path))
+
+    def manifest(self, payload_format: str) -> dict[str, Any]:
+        """Return the manifest of a bundle of this model, without the digests, which the writer adds."""
+        return {
+            "model_class": type(self).__name__,
+            "payload_format": payload_format,
+            "config": self._config(),
+            "metadata": self._fitted().to_dict(),
+        }
+
+    @classmethod
+    def from_bundle(cls, bundle: Bundle) -> Self:
+        """Rebuild the model of a verified bundle."""
+        name = bundle.manifest.get("model_class")
+        if name != cls.__name__:
+            raise FormatMismatchError(
+                f"the bundle holds a {name}, not a {cls.__name__}: use tradewright.load_model, which finds the class",
+                code="bundle.model_class",
+                got=name,
+                expected=cls.__name__,
+            )
+        model = cls._from_bundle(bundle.manifest["config"], bundle.manifest["payload_format"], bundle.payloads)
+        model._metadata = ModelMetadata.from_dict(bundle.manifest["metadata"])
+        return model
+
+    def _fitted(self) -> ModelMetadata:
+        if self._metadata is None:
+            raise NotFittedError(
+                f"this {type(self).__name__} is not fitted: call fit, or train it with a ModelTrainer",
+                code="model.not_fitted",
+            )
+        return self._metadata
+
+    def _features(self, X: Any, rows: Any = None) -> NDArray[Any]:
+        names = self._fitted().feature_names
+        return Samples.collect(X, rows=rows, expected=names, dtype=self._dtype).X
+
+
+def _check_labels(samples: Samples, which: str) -> None:
+    """Refuse labels and weights no back end can use; each library would say it differently, or not at all."""
+    y, weight = samples.y, samples.sample_weight
+    if y is None:
+        raise ParameterError(f"the {which} rows have no labels: pass y", code="data.no_labels")
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        row = int(np.flatnonzero(~np.isfinite(y))[0])
+        count = int((~np.isfinite(y)).sum())
+        raise DataError(
+            f"{count} of {len(y)} {which} labels are NaN or infinite, the first at row {row}: drop those rows",
+            code="data.label_not_finite",
+            row=row,
+            count=count,
+        )
+    if weight is not None and (not np.isfinite(weight).all() or (weight < 0).any()):
+        row = int(np.flatnonzero(~(weight >= 0) | ~np.isfinite(weight))[0])
+        raise DataError(
+            f"{which} row {row} has sample_weight {weight[row]}: weights must be finite and not negative",
+            code="data.weight",
+            row=row,
+        )

@@ -1,0 +1,186 @@
+"""Rows on their way into a model: one matrix with names, whatever the caller brought."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tradewright.errors import DataError, EmptyDataError, FeatureMismatchError
+from tradewright.panel import Panel
+
+__all__ = ["Samples"]
+
+FloatDtype = Literal["float32", "float64"]
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Rows of features with their labels and weights, ready for a back end.
+
+    Parameters
+    ----------
+    X : ndarray of float32 or float64, shape (n_rows, n_features)
+        The features. The caller's own array where that already is such a matrix (a view), else one copy.
+    feature_names : tuple of str
+        A name per column; ``x0``, ``x1``, … when the caller's table has none.
+    feature_dtypes : tuple of str
+        The dtypes the columns came in.
+    named : bool
+        Whether the names are the caller's.
+    y, sample_weight : ndarray or None, shape (n_rows,)
+        Labels (any dtype) and weights (float64).
+    groups, assets : ndarray or None, shape (n_rows,)
+        Date ids and asset ids, for losses that need them.
+    """
+
+    X: NDArray[Any]
+    feature_names: tuple[str, ...]
+    feature_dtypes: tuple[str, ...]
+    named: bool
+    y: NDArray[Any] | None = None
+    sample_weight: NDArray[np.float64] | None = None
+    groups: NDArray[Any] | None = None
+    assets: NDArray[Any] | None = None
+
+    def __len__(self) -> int:
+        return int(self.X.shape[0])
+
+    @classmethod
+    def collect(
+        cls,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        rows: Any = None,
+        expected: Sequence[str] | None = None,
+        dtype: FloatDtype | None = None,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        assets: ArrayLike | None = None,
+    ) -> Samples:
+        """Bring any input into one matrix.
+
+        Parameters
+        ----------
+        X : Panel, polars or pandas frame, or array of shape (n_rows, n_features)
+            The rows. A Panel brings its own labels, weights, dates and assets.
+        y, sample_weight, groups, assets : array-like, optional
+            Shape (n_rows,). For a Panel they replace the panel's own.
+        rows : Rows or index array, optional
+            For a Panel: the rows to take, in ascending order.
+        expected : sequence of str, optional
+            The feature names to bring the columns into line with. A table with names is realigned by name, further
+            columns are left out, missing ones raise; a plain array, which has no names, must have the same width.
+        dtype : {"float32", "float64"}, optional
+            The dtype of the matrix; by default float32 if every column is, else float64.
+
+        Raises
+        ------
+        EmptyDataError, DataError, FeatureMismatchError
+            No rows; a column that is not numeric, or arrays of different lengths; columns that are missing.
+        """
+        if isinstance(X, Panel):
+            panel = X if rows is None else X.take(rows)
+            names = panel.feature_names if expected is None else _expected_of(panel.feature_names, expected)
+            matrix, dtypes, named = panel.matrix(dtype, features=names), panel.feature_dtypes(names), True
+            y = panel.y if y is None else y
+            sample_weight = panel.weight if sample_weight is None else sample_weight
+            groups = panel.time if groups is None else groups
+            assets = panel.asset if assets is None else assets
+        elif hasattr(X, "columns"):
+            matrix, names, dtypes = _from_frame(X, expected, dtype)
+            named = True
+        else:
+            matrix, names, dtypes = _from_array(X, expected, dtype)
+            named = False
+        if matrix.shape[0] == 0:
+            raise EmptyDataError("X has no rows: pass at least one", code="data.empty")
+        return cls(
+            matrix,
+            names,
+            dtypes,
+            named,
+            y=_per_row("y", y, matrix.shape[0]),
+            sample_weight=_per_row("sample_weight", sample_weight, matrix.shape[0], np.float64),
+            groups=_per_row("groups", groups, matrix.shape[0]),
+            assets=_per_row("assets", assets, matrix.shape[0]),
+        )
+
+
+def _expected_of(names: Sequence[str], expected: Sequence[str]) -> tuple[str, ...]:
+    missing = [name for name in expected if name not in set(names)]
+    if missing:
+        raise FeatureMismatchError(
+            f"the model was fitted on {len(expected)} features; missing here: {', '.join(missing[:10])}"
+            f"{' …' if len(missing) > 10 else ''}. Add the columns, or fit again without them",
+            code="features.missing",
+            columns=missing,
+        )
+    return tuple(expected)
+
+
+def _from_frame(
+    frame: Any, expected: Sequence[str] | None, dtype: FloatDtype | None
+) -> tuple[NDArray[Any], tuple[str, ...], tuple[str, ...]]:
+    import narwhals.stable.v2 as nw  # noqa: PLC0415
+
+    table = nw.from_native(frame, eager_only=True)
+    names = tuple(table.columns) if expected is None else _expected_of(table.columns, expected)
+    columns = []
+    for name in names:
+        values = table[name].to_numpy()
+        if values.dtype.kind not in "fiub":
+            raise DataError(
+                f"column {name!r} is {table[name].dtype}, not numeric: encode it, or leave it out",
+                code="data.not_numeric",
+                column=name,
+            )
+        columns.append(values)
+    if dtype is None:
+        dtype = "float32" if columns and all(column.dtype == np.float32 for column in columns) else "float64"
+    matrix = np.empty((len(table), len(columns)), dtype=dtype)
+    for j, column in enumerate(columns):
+        matrix[:, j] = column
+    return matrix, names, tuple(str(column.dtype) for column in columns)
+
+
+def _from_array(
+    values: ArrayLike, expected: Sequence[str] | None, dtype: FloatDtype | None
+) -> tuple[NDArray[Any], tuple[str, ...], tuple[str, ...]]:
+    array = np.asarray(values)
+    if array.ndim != 2:
+        raise DataError(
+            f"X has shape {array.shape}: pass a table of shape (n_rows, n_features); a single feature is X.reshape(-1, 1)",
+            code="data.shape",
+        )
+    if array.dtype.kind not in "fiub":
+        raise DataError(f"X is of dtype {array.dtype}, not numeric: encode it first", code="data.not_numeric")
+    names = tuple(f"x{j}" for j in range(array.shape[1])) if expected is None else tuple(expected)
+    if len(names) != array.shape[1]:
+        raise FeatureMismatchError(
+            f"X has {array.shape[1]} features, the model was fitted on {len(names)}: {', '.join(names[:10])}",
+            code="features.width",
+            got=array.shape[1],
+            expected=len(names),
+        )
+    kept = array.dtype if array.dtype in (np.float32, np.float64) else np.dtype(np.float64)
+    return array.astype(dtype or kept, copy=False), names, (str(array.dtype),) * array.shape[1]
+
+
+def _per_row(name: str, values: Any, n_rows: int, dtype: type | None = None) -> NDArray[Any] | None:
+    if values is None:
+        return None
+    array = np.asarray(values, dtype=dtype)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.shape[:1] != (n_rows,):
+        raise DataError(
+            f"{name} has shape {array.shape}, X has {n_rows} rows: pass one value per row",
+            code="data.length_mismatch",
+            name=name,
+        )
+    return array
