@@ -168,7 +168,9 @@ class Registry(Generic[T]):
         known = [*self._entries, *self._aliases]
         near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known names: {', '.join(sorted(known))}"
-        raise UnknownNameError(f"no {self.kind} is called {name!r}; {hint}", code="registry.unknown", name=name, near=near)
+        raise UnknownNameError(
+            f"no {self.kind} is called {name!r}; {hint}", code="registry.unknown", name=name, near=near
+        )
 
     def _discover(self) -> None:
         """Add what other installed packages announce, once; a name of ours is never replaced."""

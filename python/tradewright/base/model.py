@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from os import PathLike
@@ -18,7 +18,7 @@ from tradewright.base.loop import LoopObserver, SilentObserver
 from tradewright.base.metadata import ModelMetadata, Task
 from tradewright.base.samples import FloatDtype, Samples
 from tradewright.bundle import Bundle, read_bundle, write_bundle
-from tradewright.errors import DataError, FormatMismatchError, NotFittedError, ParameterError
+from tradewright.errors import DataError, FormatMismatchError, NotFittedError, ParameterError, UnsupportedError
 from tradewright.runtime.environment import git_sha, library_versions
 
 __all__ = ["BaseModel", "ModelState"]
@@ -172,9 +172,7 @@ class BaseModel(ABC):
         -------
         self
         """
-        train = Samples.collect(
-            X, y, dtype=self._dtype, sample_weight=sample_weight, groups=groups, assets=assets
-        )
+        train = Samples.collect(X, y, dtype=self._dtype, sample_weight=sample_weight, groups=groups, assets=assets)
         val = None
         if eval_set is not None:
             pair = eval_set[0] if isinstance(eval_set, list) else eval_set
@@ -241,6 +239,49 @@ class BaseModel(ABC):
             Before the first fit; when columns are missing.
         """
         return self._predict(self._features(X, rows))
+
+    @property
+    def predict_proba(self) -> Callable[..., NDArray[np.float64]]:
+        """Class probabilities, shape (n_rows, n_classes), columns in the order of ``metadata.classes``.
+
+        Takes what :meth:`predict` takes. A property, so that ``hasattr(model, "predict_proba")`` tells the truth, as
+        scikit-learn expects.
+
+        Raises
+        ------
+        UnsupportedError
+            When the model is not a classifier, or its library gives no probabilities; also an AttributeError.
+        """
+        if not self._has_proba():
+            raise UnsupportedError(
+                f"this {type(self).__name__} does not predict probabilities: use predict, or a classifier that does",
+                code="model.no_proba",
+            )
+        return self._checked_proba
+
+    def _has_proba(self) -> bool:
+        """Whether :meth:`_predict_proba` is filled in and works for these parameters."""
+        return False
+
+    def _predict_proba(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        raise NotImplementedError  # behind _has_proba
+
+    def _checked_proba(self, X: Any, *, rows: Any = None) -> NDArray[np.float64]:
+        return self._predict_proba(self._features(X, rows))
+
+    def score(self, X: Any, y: ArrayLike | None = None, *, sample_weight: ArrayLike | None = None) -> float:
+        """Return the coefficient of determination (regression) or the accuracy (classification), as scikit-learn does.
+
+        ``X`` and ``y`` are what :meth:`fit` takes; a Panel brings its own labels.
+        """
+        from sklearn.metrics import accuracy_score, r2_score  # noqa: PLC0415
+
+        samples = Samples.collect(
+            X, y, expected=self._fitted().feature_names, dtype=self._dtype, sample_weight=sample_weight
+        )
+        _check_labels(samples, "scored")
+        measure = accuracy_score if self.task == "classification" else r2_score
+        return float(measure(samples.y, self._predict(samples.X), sample_weight=samples.sample_weight))
 
     def clone(self) -> Self:
         """Return an unfitted copy with the same parameters."""
