@@ -3,7 +3,8 @@
 From a table of features and labels over time to a trained, tracked, reloadable model whose out-of-sample score can
 be believed: ``Panel`` → ``SplitPlan`` → ``SanityReport`` → ``ModelTrainer`` → saved bundle.
 
-Names are imported when first used; ``import tradewright`` itself loads numpy only.
+Names are imported when first used: ``import tradewright`` itself loads no other library. ``__init__.pyi`` tells type
+checkers and editors the same names.
 """
 
 from __future__ import annotations
@@ -16,61 +17,34 @@ from tradewright.errors import *  # noqa: F403  every error class is public here
 
 __version__ = "0.1.0"
 
-#: Public name → the module that defines it.
-_LAZY = {
-    "Panel": "panel",
-    "datasets": "",  # a package, not a name in one
-    # splitting
-    "Fold": "splitting",
-    "PurgedKFold": "splitting",
-    "Rows": "splitting",
-    "SplitPlan": "splitting",
-    "WalkForward": "splitting",
-    # losses
-    "BaseLoss": "loss_functions",
-    "BinaryCrossEntropy": "loss_functions",
-    "LossRegistry": "loss_functions",
-    "MSELoss": "loss_functions",
-    # models
-    "BaseModel": "base",
-    "BoostingModel": "models",
-    "ModelMetadata": "base",
-    "ModelRegistry": "models",
-    "OptimizerRegistry": "optimizers",
-    "SklearnModel": "models",
-    "TorchModel": "models",
-    # training
-    "Callback": "base",
-    "EarlyStopping": "callbacks",
-    "MLflowLogger": "tracking",
-    "ModelCheckpoint": "callbacks",
-    "ModelTrainer": "training",
-    "ProgressBar": "callbacks",
-    "TrainingResult": "training",
-    "default_callbacks": "training",
-    # sanity checks
-    "Finding": "sanity_checks",
-    "ModelSanityChecker": "sanity_checks",
-    "SanityReport": "sanity_checks",
-    "check": "sanity_checks",
-    # saved models
-    "ModelSerializer": "serialization",
-    "load_model": "serialization",
-    "save_model": "serialization",
-    # runtime
-    "set_num_threads": "runtime",
-    "set_seed": "runtime",
-    "show_versions": "runtime",
+#: Package → the public names it defines.
+_PUBLIC = {
+    "panel": ("Panel",),
+    "splitting": ("Fold", "PurgedKFold", "Rows", "SplitPlan", "WalkForward"),
+    "loss_functions": ("BaseLoss", "BinaryCrossEntropy", "LossRegistry", "MSELoss"),
+    "base": ("BaseModel", "Callback", "ModelMetadata"),
+    "models": ("BoostingModel", "ModelRegistry", "SklearnModel", "TorchModel"),
+    "optimizers": ("OptimizerRegistry",),
+    "callbacks": ("EarlyStopping", "ModelCheckpoint", "ProgressBar"),
+    "tracking": ("MLflowLogger",),
+    "training": ("ModelTrainer", "TrainingResult", "default_callbacks"),
+    "sanity_checks": ("Finding", "ModelSanityChecker", "SanityReport", "check"),
+    "serialization": ("ModelSerializer", "load_model", "save_model"),
+    "runtime": ("set_num_threads", "set_seed", "show_versions"),
 }
+_HOME = {name: package for package, names in _PUBLIC.items() for name in names}
+_PACKAGES = ("datasets", "statistics", "testing")
 
-__all__ = ["__version__", *errors.__all__, *_LAZY]
+__all__ = ["__version__", *errors.__all__, *_HOME, *_PACKAGES]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
+    if name in _HOME:
+        value = getattr(importlib.import_module(f"tradewright.{_HOME[name]}"), name)
+    elif name in _PACKAGES:
+        value = importlib.import_module(f"tradewright.{name}")
+    else:
         raise AttributeError(f"module 'tradewright' has no attribute {name!r}")
-    module = importlib.import_module(f"tradewright.{_LAZY[name] or name}")
-    value = getattr(module, name) if _LAZY[name] else module
     globals()[name] = value
     return value
 

@@ -274,7 +274,7 @@ class BaseModel(ABC):
 
         ``X`` and ``y`` are what :meth:`fit` takes; a Panel brings its own labels.
         """
-        from sklearn.metrics import accuracy_score, r2_score  # noqa: PLC0415
+        from sklearn.metrics import accuracy_score, r2_score
 
         samples = Samples.collect(
             X, y, expected=self._fitted().feature_names, dtype=self._dtype, sample_weight=sample_weight
@@ -285,7 +285,7 @@ class BaseModel(ABC):
 
     def clone(self) -> Self:
         """Return an unfitted copy with the same parameters."""
-        from sklearn.base import clone  # noqa: PLC0415
+        from sklearn.base import clone
 
         copy: Self = clone(self)
         return copy

@@ -126,7 +126,7 @@ def _expected_of(names: Sequence[str], expected: Sequence[str]) -> tuple[str, ..
 def _from_frame(
     frame: Any, expected: Sequence[str] | None, dtype: FloatDtype | None
 ) -> tuple[NDArray[Any], tuple[str, ...], tuple[str, ...]]:
-    import narwhals.stable.v2 as nw  # noqa: PLC0415
+    import narwhals.stable.v2 as nw
 
     table = nw.from_native(frame, eager_only=True)
     names = tuple(table.columns) if expected is None else _expected_of(table.columns, expected)

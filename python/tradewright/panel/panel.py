@@ -1,0 +1,404 @@
+"""The panel: columns over time, checked once, never copied needlessly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import timedelta
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tradewright.errors import ColumnNotFoundError, ParameterError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Panel"]
+
+IntTimes = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Panel:
+    """Features and labels over time, for one or many assets.
+
+    Built by :meth:`from_frame` or :meth:`from_arrays`, which check it; frozen from then on. Rows keep the caller's
+    order. The columns are views of the caller's data wherever a view can be had.
+
+    Attributes
+    ----------
+    columns : mapping of str to ndarray, shape (n_rows,)
+        The features by name.
+    y : ndarray or None, shape (n_rows,)
+        The labels, and ``target``, their name. None for rows that are only to be predicted.
+    time : ndarray of int64, shape (n_rows,)
+        The time of each row in ``time_unit`` (``"ns"``, ``"us"``, ``"ms"``, ``"s"`` or ``"d"`` since 1970-01-01 UTC,
+        or ``"bar"``: plain integers); ``time_zone`` is the zone the caller's times were in.
+    label_end : ndarray of int64 or None
+        When each label is known for certain, in the unit of ``time``.
+    asset : ndarray of int32 or None
+        A code per row, into ``asset_names``.
+    weight, returns : ndarray of float64 or None
+        Sample weights; returns earned by a position taken at the row.
+    dropped : int
+        Rows left out because their label had not closed when the frame ended (``horizon=``).
+
+    Examples
+    --------
+    >>> import polars as pl, datetime as dt
+    >>> frame = pl.DataFrame({
+    ...     "date": [dt.date(2024, 1, day) for day in range(1, 7)],
+    ...     "momentum": [0.1, -0.2, 0.3, 0.0, 0.2, -0.1],
+    ...     "ret_2d": [0.01, 0.02, -0.01, 0.00, 0.03, 0.01],
+    ... })
+    >>> panel = Panel.from_frame(frame, target="ret_2d", time="date", horizon=2)
+    >>> panel
+    Panel: 4 rows × 1 feature, 2024-01-01 … 2024-01-04
+      target    ret_2d, labels end 2024-01-03 … 2024-01-06
+      features  momentum
+      dropped   2 rows whose label had not closed
+    >>> panel.matrix("float32").shape
+    (4, 1)
+    """
+
+    columns: Mapping[str, NDArray[Any]]
+    y: NDArray[Any] | None
+    target: str
+    time: IntTimes
+    time_unit: str
+    time_zone: str | None = None
+    label_end: IntTimes | None = None
+    asset: NDArray[np.int32] | None = None
+    asset_names: tuple[str, ...] = ()
+    weight: NDArray[np.float64] | None = None
+    returns: NDArray[np.float64] | None = None
+    dropped: int = 0
+    _positions: NDArray[np.int64] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "columns", MappingProxyType(dict(self.columns)))
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,
+        *,
+        target: str | None,
+        time: str,
+        asset: str | None = None,
+        label_end: str | None = None,
+        horizon: int | str | timedelta | None = None,
+        weight: str | None = None,
+        returns: str | None = None,
+        features: Sequence[str] | None = None,
+        unresolved: Literal["drop", "raise"] = "drop",
+        missing_label_end: Literal["raise", "open"] = "raise",
+        allow_duplicate_keys: bool = False,
+    ) -> Self:
+        """Build a panel from a polars or pandas frame, or any table narwhals understands.
+
+        Parameters
+        ----------
+        frame : polars.DataFrame, pandas.DataFrame, pyarrow.Table or alike
+            One row per (time, asset). Rows in any order; the order is kept.
+        target : str or None
+            The label column; None for rows that are only to be predicted.
+        time : str
+            The column of dates, datetimes (any unit; with a zone: converted to UTC) or integers (bar numbers).
+        asset : str, optional
+            The column of asset ids; text or integers.
+        label_end : str, optional
+            The column that says when each label is known for certain.
+        horizon : int, str or timedelta, optional
+            Instead of ``label_end``: an int counts bars of the same asset, ``"5d"`` calendar time.
+        weight, returns : str, optional
+            Columns of sample weights, and of returns earned by a position taken at the row.
+        features : sequence of str, optional
+            The feature columns; by default every other numeric or boolean column.
+        unresolved : {"drop", "raise"}
+            What to do with rows whose label, by ``horizon``, had not closed when the frame ended.
+        missing_label_end : {"raise", "open"}
+            Whether a missing ``label_end`` is an error, or means that the label never closes in this data.
+        allow_duplicate_keys : bool
+            Accept several rows of one (time, asset).
+
+        Returns
+        -------
+        Panel
+            Its columns are views of the frame's memory where the frame is one chunk without nulls; integer columns
+            with nulls become float64 copies.
+
+        Raises
+        ------
+        ColumnNotFoundError, EmptyDataError, DataError
+            A column that is not there (with the nearest names), no rows, a feature that is not numeric.
+        MissingTimeError, LabelEndError, DuplicateKeyError
+            With the row: no time; a label that ends before its row, or whose end is missing; a repeated key.
+        """
+        from tradewright.panel.ingest import panel_parts_from_frame
+
+        parts = panel_parts_from_frame(
+            frame,
+            target=target,
+            time=time,
+            asset=asset,
+            label_end=label_end,
+            weight=weight,
+            returns=returns,
+            features=features,
+        )
+        return cls._assemble(parts, horizon, unresolved, missing_label_end, allow_duplicate_keys)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        X: ArrayLike,
+        y: ArrayLike | None,
+        *,
+        time: Any,
+        asset: Any = None,
+        label_end: Any = None,
+        horizon: int | str | timedelta | None = None,
+        weight: ArrayLike | None = None,
+        returns: ArrayLike | None = None,
+        feature_names: Sequence[str] | None = None,
+        unresolved: Literal["drop", "raise"] = "drop",
+        missing_label_end: Literal["raise", "open"] = "raise",
+        allow_duplicate_keys: bool = False,
+    ) -> Self:
+        """Build a panel from numpy arrays.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_rows, n_features)
+            The features. The panel's columns are views of it.
+        y : array-like or None, shape (n_rows,)
+            The labels.
+        time, asset, label_end, weight, returns : array-like, shape (n_rows,)
+            As in :meth:`from_frame`, as arrays: datetime64 or integers for times, text or integers for assets.
+        feature_names : sequence of str, optional
+            A name per column of ``X``; by default ``x0``, ``x1``, …
+        horizon, unresolved, missing_label_end, allow_duplicate_keys
+            As in :meth:`from_frame`.
+        """
+        from tradewright.panel.ingest import panel_parts_from_arrays
+
+        parts = panel_parts_from_arrays(
+            X, y, time=time, asset=asset, label_end=label_end, weight=weight, returns=returns, names=feature_names
+        )
+        return cls._assemble(parts, horizon, unresolved, missing_label_end, allow_duplicate_keys)
+
+    @classmethod
+    def _assemble(
+        cls,
+        parts: dict[str, Any],
+        horizon: int | str | timedelta | None,
+        unresolved: str,
+        missing_label_end: str,
+        allow_duplicate_keys: bool,
+    ) -> Self:
+        from tradewright.panel import checks
+
+        missing = parts.pop("label_end_missing")
+        panel = cls(**parts)
+        if not allow_duplicate_keys:
+            checks.refuse_duplicate_keys(panel)
+        if horizon is not None:
+            if panel.label_end is not None:
+                raise ParameterError("pass label_end or horizon, not both: each says when labels end", code="panel.horizon")
+            return cls._close_labels(panel, horizon, unresolved)
+        if panel.label_end is not None:
+            ends = checks.resolve_missing_label_ends(panel, missing, missing_label_end)
+            panel = replace(panel, label_end=ends)
+            checks.refuse_early_label_ends(panel)
+        return panel
+
+    @classmethod
+    def _close_labels(cls, panel: Self, horizon: int | str | timedelta, unresolved: str) -> Self:
+        from tradewright.panel import horizon as horizons
+
+        if unresolved not in ("drop", "raise"):
+            raise ParameterError(f"unresolved={unresolved!r}: pass 'drop' or 'raise'", code="panel.unresolved")
+        ends, closed = horizons.label_ends(panel, horizon)
+        panel = replace(panel, label_end=ends)
+        if closed.all():
+            return panel
+        if unresolved == "raise":
+            horizons.refuse_unresolved(panel, closed, horizon)
+        kept = panel.take(np.flatnonzero(closed))
+        return replace(kept, dropped=int(len(closed) - closed.sum()), _positions=None)
+
+    # --- shape and names ------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The features, in the order of the caller's columns."""
+        return tuple(self.columns)
+
+    def feature_dtypes(self, names: Sequence[str] | None = None) -> tuple[str, ...]:
+        """Return the dtypes of the features, as numpy names them."""
+        return tuple(str(self._column(name).dtype) for name in names or self.feature_names)
+
+    @property
+    def times(self) -> NDArray[Any]:
+        """The times as datetime64 (UTC), or the bar numbers; a view."""
+        return _as_times(self.time, self.time_unit)
+
+    @property
+    def label_ends(self) -> NDArray[Any] | None:
+        """The label ends as datetime64 (UTC), or as bar numbers; a view."""
+        return None if self.label_end is None else _as_times(self.label_end, self.time_unit)
+
+    # --- values ---------------------------------------------------------------------------------------------------
+
+    def matrix(
+        self,
+        dtype: Literal["float32", "float64"] | None = None,
+        *,
+        features: Sequence[str] | None = None,
+        rows: Any = None,
+    ) -> NDArray[Any]:
+        """Return the features as one row-major matrix: always a copy, the only one of that size.
+
+        Parameters
+        ----------
+        dtype : {"float32", "float64"}, optional
+            By default float32 when every column is float32, else float64.
+        features : sequence of str, optional
+            The columns, in this order; by default all.
+        rows : Rows or index array, optional
+            The rows; by default all.
+
+        Returns
+        -------
+        ndarray, shape (n_rows, n_features)
+
+        Raises
+        ------
+        ColumnNotFoundError
+            When a feature is not there.
+        """
+        names = self.feature_names if features is None else tuple(features)
+        columns = [self._column(name) for name in names]
+        if dtype is None:
+            dtype = "float32" if columns and all(column.dtype == np.float32 for column in columns) else "float64"
+        taken = [column if rows is None else _take(column, rows) for column in columns]
+        out = np.empty((len(taken[0]) if taken else len(self), len(names)), dtype=dtype)
+        # Blocks of rows keep the strided writes inside the cache.
+        for start in range(0, len(out), 4096):
+            for j, column in enumerate(taken):
+                out[start : start + 4096, j] = column[start : start + 4096]
+        return out
+
+    def take(self, rows: Any) -> Self:
+        """Return the panel of some rows.
+
+        Parameters
+        ----------
+        rows : Rows, index array or boolean mask
+            A view where the rows are one range of a time-sorted panel, else a copy of the rows of every column.
+        """
+        def per_row(values: Any) -> Any:
+            return None if values is None else _take(values, rows)
+
+        return replace(
+            self,
+            columns={name: _take(column, rows) for name, column in self.columns.items()},
+            y=per_row(self.y),
+            time=per_row(self.time),
+            label_end=per_row(self.label_end),
+            asset=per_row(self.asset),
+            weight=per_row(self.weight),
+            returns=per_row(self.returns),
+        )
+
+    def to_frame(self) -> pl.DataFrame:
+        """Return the panel as a polars frame: time, asset, features, target, label_end and the rest."""
+        import polars as pl
+
+        data: dict[str, Any] = {"time": self.times}
+        if self.asset is not None:
+            data["asset"] = np.asarray(self.asset_names, dtype=object)[self.asset].astype(str)
+        data.update(self.columns)
+        optional = {self.target: self.y, "label_end": self.label_ends, "weight": self.weight, "returns": self.returns}
+        data.update({name: values for name, values in optional.items() if values is not None and name not in data})
+        return pl.DataFrame(data)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The 128-bit content hash of the panel, as 32 hex digits.
+
+        Equal for equal content, whatever library it came from and however it was chunked; computed when first asked
+        for, in one pass over the data. Names, kinds, lengths and values of every column count; the order of the
+        feature columns does not.
+        """
+        from tradewright.panel.fingerprint import panel_fingerprint
+
+        return panel_fingerprint(self)
+
+    def _column(self, name: str) -> NDArray[Any]:
+        try:
+            return self.columns[name]
+        except KeyError:
+            from tradewright.panel.ingest import did_you_mean
+
+            raise ColumnNotFoundError(
+                f"the panel has no feature {name!r}; {did_you_mean(name, self.feature_names)}",
+                code="data.column_not_found",
+                column=name,
+            ) from None
+
+    # --- printing -------------------------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        plural = "s" if len(self.columns) != 1 else ""
+        head = f"Panel: {len(self):,} rows × {len(self.columns)} feature{plural}"
+        if self.asset is not None:
+            head += f", {len(self.asset_names)} assets"
+        if len(self):
+            head += f", {_day(self.times.min())} … {_day(self.times.max())}"
+        ends = self.label_ends
+        label = "none" if self.y is None else self.target
+        if ends is not None and len(self):
+            label += f", labels end {_day(ends.min())} … {_day(ends.max())}"
+        names = ", ".join(self.feature_names[:8]) + (" …" if len(self.columns) > 8 else "")
+        lines = [head, f"  target    {label}", f"  features  {names}"]
+        if self.dropped:
+            lines.append(f"  dropped   {self.dropped:,} rows whose label had not closed")
+        return "\n".join(lines)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {item.name: getattr(self, item.name) for item in fields(self)}
+        return state | {"columns": dict(self.columns)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            object.__setattr__(self, name, value)
+        self.__post_init__()
+
+
+def _as_times(values: IntTimes, unit: str) -> NDArray[Any]:
+    if unit == "bar":
+        return values
+    return values.view(f"datetime64[{'D' if unit == 'd' else unit}]")
+
+
+def _day(value: Any) -> str:
+    """A time to the second, without what is zero in it."""
+    if not isinstance(value, np.datetime64):
+        return str(value)
+    text = str(value.astype("datetime64[s]")) if np.datetime_data(value)[0] != "D" else str(value)
+    return text.removesuffix("T00:00:00")
+
+
+def _take(values: NDArray[Any], rows: Any) -> NDArray[Any]:
+    """The rows of one column: a Rows knows when that is a view."""
+    taken: NDArray[Any] = rows.take(values) if hasattr(rows, "ranges") else values[np.asarray(rows)]
+    return taken
