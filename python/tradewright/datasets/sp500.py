@@ -99,7 +99,11 @@ def sp500_panel(horizon: int = 5) -> Panel:
         for name in ("momentum_3m", "momentum_12m_1m", "volatility_3m")
     )
     features = [
-        *(name for name in own.columns if name.partition("_")[0] in {"reversal", "momentum", "volatility", "downside", "drawdown"}),
+        *(
+            name
+            for name in own.columns
+            if name.partition("_")[0] in {"reversal", "momentum", "volatility", "downside", "drawdown"}
+        ),
         *(name for name in ranked.columns if name.startswith("rank_")),
     ]
     return Panel.from_frame(

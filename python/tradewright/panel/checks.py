@@ -109,4 +109,3 @@ def refuse_early_label_ends(panel: Panel) -> None:
         row=row,
         count=count,
     )
-

@@ -25,7 +25,9 @@ def label_ends(panel: Panel, horizon: int | str | timedelta) -> tuple[NDArray[np
     when that is no later than the last time of the panel. Ends of open labels are the row's own time and mean nothing.
     """
     if isinstance(horizon, bool) or (isinstance(horizon, int) and horizon < 1):
-        raise ParameterError(f"horizon={horizon!r}: pass at least one bar, or a duration like '5d'", code="panel.horizon")
+        raise ParameterError(
+            f"horizon={horizon!r}: pass at least one bar, or a duration like '5d'", code="panel.horizon"
+        )
     if isinstance(horizon, int):
         return _by_bars(panel, horizon)
     ends = add_duration(panel.time, horizon, unit=panel.time_unit, zone=panel.time_zone, name="horizon")

@@ -47,7 +47,14 @@ def panel_parts_from_frame(
             f"a {type(frame).__name__} is not a frame: pass a polars or pandas DataFrame or a pyarrow Table, {hint}",
             code="data.not_a_frame",
         ) from error
-    roles = {"target": target, "time": time, "asset": asset, "label_end": label_end, "weight": weight, "returns": returns}
+    roles = {
+        "target": target,
+        "time": time,
+        "asset": asset,
+        "label_end": label_end,
+        "weight": weight,
+        "returns": returns,
+    }
     for role, name in roles.items():
         if name is not None and name not in table.columns:
             raise ColumnNotFoundError(
@@ -163,7 +170,14 @@ def _parts(
         ends = end_axis.values
     codes, asset_names = (None, ()) if asset is None else _encode_assets(asset, names[2])
     n_rows = len(axis.values)
-    for name, values in {**columns, "y": y, "asset": codes, "label_end": ends, "weight": weight, "returns": returns}.items():
+    for name, values in {
+        **columns,
+        "y": y,
+        "asset": codes,
+        "label_end": ends,
+        "weight": weight,
+        "returns": returns,
+    }.items():
         if values is not None and values.shape != (n_rows,):
             raise DataError(
                 f"{name} has shape {values.shape}, time has {n_rows} rows: pass one value per row",

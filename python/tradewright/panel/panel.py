@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from functools import cached_property
 from types import MappingProxyType
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tradewright.errors import ColumnNotFoundError, ParameterError
+from tradewright.panel.times import as_datetimes, format_time
 
 if TYPE_CHECKING:
     import polars as pl
@@ -77,7 +78,6 @@ class Panel:
     weight: NDArray[np.float64] | None = None
     returns: NDArray[np.float64] | None = None
     dropped: int = 0
-    _positions: NDArray[np.int64] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", MappingProxyType(dict(self.columns)))
@@ -209,7 +209,9 @@ class Panel:
             checks.refuse_duplicate_keys(panel)
         if horizon is not None:
             if panel.label_end is not None:
-                raise ParameterError("pass label_end or horizon, not both: each says when labels end", code="panel.horizon")
+                raise ParameterError(
+                    "pass label_end or horizon, not both: each says when labels end", code="panel.horizon"
+                )
             return cls._close_labels(panel, horizon, unresolved)
         if panel.label_end is not None:
             ends = checks.resolve_missing_label_ends(panel, missing, missing_label_end)
@@ -230,7 +232,7 @@ class Panel:
         if unresolved == "raise":
             horizons.refuse_unresolved(panel, closed, horizon)
         kept = panel.take(np.flatnonzero(closed))
-        return replace(kept, dropped=int(len(closed) - closed.sum()), _positions=None)
+        return replace(kept, dropped=int(len(closed) - closed.sum()))
 
     # --- shape and names ------------------------------------------------------------------------------------------
 
@@ -249,12 +251,12 @@ class Panel:
     @property
     def times(self) -> NDArray[Any]:
         """The times as datetime64 (UTC), or the bar numbers; a view."""
-        return _as_times(self.time, self.time_unit)
+        return as_datetimes(self.time, self.time_unit)
 
     @property
     def label_ends(self) -> NDArray[Any] | None:
         """The label ends as datetime64 (UTC), or as bar numbers; a view."""
-        return None if self.label_end is None else _as_times(self.label_end, self.time_unit)
+        return None if self.label_end is None else as_datetimes(self.label_end, self.time_unit)
 
     # --- values ---------------------------------------------------------------------------------------------------
 
@@ -305,6 +307,7 @@ class Panel:
         rows : Rows, index array or boolean mask
             A view where the rows are one range of a time-sorted panel, else a copy of the rows of every column.
         """
+
         def per_row(values: Any) -> Any:
             return None if values is None else _take(values, rows)
 
@@ -363,11 +366,13 @@ class Panel:
         if self.asset is not None:
             head += f", {len(self.asset_names)} assets"
         if len(self):
-            head += f", {_day(self.times.min())} … {_day(self.times.max())}"
-        ends = self.label_ends
+            head += f", {format_time(self.time.min(), self.time_unit)} … {format_time(self.time.max(), self.time_unit)}"
+        ends = self.label_end
         label = "none" if self.y is None else self.target
         if ends is not None and len(self):
-            label += f", labels end {_day(ends.min())} … {_day(ends.max())}"
+            label += (
+                f", labels end {format_time(ends.min(), self.time_unit)} … {format_time(ends.max(), self.time_unit)}"
+            )
         names = ", ".join(self.feature_names[:8]) + (" …" if len(self.columns) > 8 else "")
         lines = [head, f"  target    {label}", f"  features  {names}"]
         if self.dropped:
@@ -382,20 +387,6 @@ class Panel:
         for name, value in state.items():
             object.__setattr__(self, name, value)
         self.__post_init__()
-
-
-def _as_times(values: IntTimes, unit: str) -> NDArray[Any]:
-    if unit == "bar":
-        return values
-    return values.view(f"datetime64[{'D' if unit == 'd' else unit}]")
-
-
-def _day(value: Any) -> str:
-    """A time to the second, without what is zero in it."""
-    if not isinstance(value, np.datetime64):
-        return str(value)
-    text = str(value.astype("datetime64[s]")) if np.datetime_data(value)[0] != "D" else str(value)
-    return text.removesuffix("T00:00:00")
 
 
 def _take(values: NDArray[Any], rows: Any) -> NDArray[Any]:

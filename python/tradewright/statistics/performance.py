@@ -173,7 +173,9 @@ def _aligned(**arrays: ArrayLike) -> tuple[NDArray[np.float64], ...]:
             first = next(iter(arrays))
             raise DataError(f"{name} has shape {array.shape}, {first} has {out[0].shape}", code="data.length_mismatch")
         if array.ndim != 1 or len(array) == 0:
-            raise DataError(f"{name} has shape {array.shape}: pass at least one value, in one dimension", code="data.shape")
+            raise DataError(
+                f"{name} has shape {array.shape}: pass at least one value, in one dimension", code="data.shape"
+            )
         if array.dtype.kind == "f" and np.isnan(array).any():
             row = int(np.flatnonzero(np.isnan(array))[0])
             raise DataError(f"{name} is NaN at row {row}: drop the row", code="data.nan", row=row, name=name)

@@ -1,0 +1,223 @@
+"""Times of any library as int64 in one unit: compared as integers, never as floats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tradewright.errors import DataError, MissingTimeError
+
+__all__ = ["UNITS", "TimeAxis", "as_datetimes", "common_unit", "format_time", "normalize_times"]
+
+#: Units from coarse to fine, with how many nanoseconds one has. ``"bar"`` (plain integers) stands apart.
+UNITS = {"d": 86_400 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+
+#: numpy's units that are whole multiples of one of ours.
+_NUMPY_UNITS = {
+    "Y": "D",
+    "M": "D",
+    "W": "D",
+    "D": "D",
+    "h": "s",
+    "m": "s",
+    "s": "s",
+    "ms": "ms",
+    "us": "us",
+    "ns": "ns",
+}
+
+_NAT = np.iinfo(np.int64).min
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TimeAxis:
+    """Times as integers.
+
+    Parameters
+    ----------
+    values : ndarray of int64, shape (n_rows,)
+        Instants since 1970-01-01 UTC in ``unit``, or bar numbers. A view where the source allows it.
+    unit : {"d", "s", "ms", "us", "ns", "bar"}
+        The unit; ``"bar"`` for plain integers.
+    zone : str or None
+        The time zone the caller's values were in; calendar arithmetic happens there.
+    missing : ndarray of bool or None
+        Rows without a time, where they were asked for.
+    """
+
+    values: NDArray[np.int64]
+    unit: str
+    zone: str | None = None
+    missing: NDArray[np.bool_] | None = None
+
+
+def normalize_times(values: Any, *, name: str = "time", missing: Literal["raise", "keep"] = "raise") -> TimeAxis:
+    """Bring times of any library into one form.
+
+    Parameters
+    ----------
+    values : array-like, shape (n_rows,)
+        datetime64 of any unit, integers, Python dates or datetimes; a polars, pandas or pyarrow column, with or without
+        a zone.
+    name : str
+        The column, for messages.
+    missing : {"raise", "keep"}
+        Whether a missing time is an error, or is reported in ``missing``.
+
+    Returns
+    -------
+    TimeAxis
+
+    Raises
+    ------
+    MissingTimeError
+        With the row, when a time is missing.
+    DataError
+        When the values are not times: text, floats.
+
+    Examples
+    --------
+    >>> normalize_times(np.array(["2024-01-01", "2024-01-03"], dtype="datetime64[D]")).values
+    array([19723, 19725])
+    """
+    array, zone = _to_numpy(values, name)
+    if array.ndim != 1:
+        raise DataError(f"{name} has shape {array.shape}: pass one time per row", code="data.shape", column=name)
+    if array.dtype.kind == "O":
+        array = _from_objects(array, name)
+    if array.dtype.kind in "iu":
+        if array.dtype == np.uint64 and len(array) and array.max() > np.iinfo(np.int64).max:
+            raise DataError(f"{name} has bar numbers above 2^63: number the bars from 0", code="data.time", column=name)
+        return TimeAxis(array.astype(np.int64, copy=False), "bar")
+    if array.dtype.kind != "M":
+        hint = "parse text first (polars: .str.to_date(), pandas: pd.to_datetime)" if array.dtype.kind in "US" else ""
+        hint = hint or "pass datetimes, dates or integer bar numbers; floats cannot hold times exactly"
+        raise DataError(f"{name} is of dtype {array.dtype}, not a time: {hint}", code="data.time", column=name)
+    unit = np.datetime_data(array.dtype)[0]
+    if unit not in _NUMPY_UNITS:
+        raise DataError(
+            f"{name} is in unit {unit!r}: convert it to nanoseconds or coarser", code="data.time", column=name
+        )
+    exact = array.astype(f"datetime64[{_NUMPY_UNITS[unit]}]", copy=False)
+    lost = np.isnat(exact)
+    if not lost.any():
+        gone = None
+    elif missing == "keep":
+        gone = lost
+    else:
+        row, count = int(np.flatnonzero(lost)[0]), int(lost.sum())
+        raise MissingTimeError(
+            f"row {row}: {name} is missing ({count} rows in all). Every row needs a time: drop the rows, or fill them",
+            code="data.missing_time",
+            row=row,
+            count=count,
+            column=name,
+        )
+    our_unit = "d" if _NUMPY_UNITS[unit] == "D" else _NUMPY_UNITS[unit]
+    return TimeAxis(exact.view(np.int64), our_unit, zone, gone)
+
+
+def common_unit(
+    a: TimeAxis, b: TimeAxis, *, names: tuple[str, str] = ("time", "label_end")
+) -> tuple[TimeAxis, TimeAxis]:
+    """Bring two axes to the finer unit of the two, exactly.
+
+    Raises
+    ------
+    DataError
+        When one counts bars and the other is a time, or a time is beyond what the finer unit holds.
+    """
+    if a.unit == b.unit:
+        return a, b
+    if "bar" in (a.unit, b.unit):
+        bars, times = names if a.unit == "bar" else names[::-1]
+        raise DataError(f"{bars} counts bars but {times} holds times: pass both in one kind", code="data.mixed_times")
+    finer = a.unit if UNITS[a.unit] < UNITS[b.unit] else b.unit
+    return _refine(a, finer, names[0]), _refine(b, finer, names[1])
+
+
+def as_datetimes(values: NDArray[np.int64], unit: str) -> NDArray[Any]:
+    """Return a datetime64 view (UTC), or the bar numbers themselves."""
+    return values if unit == "bar" else values.view(f"datetime64[{'D' if unit == 'd' else unit}]")
+
+
+def format_time(value: Any, unit: str) -> str:
+    """Write one time for people: a date where it is midnight, to the second where that is exact."""
+    if unit == "bar":
+        return str(int(value))
+    instant = np.asarray(value, dtype=np.int64).view(f"datetime64[{'D' if unit == 'd' else unit}]")[()]
+    if unit == "d":
+        return str(instant)
+    seconds = instant.astype("datetime64[s]")
+    return str(seconds if seconds == instant else instant).removesuffix("T00:00:00")
+
+
+def _refine(axis: TimeAxis, unit: str, name: str) -> TimeAxis:
+    if axis.unit == unit:
+        return axis
+    factor = UNITS[axis.unit] // UNITS[unit]
+    values = axis.values
+    known = values if axis.missing is None else values[~axis.missing]
+    limit = np.iinfo(np.int64).max // factor
+    if len(known) and (known.max() > limit or known.min() < -limit):
+        row = int(np.flatnonzero(np.abs(values) > limit)[0])
+        raise DataError(
+            f"row {row}: {name} {format_time(values[row], axis.unit)} is out of reach in {unit}: use a coarser unit",
+            code="data.time_range",
+            row=row,
+            column=name,
+        )
+    # NaT times a factor wraps to something that looks like a time; it is kept as it is.
+    refined = values * factor if axis.missing is None else np.where(axis.missing, _NAT, values * factor)
+    return TimeAxis(refined, unit, axis.zone, axis.missing)
+
+
+def _to_numpy(values: Any, name: str) -> tuple[NDArray[Any], str | None]:
+    """The values as numpy, instants in UTC, and the zone they were in."""
+    if isinstance(values, np.ndarray):
+        return values, None
+    if hasattr(values, "tz") and hasattr(values, "to_series"):  # pandas' DatetimeIndex, which narwhals does not take
+        values = values.to_series()
+    import narwhals.stable.v2 as nw
+
+    try:
+        series = nw.from_native(values, series_only=True)
+    except TypeError:
+        listed = list(values)
+        # numpy would quietly make floats of None
+        return np.asarray(listed, dtype=object if any(item is None for item in listed) else None), None
+    zone = None
+    dtype = series.dtype
+    if isinstance(dtype, nw.Datetime):
+        zone = dtype.time_zone
+        if zone is not None:
+            series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    elif dtype.is_integer() and series.null_count():
+        row = series.is_null().arg_max()
+        raise MissingTimeError(
+            f"row {row}: {name} is missing ({series.null_count()} rows in all). Drop the rows, or fill them",
+            code="data.missing_time",
+            row=row,
+            count=series.null_count(),
+            column=name,
+        )
+    return series.to_numpy(), None if zone is None else str(zone)
+
+
+def _from_objects(array: NDArray[Any], name: str) -> NDArray[Any]:
+    """Python dates and datetimes; anything else in an object column is not a time."""
+    import datetime
+
+    known = [item for item in array if item is not None]
+    if known and all(isinstance(item, datetime.datetime) for item in known):
+        if any(item.tzinfo is not None for item in known):
+            utc = [item if item is None else item.astimezone(datetime.UTC).replace(tzinfo=None) for item in array]
+            return np.array(utc, dtype="datetime64[us]")
+        return np.array(list(array), dtype="datetime64[us]")
+    if known and all(isinstance(item, datetime.date) for item in known):
+        return np.array(list(array), dtype="datetime64[D]")
+    kind = type(known[0]).__name__ if known else "None"
+    raise DataError(f"{name} holds {kind} values, not times: parse them first", code="data.time", column=name)
