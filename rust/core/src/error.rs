@@ -81,6 +81,12 @@ error_table! {
     /// A label ends before it begins.
     LabelEndBeforeTime { row: usize } Data "data.label_end_before_time"
         "row {row}: label_end is earlier than time; a label cannot end before its row exists. Check the column, or drop the row"
+    /// Nothing is left to train on.
+    EmptyTrain { fold: usize, pool: usize, purged: usize, embargoed: usize } EmptyTrain "split.empty_train"
+        "fold {fold} has no train rows left: of {pool} candidates {purged} were purged and {embargoed} embargoed. Use fewer or larger folds, a shorter embargo, more data before the first test, or on_empty='skip'"
+    /// Purging emptied the validation block.
+    EmptyValidation { fold: usize, rows: usize } Split "split.empty_validation"
+        "fold {fold} has no validation rows left: all {rows} were purged or embargoed, since their labels reach the test. Use a larger val_size, longer than the label horizon and the embargo"
 }
 
 impl std::error::Error for Error {}
