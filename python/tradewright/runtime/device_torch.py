@@ -1,0 +1,19 @@
+"""What devices torch sees."""
+
+from __future__ import annotations
+
+import torch
+
+__all__ = ["find"]
+
+
+def find(device: str) -> str | None:
+    """Return the full name of the device that ``device`` asks for; None when it is absent."""
+    kind, _, number = device.partition(":")
+    if kind in ("auto", "cuda") and torch.cuda.is_available():
+        index = int(number) if number else torch.cuda.current_device()
+        if index < torch.cuda.device_count():
+            return f"cuda:{index}"
+    if kind in ("auto", "mps") and torch.backends.mps.is_available():
+        return "mps"
+    return None

@@ -1,0 +1,57 @@
+"""torch's part of seeding; imported only when torch is loaded already."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+__all__ = ["TorchRandomState", "get_state", "seed_all", "set_state"]
+
+
+@dataclass(frozen=True, eq=False)
+class TorchRandomState:
+    """torch's global random state: its generators, and the switches for deterministic kernels."""
+
+    cpu: Any
+    cuda: list[Any]
+    deterministic: bool
+    warn_only: bool
+    benchmark: bool
+
+
+def seed_all(seed: int, *, deterministic: bool) -> None:
+    """Seed every torch generator; with ``deterministic``, prefer deterministic kernels."""
+    torch.manual_seed(seed)
+    if deterministic:
+        # cuBLAS reads this when it starts; without it its results differ from run to run.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.backends.cudnn.benchmark = False
+
+
+def get_state() -> TorchRandomState:
+    """Return the state as it is. CUDA counts only if it is in use: looking must not start it."""
+    in_use = torch.cuda.is_available() and torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    return TorchRandomState(
+        cpu=torch.get_rng_state(),
+        cuda=torch.cuda.get_rng_state_all() if in_use else [],
+        deterministic=torch.are_deterministic_algorithms_enabled(),
+        warn_only=torch.is_deterministic_algorithms_warn_only_enabled(),
+        benchmark=torch.backends.cudnn.benchmark,
+    )
+
+
+def set_state(state: TorchRandomState | None) -> None:
+    """Go back to ``state``; None stands for a torch that had not been imported."""
+    if state is None:
+        torch.seed()  # type: ignore[no-untyped-call]  # a fresh import starts from entropy
+        torch.use_deterministic_algorithms(False)
+        return
+    torch.set_rng_state(state.cpu)
+    if state.cuda:
+        torch.cuda.set_rng_state_all(state.cuda)
+    torch.use_deterministic_algorithms(state.deterministic, warn_only=state.warn_only)
+    torch.backends.cudnn.benchmark = state.benchmark
