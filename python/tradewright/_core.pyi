@@ -18,3 +18,10 @@ def spin(rows: int, panic_at: int | None = None) -> float: ...
 # --- loss
 
 # --- scan
+def fingerprint_columns(
+    columns: Sequence[NDArray[Any]] | NDArray[Any],
+    names: Sequence[str],
+    units: Sequence[str | None] | None = None,
+    texts: Sequence[Sequence[str] | None] | None = None,
+) -> list[str]: ...
+def combine_fingerprints(digests: Sequence[str]) -> str: ...

@@ -9,6 +9,7 @@ mod arrays;
 mod detach;
 mod errors;
 mod runtime;
+mod scan;
 
 use pyo3::prelude::*;
 
@@ -25,4 +26,6 @@ mod _core {
     // loss
 
     // scan
+    #[pymodule_export]
+    use crate::scan::{combine_fingerprints, fingerprint_columns};
 }

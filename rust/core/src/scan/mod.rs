@@ -1,1 +1,5 @@
-//! (filled by its own change)
+//! Scans over columns: content hashes, duplicate rows, column profiles.
+//!
+//! All of them read the caller's memory in place, whether it lies by column or by row, and never need a matrix.
+
+pub mod fingerprint;
