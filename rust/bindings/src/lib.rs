@@ -27,5 +27,5 @@ mod _core {
 
     // scan
     #[pymodule_export]
-    use crate::scan::{combine_fingerprints, fingerprint_columns};
+    use crate::scan::{combine_fingerprints, cross_duplicates, duplicate_rows, fingerprint_columns, nan_counts};
 }

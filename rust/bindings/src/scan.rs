@@ -1,11 +1,52 @@
 //! Scans over columns: fingerprints, duplicate rows, missing values.
 
+use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
-use tradewright_core::Error;
 use tradewright_core::scan::fingerprint::{self, Field, Reading, TimeUnit};
+use tradewright_core::scan::{column_profile, duplicates};
+use tradewright_core::{Column, Error};
 
 use crate::arrays::Columns;
 use crate::{detach, errors};
+
+/// How many values a frame holds.
+fn size(views: &[Column<'_>]) -> usize {
+    views.first().map_or(0, Column::len).saturating_mul(views.len())
+}
+
+type RowPairs<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u32>>);
+
+/// Rows of `val` that equal a row of `train`, and the first such train row of each.
+#[pyfunction]
+pub(crate) fn cross_duplicates<'py>(
+    py: Python<'py>,
+    train: &Bound<'py, PyAny>,
+    val: &Bound<'py, PyAny>,
+) -> PyResult<RowPairs<'py>> {
+    let (train, val) = (Columns::borrow(train)?, Columns::borrow(val)?);
+    let (train, val) = (train.views(py)?, val.views(py)?);
+    let size = size(&train) + size(&val);
+    let found = detach::run(py, size, |cancel| duplicates::cross_duplicates(&train, &val, cancel))?;
+    Ok((found.val_rows.into_pyarray(py), found.train_rows.into_pyarray(py)))
+}
+
+/// Rows that equal another row of the same frame, and the first row of the group of each.
+#[pyfunction]
+pub(crate) fn duplicate_rows<'py>(py: Python<'py>, columns: &Bound<'py, PyAny>) -> PyResult<RowPairs<'py>> {
+    let columns = Columns::borrow(columns)?;
+    let views = columns.views(py)?;
+    let found = detach::run(py, size(&views), |cancel| duplicates::duplicate_rows(&views, cancel))?;
+    Ok((found.rows.into_pyarray(py), found.first.into_pyarray(py)))
+}
+
+/// The number of NaN in each column.
+#[pyfunction]
+pub(crate) fn nan_counts<'py>(py: Python<'py>, columns: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyArray1<i64>>> {
+    let columns = Columns::borrow(columns)?;
+    let views = columns.views(py)?;
+    let counts = detach::run(py, size(&views), |cancel| column_profile::nan_counts(&views, cancel))?;
+    Ok(counts.into_iter().map(|count| count as i64).collect::<Vec<_>>().into_pyarray(py))
+}
 
 /// The content hash of each column, as 32 hex digits.
 ///
@@ -42,8 +83,7 @@ pub(crate) fn fingerprint_columns(
         };
         fields.push(Field { name: &names[j], column, reading });
     }
-    let size = views.first().map_or(0, tradewright_core::Column::len).saturating_mul(views.len());
-    let digests = detach::run(py, size, |cancel| fingerprint::column_fingerprints(&fields, cancel))?;
+    let digests = detach::run(py, size(&views), |cancel| fingerprint::column_fingerprints(&fields, cancel))?;
     Ok(digests.into_iter().map(|digest| format!("{digest:032x}")).collect())
 }
 

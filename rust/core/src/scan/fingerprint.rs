@@ -474,7 +474,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(24))]
+        #![proptest_config(ProptestConfig::with_cases(12))]
         #[test]
         fn chunks_strides_and_groups_do_not_matter(
             len in prop_oneof![0usize..40, BLOCK - 2..BLOCK + 3, 2 * BLOCK..2 * BLOCK + 3],
