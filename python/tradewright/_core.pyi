@@ -52,3 +52,17 @@ def row_mask(ranges: NDArray[np.int64], order: NDArray[np.int64] | None, rows: i
 # --- loss
 
 # --- scan
+def fingerprint_columns(
+    columns: Sequence[NDArray[Any]] | NDArray[Any],
+    names: Sequence[str],
+    units: Sequence[str | None] | None = None,
+    texts: Sequence[Sequence[str] | None] | None = None,
+) -> list[str]: ...
+def combine_fingerprints(digests: Sequence[str]) -> str: ...
+def cross_duplicates(
+    train: Sequence[NDArray[Any]] | NDArray[Any], val: Sequence[NDArray[Any]] | NDArray[Any]
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]: ...
+def duplicate_rows(
+    columns: Sequence[NDArray[Any]] | NDArray[Any],
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]: ...
+def nan_counts(columns: Sequence[NDArray[Any]] | NDArray[Any]) -> NDArray[np.int64]: ...

@@ -10,6 +10,7 @@ mod detach;
 mod errors;
 mod runtime;
 mod split;
+mod scan;
 
 use pyo3::prelude::*;
 
@@ -28,4 +29,6 @@ mod _core {
     // loss
 
     // scan
+    #[pymodule_export]
+    use crate::scan::{combine_fingerprints, cross_duplicates, duplicate_rows, fingerprint_columns, nan_counts};
 }
