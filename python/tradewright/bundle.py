@@ -12,6 +12,7 @@ of each payload, and ends in a digest of itself.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -30,6 +31,7 @@ from typing import IO, Any
 from tradewright.errors import (
     FormatMismatchError,
     IntegrityError,
+    ModelLoadError,
     ModelNotFoundError,
     ParameterError,
     UnsafeArchiveError,
@@ -63,6 +65,7 @@ _ZIP_DAMAGE = (
     ValueError,
     OverflowError,
     KeyError,
+    OSError,
 )
 
 
@@ -307,9 +310,11 @@ def _read(file: IO[bytes], path: Path, *, keep: bool) -> tuple[dict[str, Any], d
                 else:
                     for _ in blocks:
                         pass
+    except ModelLoadError:  # before the next line: ours are ValueErrors too
+        raise
     except _ZIP_DAMAGE as error:
-        # our own errors are ValueErrors too
-        if isinstance(error, IntegrityError | FormatMismatchError | UnsafeArchiveError | VersionMismatchError):
+        # A damaged offset makes the zip reader seek to before the file; other system errors are the disk's.
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
             raise
         raise _damaged(path, f"the archive cannot be read ({error})") from error
     return manifest, payloads
