@@ -136,9 +136,19 @@ where
     if blocks <= 1 || len.saturating_mul(weight.max(1)) < INLINE_ROWS {
         return (0..blocks).map(one).collect();
     }
-    // Collecting results, not the first error by time, so that the error is the same at any thread count.
-    let results: Vec<Result<T>> = pool().install(|| (0..blocks).into_par_iter().map(one).collect());
-    results.into_iter().collect()
+    pool().install(|| in_order((0..blocks).into_par_iter().map(one)))
+}
+
+/// Collects results in block order and returns the first error **by position**, the same at any thread count; only an
+/// interrupt ends the work early.
+fn in_order<T: Send>(blocks: impl IndexedParallelIterator<Item = Result<T>>) -> Result<Vec<T>> {
+    let results: Result<Vec<Result<T>>> = blocks
+        .map(|result| match result {
+            Err(Error::Interrupted {}) => Err(Error::Interrupted {}),
+            other => Ok(other),
+        })
+        .collect();
+    results?.into_iter().collect()
 }
 
 /// As [`map_blocks`], with block `i` writing the matching block of `out`, which has a value per row.
@@ -156,8 +166,7 @@ where
     if len < INLINE_ROWS {
         return out.chunks_mut(block).enumerate().map(one).collect();
     }
-    let results: Vec<Result<T>> = pool().install(|| out.par_chunks_mut(block).enumerate().map(one).collect());
-    results.into_iter().collect()
+    pool().install(|| in_order(out.par_chunks_mut(block).enumerate().map(one)))
 }
 
 #[cfg(test)]
