@@ -8,6 +8,7 @@
 mod arrays;
 mod detach;
 mod errors;
+mod loss;
 mod runtime;
 
 use pyo3::prelude::*;
@@ -23,6 +24,8 @@ mod _core {
     // split
 
     // loss
+    #[pymodule_export]
+    use crate::loss::{loss_grad_hess, loss_rows, loss_rows_grad, loss_value, loss_value_grad};
 
     // scan
 }
