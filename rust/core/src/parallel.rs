@@ -169,6 +169,33 @@ where
     pool().install(|| in_order(out.par_chunks_mut(block).enumerate().map(one)))
 }
 
+/// As [`map_blocks_into`], with two outputs of one length.
+pub fn map_blocks_into_pair<U, T, F>(
+    first: &mut [U],
+    second: &mut [U],
+    block: usize,
+    cancel: &Cancel,
+    f: F,
+) -> Result<Vec<T>>
+where
+    U: Send,
+    T: Send,
+    F: Fn(StdRange<usize>, &mut [U], &mut [U]) -> Result<T> + Sync,
+{
+    let len = first.len();
+    assert_eq!(len, second.len(), "both outputs have a value per row");
+    let one = |(index, (a, b)): (usize, (&mut [U], &mut [U]))| {
+        cancel.check()?;
+        f(block_rows(index, block, len), a, b)
+    };
+    if len < INLINE_ROWS {
+        return first.chunks_mut(block).zip(second.chunks_mut(block)).enumerate().map(one).collect();
+    }
+    let results: Vec<Result<T>> =
+        pool().install(|| first.par_chunks_mut(block).zip(second.par_chunks_mut(block)).enumerate().map(one).collect());
+    results.into_iter().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
