@@ -9,6 +9,8 @@ mod arrays;
 mod detach;
 mod errors;
 mod runtime;
+mod split;
+mod scan;
 
 use pyo3::prelude::*;
 
@@ -21,8 +23,12 @@ mod _core {
     use crate::runtime::{num_threads, request_stop, set_num_threads, spin};
 
     // split
+    #[pymodule_export]
+    use crate::split::{Timeline, positions, row_mask};
 
     // loss
 
     // scan
+    #[pymodule_export]
+    use crate::scan::{combine_fingerprints, cross_duplicates, duplicate_rows, fingerprint_columns, nan_counts};
 }

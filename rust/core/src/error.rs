@@ -87,6 +87,13 @@ error_table! {
     /// Purging emptied the validation block.
     EmptyValidation { fold: usize, rows: usize } Split "split.empty_validation"
         "fold {fold} has no validation rows left: all {rows} were purged or embargoed, since their labels reach the test. Use a larger val_size, longer than the label horizon and the embargo"
+    // --- scan
+    /// Two frames that are compared differ in their columns.
+    ColumnCountMismatch { got: usize, expected: usize } Data "data.column_count_mismatch"
+        "one frame has {got} columns, the other {expected}: pass frames with the same columns in the same order"
+    /// A code points outside of its dictionary.
+    CodeOutOfRange { row: usize, code: i32, size: usize } Data "data.code_out_of_range"
+        "row {row}: code {code} is not in a dictionary of {size} texts: pass codes below its size, or a negative one for a missing text"
 }
 
 impl std::error::Error for Error {}
