@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 
 from tradewright import _optional
 from tradewright.base import LoopObserver, ModelState, Samples
@@ -106,10 +108,14 @@ class BoostingModel(EstimatorModel):
     def _fit_loop(self, train: Samples, val: Samples | None, observer: LoopObserver, seed: int | None) -> None:
         library = self._library()
         self.__dict__.pop("booster_", None)  # no way back to an earlier fit
-        self._classes = tuple(np.unique(train.y).tolist()) if self.task == "classification" else None
-        if val is not None and self._classes is not None:
-            _check_known(val.y, self._classes)
-        if not library.fit(self.estimator, train, val, observer, seed, self):
+        estimator = self.estimator
+        self._classes = None
+        if self.task == "classification":
+            self._classes = tuple(np.unique(train.y).tolist())
+            estimator = _with_class_codes(estimator, self._classes)
+            train = dataclasses.replace(train, y=_codes(train.y, self._classes))
+            val = val and dataclasses.replace(val, y=_codes(val.y, self._classes))
+        if not library.fit(estimator, train, val, observer, seed, self):
             raise self._no_first_turn()
 
     def take(self, booster: Any, n_rounds: int) -> None:
@@ -224,8 +230,11 @@ def _library_named(name: str) -> BoosterLibrary:
     return library
 
 
-def _check_known(y: Any, classes: tuple[Any, ...]) -> None:
-    unknown = ~np.isin(y, np.asarray(classes))
+def _codes(y: Any, classes: tuple[Any, ...]) -> NDArray[np.intp]:
+    """Return the place of each row's class, so that libraries see numbers whatever the labels are."""
+    known = np.asarray(classes)
+    codes = np.minimum(np.searchsorted(known, y), len(known) - 1)
+    unknown = known[codes] != y
     if unknown.any():
         row = int(np.flatnonzero(unknown)[0])
         raise DataError(
@@ -233,3 +242,12 @@ def _check_known(y: Any, classes: tuple[Any, ...]) -> None:
             code="model.unknown_class",
             row=row,
         )
+    return codes
+
+
+def _with_class_codes(estimator: Any, classes: tuple[Any, ...]) -> Any:
+    """Return the estimator with class weights by place instead of by label."""
+    weights = estimator.get_params().get("class_weight")
+    if not isinstance(weights, Mapping):
+        return estimator
+    return clone(estimator).set_params(class_weight={i: weights.get(label, 1.0) for i, label in enumerate(classes)})

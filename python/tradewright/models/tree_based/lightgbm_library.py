@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -73,20 +75,17 @@ class LightGBM:
         observer.loop_begin("round", total)
         if observer.epoch_begin(0):
             return False
-        sets, weights, names = [(train.X, train.y)], [train.sample_weight], ["train"]
-        if val is not None:
-            sets.append((val.X, val.y))
-            weights.append(val.sample_weight)
-            names.append("val")
-        weighted = any(weight is not None for weight in weights)
+        # LightGBM knows the train rows by identity and reads their scores off; a view of them is another set.
+        watched = [train] if val is None else [train, dataclasses.replace(val, X=val.X[:])]
+        weighted = any(samples.sample_weight is not None for samples in watched)
         metric = _given(estimator, _METRIC)
         prepared.fit(
             train.X,
             train.y,
             sample_weight=train.sample_weight,
-            eval_set=sets,
-            eval_names=names,
-            eval_sample_weight=weights if weighted else None,
+            **_eval_sets(prepared, watched),
+            eval_names=["train", "val"][: len(watched)],
+            eval_sample_weight=[samples.sample_weight for samples in watched] if weighted else None,
             # With metrics of the user's own, the objective's comes first all the same: it is the loss.
             eval_metric=None if metric is None else _objective_metric(estimator),
             callbacks=[_Bridge(observer, sink, total)],
@@ -137,6 +136,13 @@ class _Bridge:
         stop = self._observer.epoch_end(TrainState(epoch=epoch, unit="round", total=self._total, logs=logs))
         if stop or (epoch + 1 < self._total and self._observer.epoch_begin(epoch + 1)):
             raise EarlyStopException(epoch, env.evaluation_result_list or [])
+
+
+def _eval_sets(estimator: Any, watched: list[Samples]) -> dict[str, Any]:
+    """Return the keywords for the watched sets; LightGBM 4.7 renamed them."""
+    if "eval_X" in inspect.signature(estimator.fit).parameters:
+        return {"eval_X": tuple(part.X for part in watched), "eval_y": tuple(part.y for part in watched)}
+    return {"eval_set": [(part.X, part.y) for part in watched]}
 
 
 def _logs(results: Any) -> dict[str, float]:
