@@ -1,10 +1,6 @@
 """The compiled core. Everything here has a Python wrapper; use that one."""
 
-from collections.abc import Sequence
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 
 # --- errors and runtime
 def error_codes() -> list[str]: ...
