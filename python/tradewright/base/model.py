@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tradewright.base.loop import LoopObserver, SilentObserver, TrainState
+from tradewright.base.loop import LoopObserver, SilentObserver
 from tradewright.base.metadata import ModelMetadata, Task
 from tradewright.base.samples import FloatDtype, Samples
 from tradewright.bundle import Bundle, read_bundle, write_bundle
@@ -66,6 +66,8 @@ class BaseModel(ABC):
     #: The dtype the back end computes in; None keeps what the caller brought.
     _dtype: ClassVar[FloatDtype | None] = None
     _metadata: ModelMetadata | None = None
+    #: During a fit: its facts so far, so that a checkpoint can be saved between two turns.
+    _draft: ModelMetadata | None = None
 
     # --- what a back end fills in ---------------------------------------------------------------------------------
 
@@ -117,7 +119,7 @@ class BaseModel(ABC):
 
     @abstractmethod
     def _to_payloads(self) -> tuple[str, dict[str, bytes]]:
-        """Return the payload format and the payloads of the fitted model."""
+        """Return the payload format and the payloads of the fitted model; between two turns, of the model so far."""
 
     @abstractmethod
     def _config(self) -> dict[str, Any]:
@@ -200,49 +202,40 @@ class BaseModel(ABC):
         """Fit on rows that are already in shape, watched by ``observer``: what :meth:`fit` and the trainer call.
 
         A seed given to the model itself goes before ``seed``. ``facts`` are further fields of the metadata (digests,
-        fold, ranges): what the trainer knows and the model cannot; a checkpoint carries them too. From the first ``epoch_end`` on the model predicts and
-        can be saved as it then is; a fit that ends by an exception leaves it unfitted.
+        fold, ranges): what the trainer knows and the model cannot; checkpoints carry them too. From the first
+        ``epoch_end`` on the model predicts and can be saved as it then is; a fit that ends by an exception leaves it
+        unfitted.
         """
         _check_labels(train, "train")
         if val is not None:
             _check_labels(val, "validation")
         self._metadata = None
         seed = self.seed if self.seed is not None else seed
-        started = time.perf_counter()
-
-        def describe() -> None:
-            seconds = time.perf_counter() - started
-            if self._metadata is None:
-                self._metadata = dataclasses.replace(self._describe(train, val, seed, seconds), **(facts or {}))
-            else:  # every turn comes here: nothing else changes
-                self._metadata = dataclasses.replace(self._metadata, training_seconds=seconds)
-
-        try:
-            self._fit_loop(train, val, _Describing(observer or SilentObserver(), describe), seed)
-        except BaseException:
-            self._metadata = None
-            raise
-        describe()
-        return self
-
-    def _describe(self, train: Samples, val: Samples | None, seed: int | None, seconds: float) -> ModelMetadata:
-        return ModelMetadata(
+        self._draft = ModelMetadata(
             model_class=type(self).__name__,
             framework=self.framework,
             task=self.task,
             hyperparameters=dict(self.hyperparameters),
             feature_names=train.feature_names,
             feature_dtypes=train.feature_dtypes,
-            classes=self.classes,
             n_rows=len(train),
             n_val_rows=0 if val is None else len(val),
-            training_seconds=seconds,
             library_versions=library_versions("tradewright", "numpy", *self.libraries),
             seed=seed,
             device=self.device_in_use,
             git_sha=git_sha(),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            **(facts or {}),
         )
+        started = time.perf_counter()
+        try:
+            self._fit_loop(train, val, observer or SilentObserver(), seed)
+            self._metadata = dataclasses.replace(
+                self._draft, classes=self.classes, device=self.device_in_use, training_seconds=time.perf_counter() - started
+            )
+        finally:
+            self._draft = None
+        return self
 
     def predict(self, X: Any, *, rows: Any = None) -> NDArray[Any]:
         """Predict numbers (regression) or labels (classification).
@@ -323,6 +316,8 @@ class BaseModel(ABC):
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted model as one bundle file, atomically, without pickle.
 
+        Between two turns of a fit, when a callback calls it, the file holds the model as it is then.
+
         Raises
         ------
         NotFittedError
@@ -350,7 +345,7 @@ class BaseModel(ABC):
             "model_class": type(self).__name__,
             "payload_format": payload_format,
             "config": self._config(),
-            "metadata": self._fitted().to_dict(),
+            "metadata": self._facts().to_dict(),
         }
 
     @classmethod
@@ -377,6 +372,10 @@ class BaseModel(ABC):
             ) from error
         return model
 
+    def _facts(self) -> ModelMetadata:
+        """The metadata; during a fit, what is known of it so far."""
+        return self._fitted() if self._draft is None else dataclasses.replace(self._draft, classes=self.classes)
+
     def _fitted(self) -> ModelMetadata:
         if self._metadata is None:
             raise NotFittedError(
@@ -386,25 +385,8 @@ class BaseModel(ABC):
         return self._metadata
 
     def _features(self, X: Any, rows: Any = None) -> NDArray[Any]:
-        names = self._fitted().feature_names
+        names = self._facts().feature_names
         return Samples.collect(X, rows=rows, expected=names, dtype=self._dtype).X
-
-
-class _Describing:
-    """Passes reports on; before each one that ends a turn the metadata is brought up to date, so hooks may save."""
-
-    def __init__(self, inner: LoopObserver, describe: Callable[[], None]) -> None:
-        self._inner = inner
-        self._describe = describe
-        self.wants_batches = inner.wants_batches
-        self.loop_begin = inner.loop_begin
-        self.epoch_begin = inner.epoch_begin
-        self.batch_begin = inner.batch_begin
-        self.batch_end = inner.batch_end
-
-    def epoch_end(self, state: TrainState) -> bool:
-        self._describe()
-        return self._inner.epoch_end(state)
 
 
 def _check_labels(samples: Samples, which: str) -> None:

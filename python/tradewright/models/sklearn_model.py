@@ -100,7 +100,7 @@ class SklearnModel(EstimatorModel):
         None when there are none, or not one per feature. Coefficients compare only where features have one scale, as
         they do behind a StandardScaler.
         """
-        n_features = len(self._fitted().feature_names)
+        n_features = len(self._facts().feature_names)
         final = _final(self.estimator_)
         found = getattr(final, "feature_importances_", None)
         if found is None:
@@ -160,7 +160,7 @@ class SklearnModel(EstimatorModel):
         raise UnsupportedError("a scikit-learn fit has no earlier turns to go back to", code="model.no_snapshots")
 
     def _to_payloads(self) -> tuple[str, dict[str, bytes]]:
-        self._fitted()
+        self._facts()
         return "skops", {_PAYLOAD: skops_payload.dump(self.estimator_)}
 
     def _config(self) -> dict[str, Any]:

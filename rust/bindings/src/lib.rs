@@ -8,9 +8,10 @@
 mod arrays;
 mod detach;
 mod errors;
+mod loss;
 mod runtime;
-mod split;
 mod scan;
+mod split;
 
 use pyo3::prelude::*;
 
@@ -27,6 +28,8 @@ mod _core {
     use crate::split::{Timeline, positions, row_mask};
 
     // loss
+    #[pymodule_export]
+    use crate::loss::{loss_grad_hess, loss_rows, loss_rows_grad, loss_value, loss_value_grad};
 
     // scan
     #[pymodule_export]
