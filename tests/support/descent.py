@@ -18,7 +18,9 @@ class DescentModel(BaseModel):
 
     framework = "numpy"
 
-    def __init__(self, epochs=10, lr=0.1, unit="epoch", val_losses=None, fails_at=None, pause=0.0, batches=1, seed=None):
+    def __init__(
+        self, epochs=10, lr=0.1, unit="epoch", val_losses=None, fails_at=None, pause=0.0, batches=1, seed=None
+    ):
         self.epochs, self.lr, self.unit, self.val_losses = epochs, lr, unit, val_losses
         self.fails_at, self.pause, self.batches, self._seed = fails_at, pause, batches, seed
         self.weights = None

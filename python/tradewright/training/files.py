@@ -86,16 +86,20 @@ class TrainingFiles:
             f"{curve}.png",
             lambda path: plots.plot_learning_curve(result.history, path, unit=unit, best_epoch=best),
         )
-        importance = None if result.model is None else result.model.feature_importances_
-        if importance is not None and result.model is not None:
-            names = result.model.metadata.feature_names
-            self._write("importance", "importance.png", lambda path: plots.plot_importance(names, importance, path))
+        model = result.model
+        if model is not None:
+            self._write("importance", "importance.png", lambda path: _draw_importance(model, path))
 
     def _write(self, name: str, filename: str, write: Callable[[Path], Path | None]) -> None:
         with _warned(name):
             path = write(self.made() / filename)
             if path is not None:
                 self.written[name] = path
+
+
+def _draw_importance(model: BaseModel, path: Path) -> Path | None:
+    importance = model.feature_importances_
+    return None if importance is None else plots.plot_importance(model.metadata.feature_names, importance, path)
 
 
 @contextmanager

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from tradewright.base import BaseModel
@@ -104,7 +106,7 @@ class TrainingSession:
             if error is not None and status in ("completed", "stopped"):
                 status = "failed"
             self.result = self._result(status)
-            self._write_files(self.result, error)
+            error = self._late(error, "writing the files", partial(self._write_files, self.result, error))
             self.result = replace(self.result, artifacts=dict(self.files.written))
         except KeyboardInterrupt:
             # Ctrl-C in a hook of the end, or while the files were written.
@@ -168,14 +170,18 @@ class TrainingSession:
         if self.observer.began is not None:
             hooks.append(("on_train_end", self.observer.logs))
         for hook, argument in hooks:
-            try:
-                self.dispatcher.call(hook, argument)
-            except Exception as late:  # noqa: BLE001  the first error is the one to raise
-                if error is None:
-                    error = late
-                    self.observer.stop_reason = f"{type(late).__name__}: {late}"
-                else:
-                    error.add_note(f"{hook} failed as well: {type(late).__name__}: {late}")
+            error = self._late(error, hook, partial(self.dispatcher.call, hook, argument))
+        return error
+
+    def _late(self, error: BaseException | None, what: str, work: Callable[[], None]) -> BaseException | None:
+        """Do something after the loop; return the error the training ends with: the first one there was."""
+        try:
+            work()
+        except Exception as late:  # noqa: BLE001  raised again once the run is closed
+            if error is None:
+                self.observer.stop_reason = f"{type(late).__name__}: {late}"
+                return late
+            error.add_note(f"{what} failed as well: {type(late).__name__}: {late}")
         return error
 
     def _is_answered(self, error: BaseException) -> bool:
@@ -209,7 +215,7 @@ class TrainingSession:
     def _result(self, status: Status) -> TrainingResult:
         observer = self.observer
         history = tuple(observer.history)
-        fitted = self.model.is_fitted
+        fitted = self.model.is_fitted and bool(history)
         restored = self.model.metadata.best_iteration if fitted else None
         return TrainingResult(
             status=status,
