@@ -1,7 +1,6 @@
 """The compiled core. Everything here has a Python wrapper; use that one."""
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,41 @@ def request_stop(raised: bool) -> None: ...
 def spin(rows: int, panic_at: int | None = None) -> float: ...
 
 # --- split
+@final
+class Timeline:
+    def __new__(cls, times: NDArray[np.int64], label_end: NDArray[np.int64] | None = None) -> Timeline: ...
+    def __len__(self) -> int: ...
+    @property
+    def timestamps(self) -> int: ...
+    @property
+    def times(self) -> NDArray[np.int64]: ...
+    @property
+    def label_ends(self) -> NDArray[np.int64] | None: ...
+    @property
+    def order(self) -> NDArray[np.int64] | None: ...
+    def first_rows(self, timestamps: NDArray[np.int64]) -> NDArray[np.int64]: ...
+    def count_before(self, instant: int, inclusive: bool) -> int: ...
+    def hulls(self, blocks: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
+    def plan(
+        self,
+        tests: NDArray[np.int64],
+        folds: NDArray[np.int64],
+        vals: NDArray[np.int64],
+        pools: NDArray[np.int64],
+        *,
+        embargo: Literal["none", "after", "before"],
+        limits: NDArray[np.int64],
+        by_instant: bool,
+        windows: NDArray[np.int64] | None,
+        windows_by_instant: bool,
+        closed_left: bool,
+        on_empty: Literal["raise", "skip", "keep"],
+    ) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]: ...
+
+def positions(
+    ranges: NDArray[np.int64], order: NDArray[np.int64] | None, rows: int, *, narrow: bool
+) -> NDArray[Any]: ...
+def row_mask(ranges: NDArray[np.int64], order: NDArray[np.int64] | None, rows: int) -> NDArray[np.bool_]: ...
 
 # --- loss
 

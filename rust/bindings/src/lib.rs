@@ -9,6 +9,7 @@ mod arrays;
 mod detach;
 mod errors;
 mod runtime;
+mod split;
 mod scan;
 
 use pyo3::prelude::*;
@@ -22,6 +23,8 @@ mod _core {
     use crate::runtime::{num_threads, request_stop, set_num_threads, spin};
 
     // split
+    #[pymodule_export]
+    use crate::split::{Timeline, positions, row_mask};
 
     // loss
 
