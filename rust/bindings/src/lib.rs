@@ -9,6 +9,7 @@ mod arrays;
 mod detach;
 mod errors;
 mod runtime;
+mod split;
 
 use pyo3::prelude::*;
 
@@ -21,6 +22,8 @@ mod _core {
     use crate::runtime::{num_threads, request_stop, set_num_threads, spin};
 
     // split
+    #[pymodule_export]
+    use crate::split::{Timeline, kfold_blocks, range_mask, range_positions, walk_forward_blocks};
 
     // loss
 

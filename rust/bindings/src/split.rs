@@ -1,0 +1,350 @@
+//! Timelines, plans and positions.
+
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
+use pyo3::prelude::*;
+use tradewright_core::rows::{Range, Rows};
+use tradewright_core::split::positions::{self, Position};
+use tradewright_core::split::walk_forward::{Anchor, Walk};
+use tradewright_core::split::{
+    self, Block, Closed, Embargo, FoldSpec, Limit, OnEmpty, Order, Role, Series, Span, Window, holdout, kfold,
+};
+use tradewright_core::{Cancel, Error, Result};
+
+use crate::arrays::slice;
+use crate::errors::data_error;
+use crate::{detach, errors};
+
+type Ints<'py> = Bound<'py, PyArray1<i64>>;
+
+/// Times and label ends of a panel, looked at once: what plans are made from, as often as one likes.
+///
+/// Holds the caller's arrays alive; copies neither.
+#[pyclass(frozen, module = "tradewright._core")]
+pub(crate) struct Timeline {
+    times: Py<PyArray1<i64>>,
+    ends: Option<Py<PyArray1<i64>>>,
+    index: split::Timeline,
+}
+
+#[pymethods]
+impl Timeline {
+    #[new]
+    #[pyo3(signature = (time, label_end=None))]
+    fn new(py: Python<'_>, time: Ints<'_>, label_end: Option<Ints<'_>>) -> PyResult<Self> {
+        let index = {
+            let (times, ends) = (time.readonly(), label_end.as_ref().map(|ends| ends.readonly()));
+            let times = slice(py, "time", &times)?;
+            let ends = ends.as_ref().map(|ends| slice(py, "label_end", ends)).transpose()?;
+            detach::run(py, times.len(), |cancel| split::Timeline::build(times, ends, cancel))?
+        };
+        Ok(Self { times: time.unbind(), ends: label_end.map(Bound::unbind), index })
+    }
+
+    /// How many rows there are.
+    #[getter]
+    fn rows(&self) -> usize {
+        self.index.rows()
+    }
+
+    /// How many distinct timestamps there are.
+    #[getter]
+    fn timestamps(&self) -> usize {
+        self.index.timestamps()
+    }
+
+    /// Bytes held beyond the caller's arrays.
+    #[getter]
+    fn memory(&self) -> usize {
+        self.index.memory()
+    }
+
+    /// The caller's row at each place of time order, int32 or int64; None when the rows come sorted. A copy.
+    fn order<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.index.order().map(|order| match order {
+            Order::Narrow(order) => PyArray1::from_slice(py, order).into_any(),
+            Order::Wide(order) => PyArray1::from_slice(py, order).into_any(),
+        })
+    }
+
+    /// The times of timestamps, by their numbers; the last time for numbers past the last.
+    fn time_at<'py>(&self, py: Python<'py>, timestamps: PyReadonlyArray1<'py, i64>) -> PyResult<Ints<'py>> {
+        let numbers = slice(py, "timestamps", &timestamps)?;
+        let out = self.with_series(py, 0, |series, _| {
+            let last = series.timeline.timestamps() - 1;
+            let row = |number: &i64| series.timeline.first_row((*number).clamp(0, last as i64) as usize);
+            Ok(numbers.iter().map(|number| series.time(row(number))).collect::<Vec<_>>())
+        })?;
+        Ok(out.into_pyarray(py))
+    }
+
+    /// The number of the first timestamp at or after each instant, or (`after`) after it.
+    fn locate<'py>(&self, py: Python<'py>, instants: PyReadonlyArray1<'py, i64>, after: bool) -> PyResult<Ints<'py>> {
+        let instants = slice(py, "instants", &instants)?;
+        let out = self.with_series(py, 0, |series, _| {
+            let row = |t: i64| if after { series.row_after(t) } else { series.row_at_or_after(t) };
+            Ok(instants.iter().map(|&t| series.timeline.timestamp_of(row(t)) as i64).collect::<Vec<_>>())
+        })?;
+        Ok(out.into_pyarray(py))
+    }
+
+    /// First time and latest label end of blocks of timestamps (k×2, half-open); the block must hold a row.
+    fn hulls<'py>(&self, py: Python<'py>, blocks: PyReadonlyArray2<'py, i64>) -> PyResult<(Ints<'py>, Ints<'py>)> {
+        let spans = spans(py, "blocks", &blocks, self.index.timestamps())?;
+        let hulls = self.with_series(py, 0, |series, _| {
+            let hull =
+                |span: &Span| split::purge::Hull::of(series, span).map_or((i64::MAX, i64::MIN), |h| (h.first, h.last));
+            Ok(spans.iter().map(hull).collect::<Vec<_>>())
+        })?;
+        let (first, last): (Vec<i64>, Vec<i64>) = hulls.into_iter().unzip();
+        Ok((first.into_pyarray(py), last.into_pyarray(py)))
+    }
+
+    /// Gives every row its role in every fold.
+    ///
+    /// `tests` is k×3 (fold, first timestamp, one past the last), sorted by fold, then time; `pools` is folds×2;
+    /// `val_sizes` is one count of timestamps per fold. `embargo_after` says on which side of the test the embargo lies;
+    /// it is a count, or an instant per test block. `window` likewise is a count, or an instant per fold after which
+    /// train rows lie. Returns segments (m×4: fold, role, start, stop), hulls (j×6: fold, role, first row, stop, first
+    /// time, latest label end) and the number each kept fold had in the layout.
+    #[allow(clippy::too_many_arguments)]
+    #[pyo3(signature = (tests, pools, val_sizes, *, embargo_after, embargo=0, embargo_instants=None, window=None,
+                        window_instants=None, closed_left=false, on_empty="raise"))]
+    fn plan<'py>(
+        &self,
+        py: Python<'py>,
+        tests: PyReadonlyArray2<'py, i64>,
+        pools: PyReadonlyArray2<'py, i64>,
+        val_sizes: PyReadonlyArray1<'py, i64>,
+        embargo_after: bool,
+        embargo: usize,
+        embargo_instants: Option<PyReadonlyArray1<'py, i64>>,
+        window: Option<usize>,
+        window_instants: Option<PyReadonlyArray1<'py, i64>>,
+        closed_left: bool,
+        on_empty: &str,
+    ) -> PyResult<(Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<i64>>, Ints<'py>)> {
+        let timestamps = self.index.timestamps();
+        let pools = spans(py, "pools", &pools, timestamps)?;
+        let sizes = slice(py, "val_sizes", &val_sizes)?;
+        let embargo_instants = embargo_instants.as_ref().map(|a| slice(py, "embargo_instants", a)).transpose()?;
+        let window_instants = window_instants.as_ref().map(|a| slice(py, "window_instants", a)).transpose()?;
+        let blocks = tests.as_array();
+        let bad = |what: &str| Err(data_error(py, format!("{what}: this is a bug in the splitter that laid it out")));
+        if blocks.ncols() != 3 || sizes.len() != pools.len() {
+            return bad("tests, pools and val_sizes disagree in shape");
+        }
+        if embargo_instants.is_some_and(|a| a.len() != blocks.nrows())
+            || window_instants.is_some_and(|a| a.len() != pools.len())
+        {
+            return bad("there is not one instant per block");
+        }
+        let mut specs: Vec<FoldSpec> = pools
+            .into_iter()
+            .enumerate()
+            .map(|(fold, pool)| {
+                let window = match (window, window_instants) {
+                    (_, Some(instants)) => Window::After(instants[fold]),
+                    (Some(count), None) => Window::Last(count),
+                    (None, None) => Window::All,
+                };
+                FoldSpec { tests: Vec::new(), val: None, pool, window }
+            })
+            .collect();
+        for (number, block) in blocks.rows().into_iter().enumerate() {
+            let span = clamp(block[1], block[2], timestamps);
+            let limit = embargo_instants.map_or(Limit::Timestamps(embargo), |a| Limit::Instant(a[number]));
+            let embargo = if embargo_after { Embargo::After(limit) } else { Embargo::Before(limit) };
+            match usize::try_from(block[0]).ok().and_then(|fold| specs.get_mut(fold)) {
+                Some(spec) if spec.tests.last().is_none_or(|last| last.span.end <= span.start) => {
+                    spec.tests.push(Block { span, embargo });
+                }
+                _ => return bad("a test block is out of order or of no fold"),
+            }
+        }
+        for (spec, &size) in specs.iter_mut().zip(sizes) {
+            let tests: Vec<Span> = spec.tests.iter().map(|block| block.span.clone()).collect();
+            spec.val = holdout::validation(&spec.pool, &tests, size.max(0) as usize);
+        }
+        let closed = if closed_left { Closed::Left } else { Closed::Both };
+        let on_empty = match on_empty {
+            "skip" => OnEmpty::Skip,
+            "keep" => OnEmpty::Keep,
+            _ => OnEmpty::Raise,
+        };
+        let table = self.with_series(py, self.index.rows(), |series, cancel| {
+            split::plan(series, &specs, closed, on_empty, cancel)
+        })?;
+        let (mut segments, mut hulls, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
+        for (fold, content) in table.folds.iter().enumerate() {
+            numbers.push(content.number as i64);
+            for &(role, range) in &content.segments {
+                segments.extend([fold as i64, role as i64, range.start as i64, range.stop as i64]);
+            }
+            for (role, hull) in &content.hulls {
+                let rows = hull.rows;
+                hulls.extend([fold as i64, *role as i64, rows.start as i64, rows.stop as i64, hull.first, hull.last]);
+            }
+        }
+        Ok((table_of(py, segments, 4)?, table_of(py, hulls, 6)?, numbers.into_pyarray(py)))
+    }
+
+    /// The times of places in time order, and when their labels end.
+    fn at<'py>(&self, py: Python<'py>, places: PyReadonlyArray1<'py, i64>) -> PyResult<(Ints<'py>, Ints<'py>)> {
+        let places = slice(py, "places", &places)?;
+        let rows = self.index.rows();
+        if places.iter().any(|&place| usize::try_from(place).map_or(true, |place| place >= rows)) {
+            return Err(data_error(py, format!("a place is outside of 0..{rows}")));
+        }
+        let seen = self.with_series(py, 0, |series, _| {
+            Ok(places.iter().map(|&p| (series.time(p as usize), series.end(p as usize))).collect::<Vec<_>>())
+        })?;
+        let (times, ends): (Vec<i64>, Vec<i64>) = seen.into_iter().unzip();
+        Ok((times.into_pyarray(py), ends.into_pyarray(py)))
+    }
+}
+
+impl Timeline {
+    fn with_series<T: Send>(
+        &self,
+        py: Python<'_>,
+        size: usize,
+        work: impl FnOnce(&Series<'_>, &Cancel) -> Result<T> + Send,
+    ) -> PyResult<T> {
+        let times = self.times.bind(py).readonly();
+        let ends = self.ends.as_ref().map(|ends| ends.bind(py).readonly());
+        let times = slice(py, "time", &times)?;
+        let ends = ends.as_ref().map(|ends| slice(py, "label_end", ends)).transpose()?;
+        let index = &self.index;
+        detach::run(py, size, move |cancel| work(&Series::new(times, ends, index)?, cancel))
+    }
+}
+
+/// A row-major table; the number of values is a multiple of `columns`.
+fn table_of<'py>(py: Python<'py>, values: Vec<i64>, columns: usize) -> PyResult<Bound<'py, PyArray2<i64>>> {
+    let rows = values.len() / columns;
+    values.into_pyarray(py).reshape([rows, columns])
+}
+
+fn clamp(start: i64, stop: i64, timestamps: usize) -> Span {
+    let limit = timestamps as i64;
+    let start = start.clamp(0, limit) as usize;
+    start..(stop.clamp(0, limit) as usize).max(start)
+}
+
+fn spans(py: Python<'_>, name: &str, blocks: &PyReadonlyArray2<'_, i64>, timestamps: usize) -> PyResult<Vec<Span>> {
+    let blocks = blocks.as_array();
+    if blocks.ncols() != 2 {
+        return Err(data_error(py, format!("{name} must have two columns, start and stop")));
+    }
+    Ok(blocks.rows().into_iter().map(|block| clamp(block[0], block[1], timestamps)).collect())
+}
+
+fn spans_out<'py>(py: Python<'py>, blocks: Vec<Span>) -> PyResult<Bound<'py, PyArray2<i64>>> {
+    table_of(py, blocks.into_iter().flat_map(|span| [span.start as i64, span.end as i64]).collect(), 2)
+}
+
+/// K test blocks over all timestamps, as `array_split` cuts them (k×2).
+#[pyfunction]
+pub(crate) fn kfold_blocks(py: Python<'_>, timestamps: usize, folds: usize) -> PyResult<Bound<'_, PyArray2<i64>>> {
+    let blocks = kfold::blocks(timestamps, folds).map_err(|error| errors::to_python(py, &error))?;
+    spans_out(py, blocks)
+}
+
+/// Test blocks that walk forward by counts of timestamps (k×2).
+#[pyfunction]
+#[pyo3(signature = (timestamps, folds, test, step, lead, anchor_end))]
+pub(crate) fn walk_forward_blocks(
+    py: Python<'_>,
+    timestamps: usize,
+    folds: Option<usize>,
+    test: usize,
+    step: usize,
+    lead: usize,
+    anchor_end: bool,
+) -> PyResult<Bound<'_, PyArray2<i64>>> {
+    let anchor = if anchor_end { Anchor::End } else { Anchor::Start };
+    let blocks = Walk { folds, test, step, lead, anchor }.blocks(timestamps);
+    spans_out(py, blocks.map_err(|error| errors::to_python(py, &error))?)
+}
+
+fn rows_of(py: Python<'_>, ranges: &PyReadonlyArray2<'_, i64>, total: usize) -> PyResult<Rows> {
+    let table = ranges.as_array();
+    if table.ncols() != 2 {
+        return Err(data_error(py, "ranges must have two columns, start and stop".into()));
+    }
+    let mut out = Vec::with_capacity(table.nrows());
+    for range in table.rows() {
+        match (usize::try_from(range[0]), usize::try_from(range[1])) {
+            (Ok(start), Ok(stop)) if start <= stop && stop <= total => out.push(Range::new(start, stop)),
+            _ => return Err(data_error(py, format!("range {}..{} is outside of {total} rows", range[0], range[1]))),
+        }
+    }
+    Ok(Rows::from_ranges(out))
+}
+
+/// An order that came back from Python: checked, since positions are used as indices.
+fn order_of(py: Python<'_>, order: Option<&Bound<'_, PyAny>>, total: usize) -> PyResult<Option<Order>> {
+    let Some(order) = order else { return Ok(None) };
+    let order = if let Ok(narrow) = order.extract::<PyReadonlyArray1<'_, i32>>() {
+        Order::Narrow(slice(py, "order", &narrow)?.to_vec())
+    } else {
+        Order::Wide(slice(py, "order", &order.extract::<PyReadonlyArray1<'_, i64>>()?)?.to_vec())
+    };
+    let fits = match &order {
+        Order::Narrow(rows) => rows.iter().all(|&row| usize::try_from(row).is_ok_and(|row| row < total)),
+        Order::Wide(rows) => rows.iter().all(|&row| usize::try_from(row).is_ok_and(|row| row < total)),
+    };
+    if order.len() != total || !fits {
+        return Err(data_error(py, format!("order is not a permutation of {total} rows")));
+    }
+    Ok(Some(order))
+}
+
+fn written<P: Position>(py: Python<'_>, rows: &Rows, order: Option<&Order>, total: usize) -> PyResult<Vec<P>> {
+    let size = if order.is_some() { total } else { rows.len() };
+    detach::run(py, size, |cancel| positions::positions(rows, order, cancel))
+}
+
+/// The caller's rows of some ranges of time order, ascending; int32 when `narrow`.
+#[pyfunction]
+#[pyo3(signature = (ranges, rows, order=None, narrow=false))]
+pub(crate) fn range_positions<'py>(
+    py: Python<'py>,
+    ranges: PyReadonlyArray2<'py, i64>,
+    rows: usize,
+    order: Option<Bound<'py, PyAny>>,
+    narrow: bool,
+) -> PyResult<Bound<'py, PyAny>> {
+    let chosen = rows_of(py, &ranges, rows)?;
+    let order = order_of(py, order.as_ref(), rows)?;
+    if narrow {
+        if i32::try_from(rows).is_err() {
+            let error = Error::Parameter {
+                name: "dtype".into(),
+                value: "int32".into(),
+                hint: format!("it cannot number {rows} rows; use int64"),
+            };
+            return Err(errors::to_python(py, &error));
+        }
+        return Ok(written::<i32>(py, &chosen, order.as_ref(), rows)?.into_pyarray(py).into_any());
+    }
+    Ok(written::<i64>(py, &chosen, order.as_ref(), rows)?.into_pyarray(py).into_any())
+}
+
+/// Whether each of the caller's rows is in some ranges of time order.
+#[pyfunction]
+#[pyo3(signature = (ranges, rows, order=None))]
+pub(crate) fn range_mask<'py>(
+    py: Python<'py>,
+    ranges: PyReadonlyArray2<'py, i64>,
+    rows: usize,
+    order: Option<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyArray1<bool>>> {
+    let chosen = rows_of(py, &ranges, rows)?;
+    let order = order_of(py, order.as_ref(), rows)?;
+    let mask = detach::run(py, rows, |_| Ok(positions::mask(&chosen, order.as_ref(), rows)))?;
+    Ok(mask.into_pyarray(py))
+}
+
+// The table of Python roles relies on these numbers.
+const _: () = assert!(Role::Train as u8 == 0 && Role::Unused as u8 == 5);
