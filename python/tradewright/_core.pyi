@@ -1,7 +1,6 @@
 """The compiled core. Everything here has a Python wrapper; use that one."""
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ def request_stop(raised: bool) -> None: ...
 def spin(rows: int, panic_at: int | None = None) -> float: ...
 
 # --- split
+@final
 class Timeline:
     def __new__(cls, time: NDArray[np.int64], label_end: NDArray[np.int64] | None = None) -> Timeline: ...
     @property
@@ -54,3 +54,17 @@ def range_mask(ranges: NDArray[np.int64], rows: int, order: NDArray[Any] | None 
 # --- loss
 
 # --- scan
+def fingerprint_columns(
+    columns: Sequence[NDArray[Any]] | NDArray[Any],
+    names: Sequence[str],
+    units: Sequence[str | None] | None = None,
+    texts: Sequence[Sequence[str] | None] | None = None,
+) -> list[str]: ...
+def combine_fingerprints(digests: Sequence[str]) -> str: ...
+def cross_duplicates(
+    train: Sequence[NDArray[Any]] | NDArray[Any], val: Sequence[NDArray[Any]] | NDArray[Any]
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]: ...
+def duplicate_rows(
+    columns: Sequence[NDArray[Any]] | NDArray[Any],
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]: ...
+def nan_counts(columns: Sequence[NDArray[Any]] | NDArray[Any]) -> NDArray[np.int64]: ...

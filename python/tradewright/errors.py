@@ -26,6 +26,7 @@ __all__ = [
     "MissingExtraError",
     "MissingTimeError",
     "ModelLoadError",
+    "ModelNotFoundError",
     "NoValidationError",
     "NotFittedError",
     "ParameterError",
@@ -191,6 +192,10 @@ class LeakageError(SanityError):
 
 class ModelLoadError(TradewrightError, ValueError):
     """A saved model cannot be loaded."""
+
+
+class ModelNotFoundError(ModelLoadError, FileNotFoundError):
+    """There is no file at that path."""
 
 
 class IntegrityError(ModelLoadError):

@@ -56,6 +56,9 @@ class TrainerView(Protocol):
     def request_stop(self, reason: str) -> None:
         """Ask for the end of training; acted upon after all callbacks of the hook have run."""
 
+    def checkpoint_saved(self, path: Path, logs: Mapping[str, float]) -> None:
+        """Tell every callback that a checkpoint is durably on disk."""
+
 
 class Callback:
     """Hooks into a training; override the ones you need.

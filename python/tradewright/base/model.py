@@ -58,6 +58,8 @@ class BaseModel(ABC):
     #: The dtype the back end computes in; None keeps what the caller brought.
     _dtype: ClassVar[FloatDtype | None] = None
     _metadata: ModelMetadata | None = None
+    #: During a fit: its facts so far, so that a checkpoint can be saved between two turns.
+    _draft: ModelMetadata | None = None
 
     # --- what a back end fills in ---------------------------------------------------------------------------------
 
@@ -109,7 +111,7 @@ class BaseModel(ABC):
 
     @abstractmethod
     def _to_payloads(self) -> tuple[str, dict[str, bytes]]:
-        """Return the payload format and the payloads of the fitted model."""
+        """Return the payload format and the payloads of the fitted model; between two turns, of the model so far."""
 
     @abstractmethod
     def _config(self) -> dict[str, Any]:
@@ -187,35 +189,42 @@ class BaseModel(ABC):
         *,
         observer: LoopObserver | None = None,
         seed: int | None = None,
+        facts: Mapping[str, Any] | None = None,
     ) -> Self:
         """Fit on rows that are already in shape, watched by ``observer``: what :meth:`fit` and the trainer call.
 
-        A seed given to the model itself goes before ``seed``.
+        A seed given to the model itself goes before ``seed``. ``facts`` are further fields of the metadata (digests,
+        fold, ranges): what the trainer knows and the model cannot; checkpoints carry them too.
         """
         _check_labels(train, "train")
         if val is not None:
             _check_labels(val, "validation")
         self._metadata = None
         seed = self.seed if self.seed is not None else seed
-        started = time.perf_counter()
-        self._fit_loop(train, val, observer or SilentObserver(), seed)
-        self._metadata = ModelMetadata(
+        self._draft = ModelMetadata(
             model_class=type(self).__name__,
             framework=self.framework,
             task=self.task,
             hyperparameters=dict(self.hyperparameters),
             feature_names=train.feature_names,
             feature_dtypes=train.feature_dtypes,
-            classes=self.classes,
             n_rows=len(train),
             n_val_rows=0 if val is None else len(val),
-            training_seconds=time.perf_counter() - started,
             library_versions=library_versions("tradewright", "numpy", *self.libraries),
             seed=seed,
             device=self.device,
             git_sha=git_sha(),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            **(facts or {}),
         )
+        started = time.perf_counter()
+        try:
+            self._fit_loop(train, val, observer or SilentObserver(), seed)
+            self._metadata = dataclasses.replace(
+                self._draft, classes=self.classes, device=self.device, training_seconds=time.perf_counter() - started
+            )
+        finally:
+            self._draft = None
         return self
 
     def predict(self, X: Any, *, rows: Any = None) -> NDArray[Any]:
@@ -297,6 +306,8 @@ class BaseModel(ABC):
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted model as one bundle file, atomically, without pickle.
 
+        Between two turns of a fit, when a callback calls it, the file holds the model as it is then.
+
         Raises
         ------
         NotFittedError
@@ -324,7 +335,7 @@ class BaseModel(ABC):
             "model_class": type(self).__name__,
             "payload_format": payload_format,
             "config": self._config(),
-            "metadata": self._fitted().to_dict(),
+            "metadata": self._facts().to_dict(),
         }
 
     @classmethod
@@ -341,6 +352,10 @@ class BaseModel(ABC):
         model = cls._from_bundle(bundle.manifest["config"], bundle.manifest["payload_format"], bundle.payloads)
         model._metadata = ModelMetadata.from_dict(bundle.manifest["metadata"])
         return model
+
+    def _facts(self) -> ModelMetadata:
+        """The metadata; during a fit, what is known of it so far."""
+        return self._fitted() if self._draft is None else dataclasses.replace(self._draft, classes=self.classes)
 
     def _fitted(self) -> ModelMetadata:
         if self._metadata is None:

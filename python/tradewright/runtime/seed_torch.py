@@ -47,7 +47,7 @@ def get_state() -> TorchRandomState:
 def set_state(state: TorchRandomState | None) -> None:
     """Go back to ``state``; None stands for a torch that had not been imported."""
     if state is None:
-        torch.seed()  # type: ignore[no-untyped-call]  # a fresh import starts from entropy
+        torch.seed()  # a fresh import starts from entropy
         torch.use_deterministic_algorithms(False)
         return
     torch.set_rng_state(state.cpu)

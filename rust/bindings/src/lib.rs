@@ -9,6 +9,7 @@ mod arrays;
 mod detach;
 mod errors;
 mod runtime;
+mod scan;
 mod split;
 
 use pyo3::prelude::*;
@@ -28,4 +29,6 @@ mod _core {
     // loss
 
     // scan
+    #[pymodule_export]
+    use crate::scan::{combine_fingerprints, cross_duplicates, duplicate_rows, fingerprint_columns, nan_counts};
 }

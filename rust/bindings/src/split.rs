@@ -6,7 +6,7 @@ use tradewright_core::rows::{Range, Rows};
 use tradewright_core::split::positions::{self, Position};
 use tradewright_core::split::walk_forward::{Anchor, Walk};
 use tradewright_core::split::{
-    self, Block, Closed, Embargo, FoldSpec, Limit, OnEmpty, Order, Role, Series, Span, Window, holdout, kfold,
+    self, Block, Closed, Embargo, FoldSpec, Limit, OnEmpty, Order, Places, Role, Series, Span, Window, holdout, kfold,
 };
 use tradewright_core::{Cancel, Error, Result};
 
@@ -282,25 +282,42 @@ fn rows_of(py: Python<'_>, ranges: &PyReadonlyArray2<'_, i64>, total: usize) -> 
     Ok(Rows::from_ranges(out))
 }
 
-/// An order that came back from Python: checked, since positions are used as indices.
-fn order_of(py: Python<'_>, order: Option<&Bound<'_, PyAny>>, total: usize) -> PyResult<Option<Order>> {
-    let Some(order) = order else { return Ok(None) };
-    let order = if let Ok(narrow) = order.extract::<PyReadonlyArray1<'_, i32>>() {
-        Order::Narrow(slice(py, "order", &narrow)?.to_vec())
-    } else {
-        Order::Wide(slice(py, "order", &order.extract::<PyReadonlyArray1<'_, i64>>()?)?.to_vec())
-    };
-    let fits = match &order {
-        Order::Narrow(rows) => rows.iter().all(|&row| usize::try_from(row).is_ok_and(|row| row < total)),
-        Order::Wide(rows) => rows.iter().all(|&row| usize::try_from(row).is_ok_and(|row| row < total)),
-    };
-    if order.len() != total || !fits {
-        return Err(data_error(py, format!("order is not a permutation of {total} rows")));
-    }
-    Ok(Some(order))
+/// An order that came back from Python, borrowed.
+enum Permutation<'py> {
+    Narrow(PyReadonlyArray1<'py, i32>),
+    Wide(PyReadonlyArray1<'py, i64>),
 }
 
-fn written<P: Position>(py: Python<'_>, rows: &Rows, order: Option<&Order>, total: usize) -> PyResult<Vec<P>> {
+impl<'py> Permutation<'py> {
+    fn borrow(order: Option<Bound<'py, PyAny>>) -> PyResult<Option<Self>> {
+        let Some(order) = order else { return Ok(None) };
+        if let Ok(narrow) = order.extract() {
+            return Ok(Some(Self::Narrow(narrow)));
+        }
+        Ok(Some(Self::Wide(order.extract()?)))
+    }
+
+    /// The positions, checked, since they are used as indices.
+    fn places(&self, py: Python<'_>, total: usize) -> PyResult<Places<'_>> {
+        let fits = |row: Option<usize>| row.is_some_and(|row| row < total);
+        let (places, sound) = match self {
+            Self::Narrow(order) => {
+                let rows = slice(py, "order", order)?;
+                (Places::Narrow(rows), rows.iter().all(|&row| fits(usize::try_from(row).ok())))
+            }
+            Self::Wide(order) => {
+                let rows = slice(py, "order", order)?;
+                (Places::Wide(rows), rows.iter().all(|&row| fits(usize::try_from(row).ok())))
+            }
+        };
+        if places.len() != total || !sound {
+            return Err(data_error(py, format!("order does not hold the positions of {total} rows")));
+        }
+        Ok(places)
+    }
+}
+
+fn written<P: Position>(py: Python<'_>, rows: &Rows, order: Option<Places<'_>>, total: usize) -> PyResult<Vec<P>> {
     let size = if order.is_some() { total } else { rows.len() };
     detach::run(py, size, |cancel| positions::positions(rows, order, cancel))
 }
@@ -316,7 +333,8 @@ pub(crate) fn range_positions<'py>(
     narrow: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
     let chosen = rows_of(py, &ranges, rows)?;
-    let order = order_of(py, order.as_ref(), rows)?;
+    let order = Permutation::borrow(order)?;
+    let order = order.as_ref().map(|order| order.places(py, rows)).transpose()?;
     if narrow {
         if i32::try_from(rows).is_err() {
             let error = Error::Parameter {
@@ -326,9 +344,9 @@ pub(crate) fn range_positions<'py>(
             };
             return Err(errors::to_python(py, &error));
         }
-        return Ok(written::<i32>(py, &chosen, order.as_ref(), rows)?.into_pyarray(py).into_any());
+        return Ok(written::<i32>(py, &chosen, order, rows)?.into_pyarray(py).into_any());
     }
-    Ok(written::<i64>(py, &chosen, order.as_ref(), rows)?.into_pyarray(py).into_any())
+    Ok(written::<i64>(py, &chosen, order, rows)?.into_pyarray(py).into_any())
 }
 
 /// Whether each of the caller's rows is in some ranges of time order.
@@ -341,8 +359,9 @@ pub(crate) fn range_mask<'py>(
     order: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyArray1<bool>>> {
     let chosen = rows_of(py, &ranges, rows)?;
-    let order = order_of(py, order.as_ref(), rows)?;
-    let mask = detach::run(py, rows, |_| Ok(positions::mask(&chosen, order.as_ref(), rows)))?;
+    let order = Permutation::borrow(order)?;
+    let order = order.as_ref().map(|order| order.places(py, rows)).transpose()?;
+    let mask = detach::run(py, rows, |_| Ok(positions::mask(&chosen, order, rows)))?;
     Ok(mask.into_pyarray(py))
 }
 

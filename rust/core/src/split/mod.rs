@@ -13,7 +13,7 @@ pub mod purge;
 pub mod timeline;
 pub mod walk_forward;
 
-pub use order::Order;
+pub use order::{Order, Places};
 pub use plan::{FoldSpec, OnEmpty, Plan, Role, Window, plan};
 pub use purge::{Block, Closed, Embargo, Limit};
 pub use timeline::{Series, Timeline};

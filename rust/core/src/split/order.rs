@@ -25,6 +25,43 @@ impl Order {
         }
     }
 
+    /// The permutation without its ownership.
+    #[must_use]
+    #[inline]
+    pub fn places(&self) -> Places<'_> {
+        match self {
+            Self::Narrow(order) => Places::Narrow(order),
+            Self::Wide(order) => Places::Wide(order),
+        }
+    }
+
+    /// The caller's row at place `i` of time order.
+    #[must_use]
+    #[inline]
+    pub fn at(&self, i: usize) -> usize {
+        self.places().at(i)
+    }
+
+    /// Bytes of memory held.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        match self {
+            Self::Narrow(order) => 4 * order.capacity(),
+            Self::Wide(order) => 8 * order.capacity(),
+        }
+    }
+}
+
+/// A permutation borrowed from wherever it lies.
+#[derive(Debug, Clone, Copy)]
+pub enum Places<'a> {
+    /// Up to 2³¹ rows.
+    Narrow(&'a [i32]),
+    /// More.
+    Wide(&'a [i64]),
+}
+
+impl Places<'_> {
     /// The caller's row at place `i` of time order.
     #[must_use]
     #[inline]
@@ -48,15 +85,6 @@ impl Order {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// Bytes of memory held.
-    #[must_use]
-    pub fn memory(&self) -> usize {
-        match self {
-            Self::Narrow(order) => 4 * order.capacity(),
-            Self::Wide(order) => 8 * order.capacity(),
-        }
     }
 }
 

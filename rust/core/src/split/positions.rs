@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::parallel::{Cancel, map_blocks_into};
 use crate::rows::{Range, Rows};
-use crate::split::order::Order;
+use crate::split::order::Places;
 
 /// Positions written by one task.
 const TASK: usize = 65_536;
@@ -29,7 +29,7 @@ impl Position for i32 {
 }
 
 /// The ascending positions of some rows among the caller's. O(chosen) for sorted rows, O(rows) otherwise.
-pub fn positions<P: Position>(rows: &Rows, order: Option<&Order>, cancel: &Cancel) -> Result<Vec<P>> {
+pub fn positions<P: Position>(rows: &Rows, order: Option<Places<'_>>, cancel: &Cancel) -> Result<Vec<P>> {
     let mut out = vec![P::default(); rows.len()];
     let Some(order) = order else {
         let firsts: Vec<usize> = rows
@@ -71,7 +71,7 @@ pub fn positions<P: Position>(rows: &Rows, order: Option<&Order>, cancel: &Cance
 
 /// Whether each of the caller's rows is among the chosen ones. O(rows).
 #[must_use]
-pub fn mask(rows: &Rows, order: Option<&Order>, total: usize) -> Vec<bool> {
+pub fn mask(rows: &Rows, order: Option<Places<'_>>, total: usize) -> Vec<bool> {
     let mut chosen = vec![false; total];
     for &Range { start, stop } in rows.ranges() {
         match order {

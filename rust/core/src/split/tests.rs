@@ -209,7 +209,8 @@ proptest! {
     ) {
         let rows = Rows::from_ranges([Range::new(cuts[0], cuts[1]), Range::new(cuts[2], cuts[3])]);
         let wide = Order::Wide(order.iter().map(|&row| i64::from(row)).collect());
-        for order in [None, Some(&Order::Narrow(order)), Some(&wide)] {
+        let narrow = Order::Narrow(order);
+        for order in [None, Some(narrow.places()), Some(wide.places())] {
             let places = rows.ranges().iter().flat_map(|range| range.start..range.stop);
             let mut expected: Vec<usize> = places.map(|place| order.map_or(place, |order| order.at(place))).collect();
             expected.sort_unstable();

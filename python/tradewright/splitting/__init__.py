@@ -1,0 +1,12 @@
+"""Purged, embargoed splits: splitters lay out blocks of time, a plan says what every row of every fold is."""
+
+from __future__ import annotations
+
+from tradewright.splitting.base import BaseSplitter
+from tradewright.splitting.fold import Fold
+from tradewright.splitting.plan import SplitPlan
+from tradewright.splitting.purged import PurgedKFold
+from tradewright.splitting.rows import Rows
+from tradewright.splitting.walk_forward import WalkForward
+
+__all__ = ["BaseSplitter", "Fold", "PurgedKFold", "Rows", "SplitPlan", "WalkForward"]

@@ -1,0 +1,52 @@
+"""One fold of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tradewright.splitting.rows import Rows
+
+__all__ = ["ROLES", "Fold"]
+
+#: The roles of a row in a fold; the position is the number in the table.
+ROLES = ("train", "val", "test", "purged", "embargoed", "unused")
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """What every row of the data is in one fold; the six sets are disjoint and cover all rows.
+
+    Parameters
+    ----------
+    index : int
+        The number of the fold in its plan.
+    train, val, test : Rows
+        Fitted on; watched for early stopping; scored on once.
+    purged, embargoed : Rows
+        Left out because their label overlaps a test or validation block, or by the embargo.
+    unused : Rows
+        Not part of this fold.
+    digest : str
+        A digest of the roles of all rows in this fold.
+    plan_digest : str
+        The digest of the plan the fold belongs to.
+    """
+
+    index: int
+    train: Rows
+    val: Rows
+    test: Rows
+    purged: Rows
+    embargoed: Rows
+    unused: Rows
+    digest: str = ""
+    plan_digest: str = ""
+
+    def __iter__(self) -> Iterator[Rows]:
+        """Unpack as ``train, test = fold``."""
+        return iter((self.train, self.test))
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{role} {len(getattr(self, role)):,}" for role in ROLES)
+        return f"<fold {self.index}: {sizes}>"

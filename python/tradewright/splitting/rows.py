@@ -1,0 +1,174 @@
+"""A set of rows as ranges: indexes anything, and is a free view where it is one range."""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tradewright import _core
+from tradewright.errors import DataError, ParameterError
+
+__all__ = ["Rows", "shared_positions"]
+
+#: One ascending array per dtype that contiguous sets are views of; it lives as long as a view does.
+_SHARED: weakref.WeakValueDictionary[str, NDArray[Any]] = weakref.WeakValueDictionary()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Rows:
+    """Rows of one role in one fold.
+
+    Parameters
+    ----------
+    ranges : ndarray of int64, shape (k, 2)
+        Half-open ranges in time order, ascending and apart.
+    n_rows : int
+        How many rows the data has.
+    order : ndarray of int32 or int64, or None
+        The caller's position of each row in time order; None when the caller's rows are sorted by time. Shared by all
+        rows of a plan.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rows = Rows(np.array([[0, 3], [5, 6]]), n_rows=8)
+    >>> len(rows), np.arange(8.0)[rows]
+    (4, array([0., 1., 2., 5.]))
+    """
+
+    ranges: NDArray[np.int64]
+    n_rows: int
+    order: NDArray[Any] | None = None
+
+    def __post_init__(self) -> None:
+        ranges = np.array(self.ranges, dtype=np.int64).reshape(-1, 2)
+        ranges.flags.writeable = False
+        object.__setattr__(self, "ranges", ranges)
+
+    def __len__(self) -> int:
+        return int((self.ranges[:, 1] - self.ranges[:, 0]).sum())
+
+    def __bool__(self) -> bool:
+        return len(self.ranges) > 0
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.indices().tolist())
+
+    def __getitem__(self, item: Any) -> Any:
+        return self.indices()[item]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        found = self.indices()
+        if dtype is not None and np.dtype(dtype) != found.dtype:
+            return found.astype(dtype)
+        return found.copy() if copy else found
+
+    def __repr__(self) -> str:
+        listed = ", ".join(f"{start}:{stop}" for start, stop in self.ranges[:4].tolist())
+        more = f", … {len(self.ranges) - 4} more" if len(self.ranges) > 4 else ""
+        where = "" if self.order is None else " in time order"
+        return f"<{len(self):,} rows [{listed}{more}]{where}>"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Rows):
+            return NotImplemented
+        same_order = self.order is other.order or (
+            self.order is not None and other.order is not None and np.array_equal(self.order, other.order)
+        )
+        return self.n_rows == other.n_rows and same_order and np.array_equal(self.ranges, other.ranges)
+
+    def __hash__(self) -> int:
+        return hash((self.n_rows, self.ranges.tobytes()))
+
+    def indices(self, dtype: Literal["int64", "int32"] = "int64") -> NDArray[Any]:
+        """Return ascending positions of the caller's rows.
+
+        One range of sorted rows is a read-only view of an array that all such sets share; else a new array, O(rows).
+
+        Raises
+        ------
+        ParameterError
+            For another dtype, or int32 with 2^31 rows or more.
+        """
+        if dtype not in ("int64", "int32"):
+            raise ParameterError(f"dtype={dtype!r}: pass 'int64' or 'int32'", code="parameter.dtype")
+        if self.order is None and len(self.ranges) <= 1 and self.n_rows < 2**31:
+            start, stop = self.ranges[0].tolist() if len(self.ranges) else (0, 0)
+            # Making the shared array for a small part of it would cost more than the part.
+            if stop - start < self.n_rows // 4 and len(_SHARED.get(dtype, ())) < self.n_rows:
+                return np.arange(start, stop, dtype=dtype)
+            return shared_positions(self.n_rows, dtype)[start:stop]
+        return _core.range_positions(self.ranges, self.n_rows, self.order, dtype == "int32")
+
+    def mask(self) -> NDArray[np.bool_]:
+        """Return whether each of the caller's rows is in the set, shape (n_rows,). A new array."""
+        return _core.range_mask(self.ranges, self.n_rows, self.order)
+
+    def take(self, values: Any) -> Any:
+        """Return these rows of an array, tensor or frame, in the caller's order.
+
+        Parameters
+        ----------
+        values : ndarray, torch.Tensor, polars or pandas frame or column, Panel
+            With ``n_rows`` rows.
+
+        Returns
+        -------
+        The same kind
+            A view when the set is one range of time-sorted rows (numpy, torch, polars; pandas shares memory until
+            written to), else a copy.
+
+        Raises
+        ------
+        DataError
+            When ``values`` has another number of rows.
+        """
+        length = values.shape[0] if hasattr(values, "shape") else len(values)
+        if length != self.n_rows:
+            raise DataError(
+                f"the plan was made for {self.n_rows:,} rows, these values have {length:,}: pass the data it was made "
+                "from",
+                code="data.length_mismatch",
+                got=length,
+                expected=self.n_rows,
+            )
+        if hasattr(values, "time_unit") and hasattr(values, "take"):  # a panel takes rows itself
+            return values.take(self)
+        at = values.iloc if hasattr(values, "iloc") else values
+        if self.order is not None:
+            return at[self.indices()]
+        if len(self.ranges) == 1:
+            return at[int(self.ranges[0, 0]) : int(self.ranges[0, 1])]
+        if len(self.ranges) == 0:
+            return at[0:0]
+        pieces = [at[start:stop] for start, stop in self.ranges.tolist()]
+        return _concatenate(pieces, at, self)
+
+
+def shared_positions(rows: int, dtype: str) -> NDArray[Any]:
+    """Row numbers up to at least ``rows``, read-only, one array for everyone."""
+    numbers = _SHARED.get(dtype)
+    if numbers is None or len(numbers) < rows:
+        numbers = np.arange(rows, dtype=dtype)
+        numbers.flags.writeable = False
+        _SHARED[dtype] = numbers
+    return numbers
+
+
+def _concatenate(pieces: list[Any], at: Any, rows: Rows) -> Any:
+    """Join slices with the library they belong to: much faster than indexing row by row."""
+    first = pieces[0]
+    if isinstance(first, np.ndarray):
+        return np.concatenate(pieces)
+    library = type(first).__module__.partition(".")[0]
+    if library in ("polars", "pandas"):
+        return sys.modules[library].concat(pieces)
+    if library == "torch":
+        return sys.modules[library].cat(pieces)
+    return at[rows.indices()]
