@@ -207,7 +207,7 @@ def _missing_targets(loss: PointLoss, y: Array, s: Array, w: Array) -> None:
         _raises(lambda bad=bad: loss(y, np.where(np.arange(len(s)) == 9, bad, s)), row=9)  # type: ignore[misc]
 
 
-def _empty(loss: PointLoss, y: Array, s: Array, w: Array) -> None:
+def _empty(loss: PointLoss, y: Array, s: Array, _w: Array) -> None:
     none = np.empty(0)
     for reduction in ("mean", "mean_n"):
         _raises(lambda reduction=reduction: _with(loss, reduction=reduction)(none, none))  # type: ignore[misc]
@@ -218,7 +218,7 @@ def _empty(loss: PointLoss, y: Array, s: Array, w: Array) -> None:
     assert _with(loss, reduction="none")(none, none).shape == (0,)
 
 
-def _extremes(loss: PointLoss, y: Array, s: Array, w: Array) -> None:
+def _extremes(loss: PointLoss, _y: Array, _s: Array, _w: Array) -> None:
     ends = [0.0, 1.0] if loss.predictions == "unit" else [-1000.0, -1e-30, 0.0, 1000.0]
     labels = [0.0, 1.0] if loss.targets != "real" else [-1.0, 0.0, 1.0]
     target, prediction = (grid.ravel() for grid in np.meshgrid(labels, ends))
@@ -228,7 +228,7 @@ def _extremes(loss: PointLoss, y: Array, s: Array, w: Array) -> None:
         assert np.isfinite(gradient).all(), f"the gradient is not finite at {ends}"
 
 
-def _out(loss: PointLoss, y: Array, s: Array, w: Array) -> None:
+def _out(loss: PointLoss, y: Array, s: Array, _w: Array) -> None:
     expected = loss.value_and_grad(y, s)[1]
     out = np.full_like(s, np.nan)
     got = loss.value_and_grad(y, s, out=out)[1]
@@ -247,8 +247,9 @@ def _value_semantics(loss: PointLoss, y: Array, s: Array, w: Array) -> None:
     _close(rebuilt(y, s), loss(y, s), 0, 0)
     assert isinstance(loss, BaseLoss)
     assert np.isfinite(loss.init_score(y, w))
+    frozen: Any = loss
     try:
-        loss.reduction = "sum"
+        frozen.reduction = "sum"
     except AttributeError:
         return
     raise AssertionError("the loss is not frozen")
@@ -264,6 +265,8 @@ def _raises(call: Callable[[], Any], row: int | None = None) -> None:
     try:
         call()
     except LossError as error:
-        assert row is None or error.fields.get("row") == row, f"the error names row {error.fields.get('row')}: {error}"
+        named = error.fields.get("row")
+        if row not in (None, named):
+            raise AssertionError(f"the error names row {named}, not {row}: {error}") from error
         return
     raise AssertionError("bad input went through")

@@ -250,7 +250,7 @@ class TestInputs:
     def test_targets(self):
         with pytest.raises(LossError, match=r"row 1: the target is -1, .*\(y \+ 1\) / 2"):
             BinaryCrossEntropy()([1, -1, 1], [0.0, 0.0, 0.0])
-        with pytest.raises(LossError, match="row 2: the target is NaN.*omit"):
+        with pytest.raises(LossError, match=r"row 2: the target is NaN.*omit"):
             MSELoss()([1, 2, np.nan], [0.0, 0.0, 0.0])
         with pytest.raises(LossError, match="row 1: the target is inf"):
             MSELoss(nan_policy="omit")([1, np.inf], [0.0, 0.0])

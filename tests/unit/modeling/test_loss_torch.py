@@ -39,7 +39,9 @@ def test_parity(ours, theirs, draw, reduction, dtype, shape):
     torch.testing.assert_close(value, expected)
     (gradient,) = torch.autograd.grad(value.pow(2).sum(), prediction)
     (slope,) = torch.autograd.grad(expected.pow(2).sum(), prediction)
-    torch.testing.assert_close(gradient, slope)
+    # torch adds float32 in float32; the square hands the difference on to the gradient.
+    rtol = 1e-5 if dtype == torch.float32 else 1e-9
+    torch.testing.assert_close(gradient, slope, rtol=rtol, atol=rtol * float(slope.abs().max()))
 
 
 def test_weighted_parity():
@@ -60,6 +62,8 @@ def test_gradcheck(ours, draw, reduction):
     assert torch.autograd.gradcheck(lambda p: loss(target, p, sample_weight=weight), (prediction,))
 
 
+# opcheck itself looks at the .grad of a tensor that is no leaf.
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")
 def test_opcheck():
     target, prediction = tensors(n=8)
     key = torch_adapter.register(BinaryCrossEntropy())
@@ -250,7 +254,7 @@ class TestErrors:
             MSELoss()(target.requires_grad_(), prediction)
 
     def test_integer_predictions(self):
-        with pytest.raises(LossError, match="y_pred has dtype torch.int64"):
+        with pytest.raises(LossError, match=r"y_pred has dtype torch\.int64"):
             MSELoss()(torch.ones(2), torch.ones(2, dtype=torch.int64))
 
     def test_other_devices_are_not_copied_quietly(self):
