@@ -9,8 +9,8 @@ mod arrays;
 mod detach;
 mod errors;
 mod runtime;
-mod split;
 mod scan;
+mod split;
 
 use pyo3::prelude::*;
 
