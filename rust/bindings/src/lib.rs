@@ -8,6 +8,7 @@
 mod arrays;
 mod detach;
 mod errors;
+mod loss;
 mod runtime;
 mod scan;
 mod split;
@@ -24,9 +25,11 @@ mod _core {
 
     // split
     #[pymodule_export]
-    use crate::split::{Timeline, positions, row_mask};
+    use crate::split::{Timeline, kfold_blocks, range_mask, range_positions, walk_forward_blocks};
 
     // loss
+    #[pymodule_export]
+    use crate::loss::{loss_grad_hess, loss_rows, loss_rows_grad, loss_value, loss_value_grad};
 
     // scan
     #[pymodule_export]
