@@ -252,11 +252,12 @@ class TorchModel(EstimatorModel):
     def _labels(self, y: Any) -> NDArray[np.float64]:
         if self._classes is None:
             return np.asarray(y, dtype=np.float64)
-        hit = np.asarray(y)[:, None] == np.asarray(self._classes)
+        hit: NDArray[np.bool_] = np.asarray(y)[:, None] == np.asarray(self._classes)
         if not hit.any(axis=1).all():
             row = int(np.flatnonzero(~hit.any(axis=1))[0])
             raise DataError(
-                f"validation row {row} is of class {y[row]!r}, which no train row has: drop such rows, or train on more",
+                f"validation row {row} is of class {y[row]!r}, which no train row has: drop such rows, or train on"
+                " more",
                 code="model.unknown_class",
                 row=row,
             )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -94,7 +93,7 @@ class EpochLoop:
         self._module.train()
         order = torch.randperm(len(self._targets), generator=self._generator).to(self._targets.device)
         stop = False
-        for number, rows in enumerate(order.split(self._batch_size)):
+        for number, rows in enumerate(torch.split(order, self._batch_size)):
             if observer.wants_batches:
                 observer.batch_begin(number)
             loss = self._step(rows)
@@ -141,10 +140,10 @@ def predict_scores(module: nn.Module, X: Tensor) -> Tensor:
     """Return the module's output per row, in evaluation mode and in batches, without gradients."""
     module.eval()
     with torch.inference_mode():
-        parts = [_scores(module, part) for part in X.split(_SCORING_ROWS)]
+        parts = [_scores(module, part) for part in torch.split(X, _SCORING_ROWS)]
         return torch.cat(parts) if len(parts) > 1 else parts[0]
 
 
 def _scores(module: nn.Module, X: Tensor) -> Tensor:
-    out: Any = module(X)
+    out: Tensor = module(X)
     return out[:, 0] if out.ndim == 2 else out
