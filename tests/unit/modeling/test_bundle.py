@@ -94,7 +94,9 @@ class TestRoundTrip:
 
     @given(
         st.dictionaries(st.text(max_size=8).filter(lambda key: key not in bundle_module._RESERVED), st.integers()),
-        st.dictionaries(st.from_regex(r"[a-z0-9_][a-z0-9._-]{0,8}", fullmatch=True), st.binary(max_size=64), max_size=5),
+        st.dictionaries(
+            st.from_regex(r"[a-z0-9_][a-z0-9._-]{0,8}", fullmatch=True), st.binary(max_size=64), max_size=5
+        ),
     )
     @settings(max_examples=50, deadline=None)
     def test_any_content(self, tmp_path_factory, manifest, payloads):
