@@ -1,15 +1,16 @@
 """The public names of tradewright, for type checkers and editors; ``__init__.py`` imports them when first used."""
 
 from tradewright import datasets as datasets
+from tradewright import errors as errors
 from tradewright import statistics as statistics
 from tradewright import testing as testing
-from tradewright import errors as errors
 from tradewright.base import BaseModel as BaseModel
 from tradewright.base import Callback as Callback
 from tradewright.base import ModelMetadata as ModelMetadata
 from tradewright.callbacks import EarlyStopping as EarlyStopping
 from tradewright.callbacks import ModelCheckpoint as ModelCheckpoint
 from tradewright.callbacks import ProgressBar as ProgressBar
+from tradewright.errors import *
 from tradewright.loss_functions import BaseLoss as BaseLoss
 from tradewright.loss_functions import BinaryCrossEntropy as BinaryCrossEntropy
 from tradewright.loss_functions import LossRegistry as LossRegistry
@@ -39,6 +40,5 @@ from tradewright.tracking import MLflowLogger as MLflowLogger
 from tradewright.training import ModelTrainer as ModelTrainer
 from tradewright.training import TrainingResult as TrainingResult
 from tradewright.training import default_callbacks as default_callbacks
-from tradewright.errors import *
 
 __version__: str

@@ -18,7 +18,15 @@ from tradewright.base.loop import LoopObserver, SilentObserver
 from tradewright.base.metadata import ModelMetadata, Task
 from tradewright.base.samples import FloatDtype, Samples
 from tradewright.bundle import Bundle, read_bundle, write_bundle
-from tradewright.errors import DataError, FormatMismatchError, NotFittedError, ParameterError, UnsupportedError
+from tradewright.errors import (
+    DataError,
+    FormatMismatchError,
+    ModelLoadError,
+    NotFittedError,
+    ParameterError,
+    TradewrightError,
+    UnsupportedError,
+)
 from tradewright.runtime.environment import git_sha, library_versions
 
 __all__ = ["BaseModel", "ModelState"]
@@ -79,7 +87,7 @@ class BaseModel(ABC):
         return None
 
     @property
-    def device(self) -> str:
+    def device_in_use(self) -> str:
         """The device the model computes on."""
         return "cpu"
 
@@ -194,7 +202,9 @@ class BaseModel(ABC):
         """Fit on rows that are already in shape, watched by ``observer``: what :meth:`fit` and the trainer call.
 
         A seed given to the model itself goes before ``seed``. ``facts`` are further fields of the metadata (digests,
-        fold, ranges): what the trainer knows and the model cannot; checkpoints carry them too.
+        fold, ranges): what the trainer knows and the model cannot; checkpoints carry them too. From the first
+        ``epoch_end`` on the model predicts and can be saved as it then is; a fit that ends by an exception leaves it
+        unfitted.
         """
         _check_labels(train, "train")
         if val is not None:
@@ -212,7 +222,7 @@ class BaseModel(ABC):
             n_val_rows=0 if val is None else len(val),
             library_versions=library_versions("tradewright", "numpy", *self.libraries),
             seed=seed,
-            device=self.device,
+            device=self.device_in_use,
             git_sha=git_sha(),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             **(facts or {}),
@@ -221,7 +231,10 @@ class BaseModel(ABC):
         try:
             self._fit_loop(train, val, observer or SilentObserver(), seed)
             self._metadata = dataclasses.replace(
-                self._draft, classes=self.classes, device=self.device, training_seconds=time.perf_counter() - started
+                self._draft,
+                classes=self.classes,
+                device=self.device_in_use,
+                training_seconds=time.perf_counter() - started,
             )
         finally:
             self._draft = None
@@ -349,8 +362,17 @@ class BaseModel(ABC):
                 got=name,
                 expected=cls.__name__,
             )
-        model = cls._from_bundle(bundle.manifest["config"], bundle.manifest["payload_format"], bundle.payloads)
-        model._metadata = ModelMetadata.from_dict(bundle.manifest["metadata"])
+        try:
+            model = cls._from_bundle(bundle.manifest["config"], bundle.manifest["payload_format"], bundle.payloads)
+            model._metadata = ModelMetadata.from_dict(bundle.manifest["metadata"])
+        except TradewrightError:
+            raise
+        except Exception as error:  # whatever a library's parser raises
+            raise ModelLoadError(
+                f"the bundle is whole, but its {name} cannot be rebuilt ({type(error).__name__}: {error}): load it with"
+                f" the versions it was saved with: {bundle.manifest.get('metadata', {}).get('library_versions')}",
+                code="bundle.rebuild",
+            ) from error
         return model
 
     def _facts(self) -> ModelMetadata:
@@ -366,7 +388,7 @@ class BaseModel(ABC):
         return self._metadata
 
     def _features(self, X: Any, rows: Any = None) -> NDArray[Any]:
-        names = self._fitted().feature_names
+        names = self._facts().feature_names
         return Samples.collect(X, rows=rows, expected=names, dtype=self._dtype).X
 
 

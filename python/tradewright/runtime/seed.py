@@ -12,7 +12,7 @@ import numpy as np
 from tradewright import _optional
 from tradewright.errors import ParameterError
 
-__all__ = ["fold_seed", "fresh_seed", "seeded", "set_seed"]
+__all__ = ["check_seed", "fold_seed", "fresh_seed", "seeded", "set_seed"]
 
 #: numpy's legacy generator, and so scikit-learn, takes no larger seed.
 MAX_SEED = 2**32 - 1
@@ -46,7 +46,7 @@ def set_seed(seed: int, deterministic: bool = True) -> None:
     >>> first == np.random.random()
     True
     """
-    _check(seed)
+    check_seed(seed)
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002  the global generator is the point
     if _optional.is_loaded("torch"):
@@ -75,7 +75,7 @@ def fold_seed(seed: int, fold: int) -> int:
     >>> fold_seed(7, 0) == fold_seed(7, 0), fold_seed(7, 0) == fold_seed(7, 1)
     (True, False)
     """
-    _check(seed)
+    check_seed(seed)
     # What spawn() gives as child number `fold`, without making the ones before it.
     child = np.random.SeedSequence(seed, spawn_key=(fold,))
     return int(child.generate_state(1)[0])
@@ -119,6 +119,7 @@ def seeded(seed: int, deterministic: bool = True) -> Iterator[None]:
             seed_torch.set_state(torch_state)
 
 
-def _check(seed: object) -> None:
+def check_seed(seed: object) -> None:
+    """Raise a ParameterError for what is no seed."""
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= int(seed) <= MAX_SEED:
         raise ParameterError(f"seed={seed!r}: pass an integer from 0 to {MAX_SEED}", code="runtime.seed")

@@ -1,7 +1,8 @@
-"""The contract suites tradewright ships: what a plug-in of yours must hold, checked without pytest."""
+"""The contract suites we ship: hand them your own plug-in and they say what it breaks."""
 
 from __future__ import annotations
 
+from tradewright.testing.losses import check_loss
 from tradewright.testing.splitting import check_splitter
 
-__all__ = ["check_splitter"]
+__all__ = ["check_loss", "check_splitter"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -64,7 +65,7 @@ class TrackingRun:
         """Write out the buffered metrics."""
         metrics, self._buffer = self._buffer, []
         for batch in limits.batches(metrics, limits.METRICS_PER_CALL):
-            self._call("metrics", lambda batch=batch: self._client.log_batch(self.run_id, metrics=batch))
+            self._call("metrics", partial(self._client.log_batch, self.run_id, metrics=batch))
         self._flushed = time.monotonic()
 
     def log_params(self, params: Mapping[str, Any]) -> None:
@@ -73,7 +74,7 @@ class TrackingRun:
 
         entities = [Param(key, value) for key, value in limits.clean_params(params).items()]
         for batch in limits.batches(entities, limits.PARAMS_PER_CALL):
-            self._call("params", lambda batch=batch: self._client.log_batch(self.run_id, params=batch))
+            self._call("params", partial(self._client.log_batch, self.run_id, params=batch))
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Set tags; those that are None are left out."""
@@ -81,7 +82,7 @@ class TrackingRun:
 
         entities = [RunTag(key, value) for key, value in limits.clean_tags(tags).items()]
         for batch in limits.batches(entities, limits.PARAMS_PER_CALL):
-            self._call("tags", lambda batch=batch: self._client.log_batch(self.run_id, tags=batch))
+            self._call("tags", partial(self._client.log_batch, self.run_id, tags=batch))
 
     def log_artifact(self, path: Path, folder: str | None = None) -> None:
         """Copy a file into the run's artifacts."""

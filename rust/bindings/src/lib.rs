@@ -8,6 +8,7 @@
 mod arrays;
 mod detach;
 mod errors;
+mod loss;
 mod runtime;
 mod scan;
 mod split;
@@ -27,6 +28,8 @@ mod _core {
     use crate::split::{Timeline, kfold_blocks, range_mask, range_positions, walk_forward_blocks};
 
     // loss
+    #[pymodule_export]
+    use crate::loss::{loss_grad_hess, loss_rows, loss_rows_grad, loss_value, loss_value_grad};
 
     // scan
     #[pymodule_export]

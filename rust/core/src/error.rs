@@ -100,6 +100,26 @@ error_table! {
     /// A code points outside of its dictionary.
     CodeOutOfRange { row: usize, code: i32, size: usize } Data "data.code_out_of_range"
         "row {row}: code {code} is not in a dictionary of {size} texts: pass codes below its size, or a negative one for a missing text"
+
+    // --- losses
+    /// A prediction is NaN or infinite.
+    PredictionNotFinite { row: usize, value: f64 } Loss "loss.prediction_not_finite"
+        "row {row}: the prediction is {value}; a loss needs finite predictions. Look for a diverged model or missing features"
+    /// A prediction is finite but not one this loss takes.
+    PredictionOutOfDomain { row: usize, value: f64, allowed: String } Loss "loss.prediction_out_of_domain"
+        "row {row}: the prediction is {value}, allowed is {allowed}"
+    /// A target is missing.
+    TargetMissing { row: usize } Loss "loss.target_missing"
+        "row {row}: the target is NaN; drop the row, or pass nan_policy=\"omit\" to leave such rows out"
+    /// A target is not one this loss takes.
+    TargetOutOfDomain { row: usize, value: f64, allowed: String } Loss "loss.target_out_of_domain"
+        "row {row}: the target is {value}, allowed is {allowed}"
+    /// A weight is negative, NaN or infinite.
+    WeightInvalid { row: usize, value: f64 } Loss "loss.weight_invalid"
+        "row {row}: the weight is {value}; weights are finite and not negative. Clip them, or drop the row"
+    /// A mean over nothing.
+    NothingToAverage { reason: String } Loss "loss.nothing_to_average"
+        "the mean is undefined: {reason}. Pass rows that count, or use reduction=\"sum\", which is 0 here"
 }
 
 impl std::error::Error for Error {}

@@ -136,9 +136,19 @@ where
     if blocks <= 1 || len.saturating_mul(weight.max(1)) < INLINE_ROWS {
         return (0..blocks).map(one).collect();
     }
-    // Collecting results, not the first error by time, so that the error is the same at any thread count.
-    let results: Vec<Result<T>> = pool().install(|| (0..blocks).into_par_iter().map(one).collect());
-    results.into_iter().collect()
+    pool().install(|| in_order((0..blocks).into_par_iter().map(one)))
+}
+
+/// Collects results in block order and returns the first error **by position**, the same at any thread count; only an
+/// interrupt ends the work early.
+fn in_order<T: Send>(blocks: impl IndexedParallelIterator<Item = Result<T>>) -> Result<Vec<T>> {
+    let results: Result<Vec<Result<T>>> = blocks
+        .map(|result| match result {
+            Err(Error::Interrupted {}) => Err(Error::Interrupted {}),
+            other => Ok(other),
+        })
+        .collect();
+    results?.into_iter().collect()
 }
 
 /// As [`map_blocks`], with block `i` writing the matching block of `out`, which has a value per row.
@@ -156,7 +166,33 @@ where
     if len < INLINE_ROWS {
         return out.chunks_mut(block).enumerate().map(one).collect();
     }
-    let results: Vec<Result<T>> = pool().install(|| out.par_chunks_mut(block).enumerate().map(one).collect());
+    pool().install(|| in_order(out.par_chunks_mut(block).enumerate().map(one)))
+}
+
+/// As [`map_blocks_into`], with two outputs of one length.
+pub fn map_blocks_into_pair<U, T, F>(
+    first: &mut [U],
+    second: &mut [U],
+    block: usize,
+    cancel: &Cancel,
+    f: F,
+) -> Result<Vec<T>>
+where
+    U: Send,
+    T: Send,
+    F: Fn(StdRange<usize>, &mut [U], &mut [U]) -> Result<T> + Sync,
+{
+    let len = first.len();
+    assert_eq!(len, second.len(), "both outputs have a value per row");
+    let one = |(index, (a, b)): (usize, (&mut [U], &mut [U]))| {
+        cancel.check()?;
+        f(block_rows(index, block, len), a, b)
+    };
+    if len < INLINE_ROWS {
+        return first.chunks_mut(block).zip(second.chunks_mut(block)).enumerate().map(one).collect();
+    }
+    let results: Vec<Result<T>> =
+        pool().install(|| first.par_chunks_mut(block).zip(second.par_chunks_mut(block)).enumerate().map(one).collect());
     results.into_iter().collect()
 }
 

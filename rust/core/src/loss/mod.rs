@@ -1,1 +1,22 @@
-//! (filled by its own change)
+//! Losses with their gradients: a formula per loss, and one driver for everything else.
+//!
+//! A loss is a file with a struct of its parameters and an implementation of [`PointLoss`]. The [`driver`] gives
+//! it weights, missing targets, checks that name the row, reductions, both widths, threads and the promise of the
+//! same bits at any thread count.
+
+pub mod batch;
+pub mod bce;
+mod cpu;
+pub mod driver;
+pub mod float;
+mod kernels;
+pub mod mse;
+pub mod traits;
+
+pub use batch::Batch;
+pub use bce::BinaryCrossEntropy;
+pub use driver::{NanPolicy, Options, Reduction, grad_hess, value, value_grad, value_grad_rows, value_rows};
+pub use float::Float;
+pub use kernels::HESSIAN_FLOOR;
+pub use mse::SquaredError;
+pub use traits::{Domain, Extras, Hessian, PointLoss};

@@ -1,0 +1,260 @@
+"""Gradient boosting libraries as models."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from tradewright import _optional
+from tradewright.base import LoopObserver, ModelState, Samples
+from tradewright.base.metadata import Task
+from tradewright.errors import (
+    DataError,
+    FormatMismatchError,
+    IntegrityError,
+    NotFittedError,
+    ParameterError,
+    UnsupportedError,
+    VersionMismatchError,
+)
+from tradewright.models import parameters
+from tradewright.models.estimator_model import EstimatorModel, normalised
+from tradewright.models.tree_based.booster_library import BoosterLibrary
+
+__all__ = ["BoostingModel"]
+
+#: Import name of the library → what stands for it here.
+_LIBRARIES = {"lightgbm": "tradewright.models.tree_based.lightgbm_library:LightGBM"}
+
+
+class BoostingModel(EstimatorModel):
+    """A gradient boosting estimator, trained round by round under the eyes of the observer.
+
+    Every round reports the library's own evaluation: ``train_loss`` and ``val_loss`` are the objective's metric, and
+    each metric is there under its name too (``val_l2``). Stopping keeps the rounds so far.
+
+    Parameters
+    ----------
+    estimator : lightgbm.LGBMRegressor or lightgbm.LGBMClassifier
+        Unfitted, with one of the library's own objectives; it is cloned, never changed. Where left open, the seed of
+        the fit, the thread count of :func:`tradewright.set_num_threads` and the library's deterministic mode are put
+        in.
+
+    Attributes
+    ----------
+    booster_ : lightgbm.Booster
+        The trained booster, with all rounds.
+    n_rounds_ : int
+        How many of them are the model; fewer than the booster has after :meth:`restore`.
+
+    Examples
+    --------
+    >>> from lightgbm import LGBMClassifier
+    >>> X = np.arange(40.0).reshape(-1, 1)
+    >>> model = BoostingModel(LGBMClassifier(n_estimators=5, min_child_samples=5)).fit(X, X[:, 0] > 19)
+    >>> model.predict([[0.0], [39.0]]), model.classes
+    (array([False,  True]), (False, True))
+    """
+
+    booster_: Any
+    n_rounds_: int
+    _classes: tuple[Any, ...] | None = None
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator = estimator
+
+    # the library decides, which the estimator names
+    @property
+    def framework(self) -> str:  # type: ignore[override]
+        """The boosting library."""
+        return self._library().framework
+
+    @property
+    def task(self) -> Task:
+        """Whether the estimator predicts numbers or classes."""
+        return self._library().estimators[type(self.estimator).__name__]
+
+    @property
+    def hyperparameters(self) -> Mapping[str, Any]:
+        """The estimator's parameters."""
+        return parameters.describe(self.estimator.get_params())
+
+    @property
+    def seed(self) -> int | None:
+        """The estimator's ``random_state``."""
+        state = self.estimator.get_params().get("random_state")
+        return int(state) if isinstance(state, int | np.integer) else None
+
+    @property
+    def classes(self) -> tuple[Any, ...] | None:
+        """The classes of a fitted classifier, ascending."""
+        return self._classes
+
+    @property
+    def feature_importances_(self) -> NDArray[np.float64] | None:
+        """Shares of the total gain."""
+        n_features = len(self._facts().feature_names)
+        return normalised(self._library().importances(self.booster_, self.n_rounds_), n_features)
+
+    def _library(self) -> BoosterLibrary:
+        return _library_of(self.estimator)
+
+    def _fit_loop(self, train: Samples, val: Samples | None, observer: LoopObserver, seed: int | None) -> None:
+        library = self._library()
+        self.__dict__.pop("booster_", None)  # no way back to an earlier fit
+        estimator = self.estimator
+        self._classes = None
+        if self.task == "classification":
+            self._classes = tuple(np.unique(np.asarray(train.y)).tolist())
+            if len(self._classes) < 2:
+                raise DataError(
+                    f"all train labels are {self._classes[0]!r}: a classifier needs two classes",
+                    code="model.n_classes",
+                    count=1,
+                )
+            estimator = _with_class_codes(estimator, self._classes)
+            train = dataclasses.replace(train, y=_codes(train.y, self._classes))
+            val = val and dataclasses.replace(val, y=_codes(val.y, self._classes))
+        if not library.fit(estimator, train, val, observer, seed, self):
+            raise self._no_first_turn()
+
+    def take(self, booster: Any, n_rounds: int) -> None:
+        """Keep a booster that has just grown; the loop calls this."""
+        self.booster_ = booster
+        self.n_rounds_ = n_rounds
+
+    def _predict(self, X: NDArray[Any]) -> NDArray[Any]:
+        if self._classes is None:
+            return self._library().raw_predict(self.booster_, X, self.n_rounds_)
+        labels: NDArray[Any] = np.asarray(self._classes)[np.argmax(self._predict_proba(X), axis=1)]
+        return labels
+
+    def _has_proba(self) -> bool:
+        return self.task == "classification"
+
+    def _predict_proba(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        raw = self._library().raw_predict(self.booster_, X, self.n_rounds_)
+        return np.column_stack([1.0 - raw, raw]) if raw.ndim == 1 else raw
+
+    def snapshot(self) -> ModelState | None:
+        """Return the number of rounds so far: earlier rounds don't change.
+
+        Raises
+        ------
+        UnsupportedError
+            For dart, which does change them.
+        """
+        self._check_can_go_back()
+        if not hasattr(self, "booster_"):
+            raise NotFittedError("there are no rounds yet to go back to", code="model.not_fitted")
+        return ModelState(epoch=self.n_rounds_ - 1, weights=self.n_rounds_)
+
+    def restore(self, state: ModelState) -> None:
+        """Predict and save with the rounds of a snapshot from here on.
+
+        Raises
+        ------
+        UnsupportedError
+            For dart, whose later rounds change the earlier ones.
+        """
+        self._check_can_go_back()
+        self.n_rounds_ = int(state.weights)
+
+    def _check_can_go_back(self) -> None:
+        if not self._library().can_go_back(self.estimator):
+            raise UnsupportedError(
+                "dart rescales its earlier trees, so there is no way back to an earlier round: use"
+                " EarlyStopping(restore_best=False), or boosting_type='gbdt'",
+                code="model.dart_restore",
+            )
+
+    def _to_payloads(self) -> tuple[str, dict[str, bytes]]:
+        self._facts()
+        library = self._library()
+        return library.payload_format, {"model.txt": library.to_bytes(self.booster_, self.n_rounds_)}
+
+    def _config(self) -> dict[str, Any]:
+        return {
+            "library": self._library().framework,
+            "estimator": type(self.estimator).__name__,
+            "params": parameters.encode(self.estimator.get_params()),
+            "n_rounds": self.n_rounds_,
+            "classes": None if self._classes is None else list(self._classes),
+        }
+
+    @classmethod
+    def _from_bundle(cls, config: Mapping[str, Any], payload_format: str, payloads: Mapping[str, bytes]) -> Self:
+        library = _library_named(str(config["library"]))
+        if payload_format != library.payload_format:
+            raise FormatMismatchError(
+                f"a BoostingModel of {library.framework} is rebuilt from {library.payload_format}, this bundle holds"
+                f" {payload_format}: use tradewright.load_model",
+                code="bundle.payload_format",
+            )
+        if config["estimator"] not in library.estimators:
+            raise FormatMismatchError(
+                f"{library.framework} has no estimator {config['estimator']!r} that a bundle may ask for",
+                code="bundle.estimator",
+            )
+        model = cls(library.new_estimator(config["estimator"], parameters.decode(config["params"])))
+        model.booster_, rounds = library.from_bytes(payloads["model.txt"])
+        if rounds > config["n_rounds"]:
+            raise IntegrityError(
+                f"the payload has {rounds} rounds, the manifest says {config['n_rounds']}", code="bundle.payload"
+            )
+        # fewer: LightGBM ends early when no split is left
+        model.n_rounds_ = int(config["n_rounds"])
+        model._classes = None if config["classes"] is None else tuple(config["classes"])
+        return model
+
+
+def _library_of(estimator: Any) -> BoosterLibrary:
+    root = type(estimator).__module__.partition(".")[0]
+    if root in _LIBRARIES and type(estimator).__name__ in (library := _library_named(root)).estimators:
+        return library
+    raise ParameterError(
+        f"{type(estimator).__name__} is not one of the boosting estimators known here: pass a lightgbm.LGBMRegressor or"
+        " LGBMClassifier; other scikit-learn estimators go into a SklearnModel",
+        code="model.estimator",
+    )
+
+
+def _library_named(name: str) -> BoosterLibrary:
+    if name not in _LIBRARIES:
+        raise VersionMismatchError(
+            f"the bundle needs the boosting library {name!r}, which this tradewright does not know: upgrade it",
+            code="bundle.library",
+        )
+    _optional.require(name, "BoostingModel")
+    module, _, attribute = _LIBRARIES[name].partition(":")
+    library: BoosterLibrary = getattr(importlib.import_module(module), attribute)()
+    return library
+
+
+def _codes(y: Any, classes: tuple[Any, ...]) -> NDArray[np.intp]:
+    """Return the place of each row's class, so that libraries see numbers whatever the labels are."""
+    known = np.asarray(classes)
+    codes: NDArray[np.intp] = np.minimum(np.searchsorted(known, y), len(known) - 1)
+    unknown = known[codes] != y
+    if unknown.any():
+        row = int(np.flatnonzero(unknown)[0])
+        raise DataError(
+            f"validation row {row} is of class {y[row]!r}, which no train row has: drop such rows, or train on more",
+            code="model.unknown_class",
+            row=row,
+        )
+    return codes
+
+
+def _with_class_codes(estimator: Any, classes: tuple[Any, ...]) -> Any:
+    """Return the estimator with class weights by place instead of by label."""
+    weights = estimator.get_params().get("class_weight")
+    if not isinstance(weights, Mapping):
+        return estimator
+    return clone(estimator).set_params(class_weight={i: weights.get(label, 1.0) for i, label in enumerate(classes)})

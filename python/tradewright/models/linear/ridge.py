@@ -1,0 +1,43 @@
+"""Ridge regression."""
+
+from __future__ import annotations
+
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from tradewright.models.sklearn_model import SklearnModel
+
+__all__ = ["ridge"]
+
+
+def ridge(alpha: float = 1.0, *, fit_intercept: bool = True) -> SklearnModel:
+    """Build a ridge regression on imputed and standardised features.
+
+    Means, scales and the values that stand in for NaN come from the train rows alone.
+
+    Parameters
+    ----------
+    alpha : float
+        The penalty, ‖y − Xw‖² + alpha·‖w‖², on standardised features; 0 is ordinary least squares.
+    fit_intercept : bool
+        Whether to fit a constant.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.array([[0.0, 1.0], [1.0, np.nan], [2.0, 3.0], [3.0, 2.0]])
+    >>> ridge(alpha=1e-6).fit(X, X[:, 0]).predict(X).round(3)
+    array([0., 1., 2., 3.])
+    """
+    return SklearnModel(
+        Pipeline(
+            [
+                # A feature that is missing in all train rows stays, as a constant: the width must not change.
+                ("imputer", SimpleImputer(strategy="mean", keep_empty_features=True)),
+                ("scaler", StandardScaler()),
+                ("ridge", Ridge(alpha=alpha, fit_intercept=fit_intercept)),
+            ]
+        )
+    )

@@ -1,0 +1,1 @@
+"""Neural models: their modules, scaling and training loop."""

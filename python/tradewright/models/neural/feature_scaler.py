@@ -1,0 +1,114 @@
+"""Features brought to one scale and missing values filled, with statistics of the train rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tradewright.errors import DataError
+
+__all__ = ["FeatureScaler"]
+
+_BLOCK_VALUES = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureScaler:
+    """Maps features to (x − mean) / scale in float32; NaN becomes 0, which is the mean.
+
+    The arithmetic is float64, so that large values (epoch seconds, notionals) keep their digits until they are small.
+    Columns that are constant, or missing throughout, become 0.
+
+    Parameters
+    ----------
+    mean, scale : ndarray of float64, shape (n_features,)
+        Mean and standard deviation (ddof 0) of the values that are not NaN.
+    indicated : ndarray of int64, shape (k,)
+        Columns that get a further column: 1 where the value is NaN, else 0.
+
+    Examples
+    --------
+    >>> scaler = FeatureScaler.fit(np.array([[1.0, 5.0], [3.0, 5.0], [np.nan, 5.0]]))
+    >>> scaler.transform(np.array([[3.0, 5.0], [np.nan, 5.0]])).tolist()
+    [[1.0, 0.0], [0.0, 0.0]]
+    """
+
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    indicated: NDArray[np.int64]
+
+    @classmethod
+    def fit(cls, X: NDArray[Any], *, missing_indicator: bool = False) -> FeatureScaler:
+        """Measure the columns of ``X``; two passes in blocks, no copy of the whole.
+
+        Raises
+        ------
+        DataError
+            When a value is infinite.
+        """
+        n_features = X.shape[1]
+        count = np.zeros(n_features)
+        total = np.zeros(n_features)
+        for start, block, missing in _blocks(X):
+            _refuse_infinite(block, start)
+            count += (~missing).sum(axis=0)
+            total += np.where(missing, 0.0, block).sum(axis=0)
+        seen = np.maximum(count, 1.0)
+        mean = total / seen
+        squares = np.zeros(n_features)
+        for _, block, missing in _blocks(X):
+            squares += np.where(missing, 0.0, (block - mean) ** 2).sum(axis=0)
+        scale = np.sqrt(squares / seen)
+        # What rounding leaves of a constant column is noise, which dividing would blow up.
+        scale[scale <= 10 * np.finfo(np.float64).eps * np.abs(mean) * np.sqrt(seen)] = 1.0
+        scale[scale == 0.0] = 1.0
+        indicated = np.flatnonzero(count < X.shape[0]) if missing_indicator else np.empty(0)
+        return cls(mean, scale, indicated.astype(np.int64))
+
+    @property
+    def n_outputs(self) -> int:
+        """The number of columns of the result."""
+        return len(self.mean) + len(self.indicated)
+
+    def transform(self, X: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the scaled features, shape (n_rows, n_outputs), a new array.
+
+        Raises
+        ------
+        DataError
+            When a value is infinite.
+        """
+        n_features = len(self.mean)
+        out = np.empty((X.shape[0], self.n_outputs), dtype=np.float32)
+        for start, block, missing in _blocks(X):
+            _refuse_infinite(block, start)
+            scaled = (block - self.mean) / self.scale
+            scaled[missing] = 0.0
+            with np.errstate(over="ignore"):
+                out[start : start + len(block), :n_features] = scaled
+            out[start : start + len(block), n_features:] = missing[:, self.indicated]
+        return out
+
+
+def _blocks(X: NDArray[Any]) -> Iterator[tuple[int, NDArray[np.float64], NDArray[np.bool_]]]:
+    step = max(1, _BLOCK_VALUES // max(1, X.shape[1]))
+    for start in range(0, X.shape[0], step):
+        block = X[start : start + step].astype(np.float64)
+        yield start, block, np.isnan(block)
+
+
+def _refuse_infinite(block: NDArray[np.float64], start: int) -> None:
+    infinite = np.isinf(block)
+    if infinite.any():
+        row, column = (int(place[0]) for place in np.nonzero(infinite))
+        raise DataError(
+            f"row {start + row}, feature {column}: the value is infinite; replace it by NaN, which models fill, or clip"
+            " it",
+            code="data.infinite",
+            row=start + row,
+            column=column,
+        )

@@ -1,0 +1,82 @@
+"""scikit-learn estimators as skops bytes, and back, without pickle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import skops.io
+
+from tradewright.errors import UntrustedTypesError
+
+__all__ = ["TRUSTED", "dump", "load"]
+
+_KERNELS = "sklearn.gaussian_process.kernels."
+#: Types we let skops build beside those it trusts itself: plain Python, or checked by the library that builds them.
+#: Types whose state is raw memory for compiled code (trees, k-d trees) stay out: crafted arrays would make them read
+#: out of bounds.
+TRUSTED = frozenset(
+    {
+        "numpy.dtype",
+        "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+        "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+        *(
+            _KERNELS + name
+            for name in (
+                "CompoundKernel",
+                "ConstantKernel",
+                "DotProduct",
+                "ExpSineSquared",
+                "Exponentiation",
+                "Matern",
+                "Product",
+                "RBF",
+                "RationalQuadratic",
+                "Sum",
+                "WhiteKernel",
+            )
+        ),
+    }
+)
+
+
+def dump(estimator: Any) -> bytes:
+    """Return a fitted estimator as skops bytes, after checking that :func:`load` will take them.
+
+    Raises
+    ------
+    UntrustedTypesError
+        When the estimator holds types that are not allowed to be built from a file.
+    """
+    data: bytes = skops.io.dumps(estimator)
+    refused = _refused(data)
+    if refused:
+        raise UntrustedTypesError(
+            f"the estimator holds {', '.join(refused)}, which cannot be built safely from a file: save with"
+            " format='pickle' and load with trusted=True",
+            code="bundle.untrusted_types",
+            types=refused,
+        )
+    return data
+
+
+def load(data: bytes) -> Any:
+    """Build an estimator from skops bytes; which types may be built is decided here, never by the file.
+
+    Raises
+    ------
+    UntrustedTypesError
+        When the bytes name other types.
+    """
+    refused = _refused(data)
+    if refused:
+        raise UntrustedTypesError(
+            f"the file wants to build {', '.join(refused)}, which are not on the list of allowed types: don't load it,"
+            " unless you trust its author and can get it as a pickle",
+            code="bundle.untrusted_types",
+            types=refused,
+        )
+    return skops.io.loads(data, trusted=sorted(TRUSTED))
+
+
+def _refused(data: bytes) -> list[str]:
+    return sorted(set(skops.io.get_untrusted_types(data=data)) - TRUSTED)

@@ -1,0 +1,42 @@
+"""LightGBM by name."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from tradewright import _optional
+from tradewright.errors import ParameterError
+from tradewright.models.boosting_model import BoostingModel
+
+__all__ = ["lightgbm"]
+
+
+def lightgbm(task: Literal["regression", "classification"] = "regression", **params: Any) -> BoostingModel:
+    """Build a LightGBM model.
+
+    Parameters
+    ----------
+    task : {"regression", "classification"}
+        Which of LightGBM's estimators to use.
+    **params
+        Parameters of ``lightgbm.LGBMRegressor`` or ``LGBMClassifier``: ``n_estimators``, ``learning_rate``,
+        ``num_leaves``, ``objective``, ``random_state`` …
+
+    Raises
+    ------
+    MissingExtraError
+        When LightGBM is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.arange(40.0).reshape(-1, 1)
+    >>> model = lightgbm(n_estimators=5, min_child_samples=5, random_state=0).fit(X, X[:, 0] > 19)
+    >>> bool(model.predict([[0.0]]) < model.predict([[39.0]]))
+    True
+    """
+    library = _optional.require("lightgbm", "the model 'lightgbm'")
+    estimators = {"regression": library.LGBMRegressor, "classification": library.LGBMClassifier}
+    if task not in estimators:
+        raise ParameterError(f"task={task!r}: pass 'regression' or 'classification'", code="model.task")
+    return BoostingModel(estimators[task](**params))

@@ -1,0 +1,199 @@
+"""LightGBM behind BoostingModel: the loop bridge, the text format."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import time
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import lightgbm as lgb
+import numpy as np
+from lightgbm.callback import CallbackEnv, EarlyStopException
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from tradewright.base import LoopObserver, Samples, TrainState
+from tradewright.base.metadata import Task
+from tradewright.errors import IntegrityError, ParameterError
+from tradewright.models.tree_based.booster_library import BoosterSink
+from tradewright.runtime.threads import num_threads
+
+__all__ = ["LightGBM"]
+
+#: LightGBM's names for one and the same parameter, as far as they matter here.
+_BOOSTING = ("boosting_type", "boosting", "boost")
+_ROUNDS = (
+    "num_iterations",
+    "num_iteration",
+    "n_iter",
+    "num_tree",
+    "num_trees",
+    "num_round",
+    "num_rounds",
+    "nrounds",
+    "num_boost_round",
+    "max_iter",
+)
+_OBJECTIVE = ("objective", "objective_type", "app", "application", "loss")
+_METRIC = ("metric", "metrics", "metric_types")
+_VERBOSITY = ("verbosity", "verbose")
+_THREADS = ("n_jobs", "num_threads", "num_thread", "nthread", "nthreads")
+_SEED = ("random_state", "seed", "random_seed")
+_STOPPING = ("early_stopping_round", "early_stopping_rounds", "early_stopping", "n_iter_no_change")
+
+
+class LightGBM:
+    """LightGBM's estimators, trained through their own ``fit`` with one callback as the bridge to the loop."""
+
+    framework = "lightgbm"
+    payload_format = "lightgbm_text"
+    estimators: ClassVar[Mapping[str, Task]] = {"LGBMRegressor": "regression", "LGBMClassifier": "classification"}
+
+    def new_estimator(self, name: str, params: Mapping[str, Any]) -> Any:
+        """Build an unfitted estimator."""
+        return getattr(lgb, name)(**params)
+
+    def can_go_back(self, estimator: Any) -> bool:
+        """Whether the first k rounds are a model of their own: dart rescales earlier trees, so there they aren't."""
+        return bool(_given(estimator, _BOOSTING) != "dart")
+
+    def fit(
+        self,
+        estimator: Any,
+        train: Samples,
+        val: Samples | None,
+        observer: LoopObserver,
+        seed: int | None,
+        sink: BoosterSink,
+    ) -> bool:
+        """Train a clone of ``estimator``, reporting each round; False when it was stopped before the first."""
+        _check(estimator)
+        prepared = clone(estimator).set_params(**_fixed(estimator, seed))
+        total = int(_given(estimator, _ROUNDS) or estimator.n_estimators)
+        observer.loop_begin("round", total)
+        if observer.epoch_begin(0):
+            return False
+        # LightGBM knows the train rows by identity and reads their scores off; a view of them is another set.
+        watched = [train] if val is None else [train, dataclasses.replace(val, X=val.X[:])]
+        weighted = any(samples.sample_weight is not None for samples in watched)
+        metric = _given(estimator, _METRIC)
+        prepared.fit(
+            train.X,
+            train.y,
+            sample_weight=train.sample_weight,
+            **_eval_sets(prepared, watched),
+            eval_names=["train", "val"][: len(watched)],
+            eval_sample_weight=[samples.sample_weight for samples in watched] if weighted else None,
+            # With metrics of the user's own, the objective's comes first all the same: it is the loss.
+            eval_metric=None if metric is None else _objective_metric(estimator),
+            callbacks=[_Bridge(observer, sink, total)],
+        )
+        return True
+
+    def raw_predict(self, booster: Any, X: NDArray[Any], n_rounds: int) -> NDArray[np.float64]:
+        """Return the output after ``n_rounds`` rounds: numbers, or probabilities of a classifier."""
+        return np.asarray(booster.predict(X, num_iteration=n_rounds, num_threads=num_threads()), dtype=np.float64)
+
+    def importances(self, booster: Any, n_rounds: int) -> NDArray[np.float64]:
+        """Return the total gain per feature."""
+        return np.asarray(booster.feature_importance("gain", iteration=n_rounds), dtype=np.float64)
+
+    def to_bytes(self, booster: Any, n_rounds: int) -> bytes:
+        """Return the first ``n_rounds`` rounds as LightGBM's text, which holds every number exactly."""
+        text: str = booster.model_to_string(num_iteration=n_rounds)
+        return text.encode()
+
+    def from_bytes(self, data: bytes) -> tuple[Any, int]:
+        """Return the booster and its number of rounds. Damaged text would end the process: verify digests before."""
+        text = data.decode()
+        if not text.startswith("tree\n"):
+            raise IntegrityError("the payload is not a LightGBM text model", code="bundle.payload")
+        booster = lgb.Booster(model_str=text)
+        return booster, int(booster.current_iteration())
+
+
+class _Bridge:
+    """The one LightGBM callback: reports each round, and ends training when the observer says so.
+
+    LightGBM sorts and keeps callbacks by attributes, which a class instance can carry.
+    """
+
+    def __init__(self, observer: LoopObserver, sink: BoosterSink, total: int) -> None:
+        self._observer = observer
+        self._sink = sink
+        self._total = total
+        self._started = time.perf_counter()
+
+    def __call__(self, env: CallbackEnv) -> None:
+        now = time.perf_counter()
+        logs = _logs(env.evaluation_result_list)
+        logs["seconds"] = now - self._started
+        self._started = now
+        epoch = env.iteration
+        self._sink.take(env.model, epoch + 1)
+        stop = self._observer.epoch_end(TrainState(epoch=epoch, unit="round", total=self._total, logs=logs))
+        if stop or (epoch + 1 < self._total and self._observer.epoch_begin(epoch + 1)):
+            raise EarlyStopException(epoch, env.evaluation_result_list or [])
+
+
+def _eval_sets(estimator: Any, watched: list[Samples]) -> dict[str, Any]:
+    """Return the keywords for the watched sets; LightGBM 4.7 renamed them."""
+    if "eval_X" in inspect.signature(estimator.fit).parameters:
+        return {"eval_X": tuple(part.X for part in watched), "eval_y": tuple(part.y for part in watched)}
+    return {"eval_set": [(part.X, part.y) for part in watched]}
+
+
+def _logs(results: Any) -> dict[str, float]:
+    """Return LightGBM's evaluation under the keys every back end uses; the first metric of a set is its loss."""
+    logs: dict[str, float] = {}
+    for result in results or ():
+        which, metric, value, higher_is_better = result[:4]
+        logs.setdefault(f"{which}_loss", -float(value) if higher_is_better else float(value))
+        logs[f"{which}_{metric}"] = float(value)
+    return logs
+
+
+def _given(estimator: Any, names: tuple[str, ...]) -> Any:
+    """Return the parameter under whichever of its names it was set, None when it was not."""
+    params = estimator.get_params()
+    return next((params[name] for name in names if params.get(name) is not None), None)
+
+
+def _check(estimator: Any) -> None:
+    if callable(_given(estimator, _OBJECTIVE)):
+        raise ParameterError(
+            "objective is a function: pass the name of one of LightGBM's own objectives", code="model.objective"
+        )
+    if _given(estimator, _STOPPING):
+        raise ParameterError(
+            "LightGBM's own early stopping is set: leave early_stopping_round out and use the EarlyStopping callback",
+            code="model.early_stopping",
+        )
+
+
+def _fixed(estimator: Any, seed: int | None) -> dict[str, Any]:
+    """Return the settings that make the same data give the same trees, where the user left them open."""
+    params = estimator.get_params()
+    fixed: dict[str, Any] = {}
+    if seed is not None and _given(estimator, _SEED) is None:
+        fixed["random_state"] = seed
+    if _given(estimator, _THREADS) is None:
+        fixed["n_jobs"] = num_threads()
+    if "deterministic" not in params:
+        fixed["deterministic"] = True
+    # LightGBM would time both ways and choose, which is not repeatable.
+    if not params.get("force_col_wise") and not params.get("force_row_wise"):
+        fixed["force_row_wise"] = True
+    if _given(estimator, _VERBOSITY) is None:
+        fixed["verbosity"] = -1
+    return fixed
+
+
+def _objective_metric(estimator: Any) -> str | None:
+    """Return the objective's own metric; LightGBM knows it by the objective's name."""
+    objective = _given(estimator, _OBJECTIVE)
+    if objective is not None:
+        return str(objective)
+    return "l2" if isinstance(estimator, lgb.LGBMRegressor) else None

@@ -1,0 +1,18 @@
+"""The names of optimizers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tradewright.registry import Registry
+
+__all__ = ["OptimizerRegistry"]
+
+#: Optimizers by name. An entry takes ``params`` (what is optimized, as torch takes it), ``lr``, ``weight_decay`` and
+#: keywords of its own, and returns a ``torch.optim.Optimizer``; users add theirs the same way.
+OptimizerRegistry: Registry[Any] = Registry("optimizer", entry_points="tradewright.optimizers")
+
+for _name, _tags in (("sgd", ["first_order"]), ("adam", ["adaptive"]), ("adamw", ["adaptive"])):
+    OptimizerRegistry.register(
+        _name, f"tradewright.optimizers.torch_optimizers:{_name}", tags=_tags, requires=["torch"]
+    )

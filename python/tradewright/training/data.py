@@ -1,0 +1,140 @@
+"""The rows of a training, from either form of ``train``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tradewright.base import Samples
+from tradewright.base.samples import FloatDtype
+from tradewright.errors import DataError, ParameterError
+from tradewright.panel import Panel
+
+if TYPE_CHECKING:
+    from tradewright.splitting import Fold
+
+__all__ = ["TrainingData", "refuse_mixed_forms"]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """Train and validation rows with what is known of their times.
+
+    Parameters
+    ----------
+    train, val : Samples, Samples or None
+        The rows.
+    tables : tuple
+        What the checks read: train and validation rows with their names, as panels, frames or matrices.
+    times : mapping of str to ndarray
+        ``time_train``, ``time_val``, ``label_end_train``, ``label_end_val``: those given beside the tables.
+    facts : mapping
+        What the model's metadata should say of the rows: fingerprint, plan digest, fold, ranges.
+    """
+
+    train: Samples
+    val: Samples | None
+    tables: tuple[Any, Any]
+    times: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def fold(self) -> int | None:
+        """The number of the fold, in the panel form."""
+        fold: int | None = self.facts.get("fold")
+        return fold
+
+    @classmethod
+    def from_panel(cls, panel: Panel, fold: Fold | None, dtype: FloatDtype | None) -> TrainingData:
+        """Take the rows of a fold; without a fold all of them, and no validation rows."""
+        train_panel = panel if fold is None else panel.take(fold.train)
+        val_panel = panel.take(fold.val) if fold is not None and len(fold.val) else None
+        train = Samples.collect(train_panel, dtype=dtype)
+        val = None if val_panel is None else Samples.collect(val_panel, expected=train.feature_names, dtype=dtype)
+        facts: dict[str, Any] = {"data_fingerprint": panel.fingerprint, "time_range": _range(train_panel.times)}
+        if fold is not None:
+            facts |= {
+                "plan_digest": fold.plan_digest,
+                "fold": fold.index,
+                "train_ranges": _ranges(fold.train),
+                "purged_ranges": tuple(sorted(_ranges(fold.purged) + _ranges(fold.embargoed))),
+            }
+        return cls(train, val, (train_panel, val_panel), {}, facts)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        X_train: Any,
+        y_train: ArrayLike | None,
+        X_val: Any,
+        y_val: ArrayLike | None,
+        *,
+        dtype: FloatDtype | None,
+        sample_weight: ArrayLike | None,
+        groups: ArrayLike | None,
+        assets: ArrayLike | None,
+        times: Mapping[str, ArrayLike | None],
+    ) -> TrainingData:
+        """Take plain tables."""
+        if X_val is None and y_val is not None:
+            raise ParameterError("y_val without X_val: pass both, or neither", code="train.arguments")
+        train = Samples.collect(
+            X_train, y_train, dtype=dtype, sample_weight=sample_weight, groups=groups, assets=assets
+        )
+        val = None
+        if X_val is not None:
+            val = Samples.collect(X_val, y_val, expected=train.feature_names, dtype=dtype)
+        known: dict[str, NDArray[Any]] = {}
+        for name, values in times.items():
+            if values is None:
+                continue
+            rows = train if name.endswith("_train") else val
+            if rows is None:
+                raise ParameterError(f"{name} without X_val: pass both, or neither", code="train.arguments")
+            known[name] = _per_row(name, values, len(rows))
+        facts = {"time_range": _range(known["time_train"])} if "time_train" in known else {}
+        return cls(train, val, _tables(X_train, train, X_val, val), known, facts)
+
+
+def refuse_mixed_forms(X_train: Any, fold: Any, others: Mapping[str, Any]) -> None:
+    """Raise when arguments of the two forms of ``train`` are mixed."""
+    given = sorted(name for name, value in others.items() if value is not None)
+    if isinstance(X_train, Panel):
+        if given:
+            raise ParameterError(
+                f"train(panel, fold=...) takes labels, weights, times and validation rows from the panel and the fold: "
+                f"leave out {', '.join(given)}",
+                code="train.arguments",
+            )
+    elif fold is not None:
+        raise ParameterError("fold= goes with a Panel: train(panel, fold=plan[i])", code="train.arguments")
+
+
+def _tables(X_train: Any, train: Samples, X_val: Any, val: Samples | None) -> tuple[Any, Any]:
+    """Return the caller's frames, whose names make findings readable, where their columns agree; else the matrices."""
+    if train.named and (val is None or (val.named and set(X_val.columns) == set(X_train.columns))):
+        return X_train, X_val
+    return train.X, None if val is None else val.X
+
+
+def _per_row(name: str, values: ArrayLike, n_rows: int) -> NDArray[Any]:
+    array = np.asarray(values)
+    if array.shape != (n_rows,):
+        raise DataError(
+            f"{name} has shape {array.shape}, its table has {n_rows} rows: pass one value per row",
+            code="data.length_mismatch",
+            name=name,
+        )
+    return array
+
+
+def _range(times: NDArray[Any]) -> tuple[str, str]:
+    return str(times.min()), str(times.max())
+
+
+def _ranges(rows: Any) -> tuple[tuple[int, int], ...]:
+    return tuple((int(start), int(stop)) for start, stop in rows.ranges)

@@ -1,0 +1,83 @@
+"""The gate before a fit: rows that leak are not trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tradewright.errors import LeakageError, ParameterError
+from tradewright.panel import Panel
+from tradewright.training.data import TrainingData
+
+if TYPE_CHECKING:
+    from tradewright.sanity_checks import SanityReport
+
+__all__ = ["Verdict", "check_leakage", "check_suite"]
+
+SUITES = ("leakage",)
+#: How notes call what every reader should know of.
+_NAMES = {"split.label_overlap": "overlap"}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the gate found: the report, and what a reader of the score should know."""
+
+    report: SanityReport | None
+    notes: tuple[str, ...] = ()
+    refusal: LeakageError | None = None
+
+
+def check_leakage(data: TrainingData, checks: str | None, *, allow_leakage: bool) -> Verdict:
+    """Run the suite on the rows of a training.
+
+    Parameters
+    ----------
+    data : TrainingData
+        The rows, with the times that are known.
+    checks : {"leakage", None}
+        The suite; None runs none, and says so.
+    allow_leakage : bool
+        Note the errors instead of refusing.
+
+    Returns
+    -------
+    Verdict
+        With ``refusal``, the error to raise, when there are findings of severity error.
+    """
+    if checks is None:
+        return Verdict(None, ("leakage not checked: checks=None",))
+    from tradewright.sanity_checks import ModelSanityChecker
+
+    X_train, X_val = data.tables
+    y_train, y_val = (
+        (None, None) if isinstance(X_train, Panel) else (data.train.y, None if data.val is None else data.val.y)
+    )
+    times: dict[str, Any] = dict(data.times)
+    report = ModelSanityChecker().run(X_train, y_train, X_val, y_val, suite=checks, **times)
+    skipped = report.checks_skipped.items()
+    notes = [f"{_NAMES.get(check, check)} not checked: {reason}" for check, reason in skipped]
+    errors = [finding for finding in report.findings if finding.severity == "error"]
+    if not errors:
+        return Verdict(report, tuple(notes))
+    named = "; ".join(_line(finding) for finding in errors)
+    if allow_leakage:
+        return Verdict(report, (*notes, f"leakage allowed: {named}"))
+    refusal = LeakageError(
+        f"training refused, train and validation rows are not independent: {named}. Purge the split (tw.WalkForward, "
+        "tw.PurgedKFold), or pass allow_leakage=True, which is recorded",
+        code="train.leakage",
+        findings=[finding.id for finding in errors],
+    )
+    return Verdict(report, tuple(notes), refusal)
+
+
+def check_suite(checks: str | None) -> None:
+    """Raise for a suite there is none of."""
+    if checks is not None and checks not in SUITES:
+        raise ParameterError(f"checks={checks!r}: pass 'leakage', or None for no checks", code="train.checks")
+
+
+def _line(finding: Any) -> str:
+    count = f" ({finding.count})" if getattr(finding, "count", None) else ""
+    return f"{finding.id}{count}"

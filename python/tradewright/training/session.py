@@ -1,0 +1,297 @@
+"""One training from its first hook to its closed run."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from tradewright.base import BaseModel
+from tradewright.runtime.environment import environment
+from tradewright.runtime.seed import seeded
+from tradewright.tracking import RunStatus, TrackingRun
+from tradewright.training.data import TrainingData
+from tradewright.training.dispatcher import Dispatcher
+from tradewright.training.files import TrainingFiles
+from tradewright.training.gate import Verdict, check_leakage
+from tradewright.training.observer import TrainingObserver
+from tradewright.training.result import Status, TrainingResult, best_turn, metrics_at
+
+if TYPE_CHECKING:
+    import tradewright.training.trainer
+
+__all__ = ["Plan", "TrainingSession"]
+
+_RUN_STATUS: dict[Status, RunStatus] = {
+    "completed": "FINISHED",
+    "stopped": "FINISHED",
+    "interrupted": "KILLED",
+    "failed": "FAILED",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a training is to do.
+
+    Parameters
+    ----------
+    seed : int
+        The seed of this training, of its fold where there is one.
+    checks, allow_leakage, dry_run, on_interrupt
+        As in :meth:`ModelTrainer.train`.
+    """
+
+    seed: int
+    checks: str | None
+    allow_leakage: bool
+    dry_run: int
+    on_interrupt: Literal["stop", "raise"]
+
+
+class TrainingSession:
+    """Runs one training: checks, fit, hooks, files, run status.
+
+    Parameters
+    ----------
+    trainer : ModelTrainer
+        What the callbacks see.
+    data : TrainingData
+        The rows.
+    plan : Plan
+        What to do with them.
+    run : TrackingRun or None
+        The open tracking run; closed here, whatever happens.
+    """
+
+    def __init__(
+        self,
+        trainer: tradewright.training.trainer.ModelTrainer,
+        data: TrainingData,
+        plan: Plan,
+        dispatcher: Dispatcher,
+        files: TrainingFiles,
+        run: TrackingRun | None,
+    ) -> None:
+        self.model: BaseModel = trainer.model
+        self.experiment_name = trainer.experiment_name
+        self.data, self.plan = data, plan
+        self.dispatcher, self.files, self.tracking_run = dispatcher, files, run
+        self.observer = TrainingObserver(dispatcher, trainer, plan.dry_run)
+        self.verdict = Verdict(None)
+        self.environment: dict[str, Any] = {}
+        self.result: TrainingResult | None = None
+
+    def run(self) -> TrainingResult:
+        """Do the training.
+
+        Returns
+        -------
+        TrainingResult
+            Also kept in :attr:`result` when an error is raised.
+
+        Raises
+        ------
+        Exception
+            The original one that ended the training, unchanged.
+        """
+        status: Status = "failed"
+        try:
+            error = self._train()
+            status = self._status(error)
+            error = self._end_hooks(error, status)
+            if error is not None and status in ("completed", "stopped"):
+                status = "failed"
+            self.result = self._result(status)
+            error = self._late(error, "writing the files", partial(self._write_files, self.result, error))
+            self.result = replace(self.result, artifacts=dict(self.files.written))
+        except KeyboardInterrupt:
+            # Ctrl-C in a hook of the end, or while the files were written.
+            status = "interrupted"
+            self.result = replace(self.result or self._result(status), status=status)
+            raise
+        finally:
+            self.observer.signals.remove()
+            if self.tracking_run is not None:
+                self.tracking_run.close(_RUN_STATUS[status])
+        if error is not None and not self._is_answered(error):
+            raise error
+        if status == "interrupted" and self.plan.on_interrupt == "raise":
+            raise KeyboardInterrupt(self.observer.stop_reason)
+        assert self.result is not None
+        return self.result
+
+    # --- the fit --------------------------------------------------------------------------------------------------
+
+    def _train(self) -> BaseException | None:
+        """Check and fit; return what went wrong."""
+        try:
+            self._record_start()
+            self.verdict = check_leakage(self.data, self.plan.checks, allow_leakage=self.plan.allow_leakage)
+            if self.verdict.refusal is not None:
+                raise self.verdict.refusal
+            facts = dict(self.data.facts)
+            if self.verdict.report is not None:
+                facts["report_digest"] = self.verdict.report.digest
+            with seeded(self.plan.seed):
+                self.model.fit_samples(
+                    self.data.train, self.data.val, observer=self.observer, seed=self.plan.seed, facts=facts
+                )
+        except BaseException as error:  # noqa: BLE001  raised again once the run is closed
+            return error
+        finally:
+            self.observer.signals.remove()
+        # A signal that came after the last turn.
+        self.observer.look_for_signals()
+        return self.observer.error
+
+    def _status(self, error: BaseException | None) -> Status:
+        if isinstance(error, KeyboardInterrupt):
+            return "interrupted"
+        if error is not None:
+            return "failed"
+        if self.observer.interrupted:
+            return "interrupted"
+        return "completed" if self.observer.stop_reason is None else "stopped"
+
+    def _end_hooks(self, error: BaseException | None, status: Status) -> BaseException | None:
+        """Run the hooks of the end; return the error the training ends with."""
+        hooks: list[tuple[str, Any]] = []
+        if isinstance(error, KeyboardInterrupt):
+            self.observer.stop_reason = f"interrupted by {signal.Signals.SIGINT.name}"
+            if not self.observer.interrupted:
+                hooks.append(("on_interrupt", signal.SIGINT))
+        elif error is not None:
+            self.observer.stop_reason = f"{type(error).__name__}: {error}"
+            hooks.append(("on_exception", error))
+        if self.observer.began is not None:
+            hooks.append(("on_train_end", self.observer.logs))
+        for hook, argument in hooks:
+            error = self._late(error, hook, partial(self.dispatcher.call, hook, argument))
+        return error
+
+    def _late(self, error: BaseException | None, what: str, work: Callable[[], None]) -> BaseException | None:
+        """Do something after the loop; return the error the training ends with: the first one there was."""
+        try:
+            work()
+        except Exception as late:  # noqa: BLE001  raised again once the run is closed
+            if error is None:
+                self.observer.stop_reason = f"{type(late).__name__}: {late}"
+                return late
+            error.add_note(f"{what} failed as well: {type(late).__name__}: {late}")
+        return error
+
+    def _is_answered(self, error: BaseException) -> bool:
+        """Whether an interrupt was asked for and ends here: Ctrl-C in a one-shot fit, which has no rounds to end."""
+        return (
+            isinstance(error, KeyboardInterrupt)
+            and self.observer.began is not None
+            and self.observer.unit == "fit"
+            and self.plan.on_interrupt == "stop"
+        )
+
+    # --- the record -----------------------------------------------------------------------------------------------
+
+    def _record_start(self) -> None:
+        self.environment = environment()
+        run = self.tracking_run
+        if run is None:
+            return
+        facts = {name: value for name, value in self.data.facts.items() if not name.endswith("_ranges")}
+        run.log_params(
+            {
+                "model": type(self.model).__name__,
+                "n_rows": len(self.data.train),
+                "n_val_rows": 0 if self.data.val is None else len(self.data.val),
+                "n_features": self.data.train.X.shape[1],
+                **facts,
+                **self.model.hyperparameters,
+            }
+        )
+
+    def _result(self, status: Status) -> TrainingResult:
+        observer = self.observer
+        history = tuple(observer.history)
+        fitted = self.model.is_fitted and bool(history)
+        restored = self.model.metadata.best_iteration if fitted else None
+        return TrainingResult(
+            status=status,
+            stop_reason=observer.stop_reason,
+            metrics=metrics_at(history, restored),
+            history=history,
+            best_epoch=best_turn(history, restored),
+            training_time=0.0 if observer.began is None else time.perf_counter() - observer.began,
+            run_id=None if self.tracking_run is None else self.tracking_run.run_id,
+            model=self.model if fitted else None,
+            environment=self.environment,
+            report=self.verdict.report,
+            notes=self.verdict.notes,
+        )
+
+    def _config(self) -> dict[str, Any]:
+        data = self.data
+        return {
+            "experiment_name": self.experiment_name,
+            "model": type(self.model).__name__,
+            "framework": self.model.framework,
+            "task": self.model.task,
+            "hyperparameters": dict(self.model.hyperparameters),
+            "seed": self.plan.seed,
+            "callbacks": [repr(callback) for callback in self.dispatcher.callbacks],
+            "checks": self.plan.checks,
+            "allow_leakage": self.plan.allow_leakage,
+            "dry_run": self.plan.dry_run,
+            "data": {
+                "n_rows": len(data.train),
+                "n_val_rows": 0 if data.val is None else len(data.val),
+                "feature_names": data.train.feature_names,
+                **data.facts,
+            },
+            "notes": self.verdict.notes,
+        }
+
+    def _write_files(self, result: TrainingResult, error: BaseException | None) -> None:
+        files = self.files
+        files.write_json("config", self._config())
+        files.write_json("environment", self.environment)
+        files.write_json(
+            "metrics",
+            {
+                "status": result.status,
+                "stop_reason": result.stop_reason,
+                "best_epoch": result.best_epoch,
+                "training_time": result.training_time,
+                "metrics": result.metrics,
+                "history": result.history,
+            },
+        )
+        if result.report is not None:
+            files.write_json("report", result.report.to_dict())
+        if error is not None and result.status == "failed":
+            files.write_traceback(error)
+        if result.model is not None:
+            files.write_model(result.model)
+        files.write_plots(result, self.observer.unit)
+        self._record_end(result)
+
+    def _record_end(self, result: TrainingResult) -> None:
+        run = self.tracking_run
+        if run is None:
+            return
+        run.set_tags(
+            {
+                "status": result.status,
+                "stop_reason": result.stop_reason,
+                "report_digest": None if result.report is None else result.report.digest,
+                "notes": "; ".join(result.notes) or None,
+            }
+        )
+        facts: dict[str, float] = {"training_seconds": result.training_time, "n_turns": len(result.history)}
+        if result.best_epoch is not None:
+            facts["best_epoch"] = result.best_epoch
+        run.log_metrics(facts, step=0)
+        for path in self.files.written.values():
+            run.log_artifact(path)

@@ -1,0 +1,306 @@
+"""The trainer: the face of a training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from numpy.typing import ArrayLike
+
+import tradewright
+from tradewright import _optional
+from tradewright.base import BaseModel, Callback
+from tradewright.errors import CallbackError, ParameterError, UnsupportedError
+from tradewright.panel import Panel
+from tradewright.runtime.environment import git_sha
+from tradewright.runtime.seed import check_seed, fold_seed, fresh_seed
+from tradewright.tracking import TrackingClient, TrackingRun, connect
+from tradewright.training.data import TrainingData, refuse_mixed_forms
+from tradewright.training.defaults import default_callbacks
+from tradewright.training.dispatcher import Dispatcher
+from tradewright.training.files import TrainingFiles, new_folder
+from tradewright.training.gate import check_suite
+from tradewright.training.result import TrainingResult
+from tradewright.training.session import Plan, TrainingSession
+
+if TYPE_CHECKING:
+    from tradewright.splitting import Fold
+
+__all__ = ["ModelTrainer"]
+
+
+class ModelTrainer:
+    """Trains a model with callbacks, leak checks and tracking.
+
+    Parameters
+    ----------
+    model : BaseModel
+        The model; trained in place, from scratch each time.
+    experiment_name : str
+        The experiment of the tracking store.
+    mlflow_uri : str, optional
+        A tracking URI; ``"off"`` for no tracking. By default what MLflow itself is set to, else a SQLite file
+        ``mlflow.db`` in the working directory.
+    output_dir : path, optional
+        Under it each training gets a folder of its own; by default ``tradewright-runs``.
+    seed : int, optional
+        The seed of the run; a fold gets a child of it. A model that was built with a seed keeps its own. By default
+        fresh from the system, and recorded.
+
+    Attributes
+    ----------
+    last_result : TrainingResult or None
+        The result of the last training, also when it raised an error.
+
+    Raises
+    ------
+    MissingExtraError
+        When a URI is given and MLflow is not installed.
+    """
+
+    def __init__(
+        self,
+        model: BaseModel,
+        experiment_name: str = "default",
+        mlflow_uri: str | None = None,
+        *,
+        output_dir: str | PathLike[str] | None = None,
+        seed: int | None = None,
+    ) -> None:
+        if not isinstance(model, BaseModel):
+            raise ParameterError(
+                f"model is a {type(model).__name__}, not a tradewright model: wrap it (tw.SklearnModel, "
+                "tw.BoostingModel, tw.TorchModel), or make one with tw.ModelRegistry.create",
+                code="train.model",
+            )
+        if not experiment_name:
+            raise ParameterError("experiment_name is empty: name the experiment", code="train.experiment_name")
+        if seed is not None:
+            check_seed(seed)
+        if mlflow_uri not in (None, "off") and not _optional.is_available("mlflow"):
+            raise _optional.missing("mlflow", f"mlflow_uri={mlflow_uri!r}")
+        self.model = model
+        self.experiment_name = experiment_name
+        self.mlflow_uri = mlflow_uri
+        self.seed = seed
+        self.last_result: TrainingResult | None = None
+        self._root = None if output_dir is None else Path(output_dir)
+        self._client: TrackingClient | None = None
+        self._session: TrainingSession | None = None
+        self._is_training = False
+
+    def __repr__(self) -> str:
+        return f"ModelTrainer({type(self.model).__name__}, experiment_name={self.experiment_name!r})"
+
+    def train(
+        self,
+        X_train: Any,
+        y_train: ArrayLike | None = None,
+        X_val: Any = None,
+        y_val: ArrayLike | None = None,
+        callbacks: Iterable[Callback] | None = None,
+        *,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        assets: ArrayLike | None = None,
+        time_train: ArrayLike | None = None,
+        time_val: ArrayLike | None = None,
+        label_end_train: ArrayLike | None = None,
+        label_end_val: ArrayLike | None = None,
+        fold: Fold | None = None,
+        checks: str | None = "leakage",
+        allow_leakage: bool = False,
+        resume_from: str | PathLike[str] | None = None,
+        dry_run: int = 0,
+        on_interrupt: Literal["stop", "raise"] = "stop",
+    ) -> TrainingResult:
+        """Train the model: ``train(panel, fold=plan[i])``, or ``train(X_train, y_train, X_val, y_val)``.
+
+        Parameters
+        ----------
+        X_train : Panel, polars or pandas frame, or array of shape (n_rows, n_features)
+            The train rows. A Panel brings labels, weights, times and assets, and ``fold`` says which of its rows are
+            train and validation rows.
+        y_train, sample_weight, groups, assets : array-like, shape (n_rows,), optional
+            Labels, weights, date ids and asset ids of the train rows.
+        X_val, y_val : optional
+            Rows whose loss is computed each turn, for ``val_loss`` and early stopping. They don't change the fit.
+        callbacks : iterable of Callback, optional
+            By default :func:`default_callbacks`; a given list is used as it is.
+        time_train, time_val, label_end_train, label_end_val : array-like, optional
+            When each row is, and when its label is known: without them overlap cannot be checked.
+        fold : Fold, optional
+            The fold of a plan, for a Panel. Its test rows are not looked at.
+        checks : {"leakage", None}
+            The checks that must pass before the fit.
+        allow_leakage : bool
+            Train all the same, and record what was found.
+        resume_from : path, optional
+            Not there yet.
+        dry_run : int
+            Stop after so many turns, through every hook, checkpoint and logger. 0 is a real training.
+        on_interrupt : {"stop", "raise"}
+            After Ctrl-C: return the result, or raise KeyboardInterrupt. In both the round ends and the model is kept.
+
+        Returns
+        -------
+        TrainingResult
+
+        Raises
+        ------
+        LeakageError
+            The train and validation rows are not independent; names the findings.
+        NoValidationError, UnknownMonitorError
+            A callback watches what there is not.
+        ParameterError, DataError, FeatureMismatchError
+            Arguments that don't fit together; labels that are missing or not finite.
+        Exception
+            Whatever a callback or the library raised, unchanged; :attr:`last_result` then says how far it got.
+
+        Notes
+        -----
+        The first Ctrl-C or SIGTERM ends a training with rounds or epochs at the end of the round, and the model so far
+        is kept; a second one raises at once. A one-shot fit is ended by Ctrl-C at once, without a model. Handlers are
+        set only while the loop runs, on the main thread, and put back after.
+
+        Memory: one matrix of the train rows and one of the validation rows, none of the caller's arrays copied where
+        they already are such matrices.
+        """
+        self._refuse_arguments(checks, resume_from, dry_run, on_interrupt)
+        others = {
+            "y_train": y_train,
+            "X_val": X_val,
+            "y_val": y_val,
+            "sample_weight": sample_weight,
+            "groups": groups,
+            "assets": assets,
+        }
+        times = {
+            "time_train": time_train,
+            "time_val": time_val,
+            "label_end_train": label_end_train,
+            "label_end_val": label_end_val,
+        }
+        refuse_mixed_forms(X_train, fold, {**others, **times})
+        if isinstance(X_train, Panel):
+            data = TrainingData.from_panel(X_train, fold, self.model._dtype)
+        else:
+            data = TrainingData.from_arrays(X_train, **others, times=times, dtype=self.model._dtype)
+        return self._run(data, callbacks, checks, allow_leakage, dry_run, on_interrupt)
+
+    def _run(
+        self,
+        data: TrainingData,
+        callbacks: Iterable[Callback] | None,
+        checks: str | None,
+        allow_leakage: bool,
+        dry_run: int,
+        on_interrupt: Literal["stop", "raise"],
+    ) -> TrainingResult:
+        if self._is_training:
+            raise CallbackError("this trainer is training: use another one inside a callback", code="train.nested")
+        plan = Plan(self._training_seed(data.fold), checks, allow_leakage, dry_run, on_interrupt)
+        dispatcher = None if callbacks is None else Dispatcher(callbacks, self)
+        files = TrainingFiles(new_folder(self._root, self.experiment_name))
+        self.last_result = None
+        self._is_training = True
+        try:
+            run = self._open_run(data, plan.seed)
+            if dispatcher is None:
+                dispatcher = Dispatcher(default_callbacks(tracking=run is not None), self)
+            self._session = TrainingSession(self, data, plan, dispatcher, files, run)
+            try:
+                return self._session.run()
+            finally:
+                self.last_result = self._session.result
+        finally:
+            self._is_training = False
+
+    def _refuse_arguments(self, checks: str | None, resume_from: Any, dry_run: int, on_interrupt: str) -> None:
+        check_suite(checks)
+        if resume_from is not None:
+            raise UnsupportedError(
+                "resume_from is not supported by this version: train from scratch", code="train.resume_from"
+            )
+        if isinstance(dry_run, bool) or dry_run < 0:
+            raise ParameterError(f"dry_run={dry_run!r}: pass a number of turns, or 0", code="train.dry_run")
+        if on_interrupt not in ("stop", "raise"):
+            raise ParameterError(f"on_interrupt={on_interrupt!r}: pass 'stop' or 'raise'", code="train.on_interrupt")
+
+    def _training_seed(self, fold: int | None) -> int:
+        if self.model.seed is not None:
+            return self.model.seed
+        seed = fresh_seed() if self.seed is None else self.seed
+        return seed if fold is None else fold_seed(seed, fold)
+
+    # --- tracking -------------------------------------------------------------------------------------------------
+
+    @property
+    def mlflow_client(self) -> Any:
+        """MLflow's client for the store of this trainer; None when tracking is off. Opened when first asked for."""
+        client = self._tracking()
+        return None if client is None else client.client
+
+    def _tracking(self) -> TrackingClient | None:
+        if self._client is None and self.mlflow_uri != "off":
+            self._client = connect(self.mlflow_uri)
+        return self._client
+
+    def _open_run(self, data: TrainingData, seed: int) -> TrackingRun | None:
+        client = self._tracking()
+        if client is None:
+            return None
+        model = self.model
+        name = type(model).__name__ + ("" if data.fold is None else f" fold {data.fold}")
+        tags = {
+            "framework": model.framework,
+            "task": model.task,
+            "status": "running",
+            "seed": seed,
+            "tradewright_version": tradewright.__version__,
+            "git_sha": git_sha(),
+            "fold": data.fold,
+        }
+        return client.start_run(self.experiment_name, run_name=name, tags=tags)
+
+    # --- what callbacks see ---------------------------------------------------------------------------------------
+
+    @property
+    def output_dir(self) -> Path:
+        """The folder of the training at hand, or of the last one; made when asked for."""
+        return self._now().files.made()
+
+    @property
+    def tracking_run(self) -> TrackingRun | None:
+        """The open tracking run; None when tracking is off."""
+        return self._now().tracking_run
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether there are validation rows, and so ``val_*`` logs."""
+        return self._now().data.val is not None
+
+    @property
+    def unit(self) -> Literal["epoch", "round", "fit"]:
+        """What one turn of the loop is."""
+        return self._now().observer.unit
+
+    @property
+    def total(self) -> int | None:
+        """How many turns are planned, where that is known."""
+        return self._now().observer.total
+
+    def request_stop(self, reason: str) -> None:
+        """Ask for the end of training; acted upon after all callbacks of the hook have run."""
+        self._now().observer.request_stop(reason)
+
+    def checkpoint_saved(self, path: Path, logs: Mapping[str, float]) -> None:
+        """Tell every callback that a checkpoint is durably on disk."""
+        self._now().dispatcher.call("on_checkpoint_saved", path, logs)
+
+    def _now(self) -> TrainingSession:
+        if self._session is None:
+            raise CallbackError("no training has begun: call train first", code="train.not_begun")
+        return self._session

@@ -1,0 +1,272 @@
+//! Losses: one function per operation, the loss itself handed over as its name and parameters.
+
+use std::collections::HashMap;
+
+use numpy::{Element, PyArray1, PyArrayMethods, PyReadwriteArray1, PyUntypedArray, PyUntypedArrayMethods};
+use pyo3::prelude::*;
+use pyo3::types::PyList;
+use tradewright_core::loss::{self, Batch, Float, Hessian, NanPolicy, Options, Reduction};
+use tradewright_core::{Column, Error, Result};
+
+use crate::arrays::Columns;
+use crate::detach;
+use crate::errors::{data_error, to_python};
+
+/// A point loss with its parameters.
+#[derive(Clone, Copy)]
+enum PointSpec {
+    Bce(loss::BinaryCrossEntropy<true>),
+    BceOfProbabilities(loss::BinaryCrossEntropy<false>),
+    Mse(loss::SquaredError),
+}
+
+/// Runs the same expression on the loss inside a [`PointSpec`], whatever its type.
+macro_rules! with_loss {
+    ($spec:expr, $loss:ident => $body:expr) => {
+        match $spec {
+            PointSpec::Bce($loss) => $body,
+            PointSpec::BceOfProbabilities($loss) => $body,
+            PointSpec::Mse($loss) => $body,
+        }
+    };
+}
+
+impl PointSpec {
+    fn parse(py: Python<'_>, (name, params): &SpecArgs) -> PyResult<Self> {
+        let get = |key: &str| {
+            params.get(key).copied().ok_or_else(|| {
+                let hint = format!("the loss {name} needs the parameter {key}");
+                to_python(py, &Error::Parameter { name: key.into(), value: "missing".into(), hint })
+            })
+        };
+        match name.as_str() {
+            "bce" if get("from_logits")? != 0.0 => Ok(Self::Bce(loss::BinaryCrossEntropy)),
+            "bce" => Ok(Self::BceOfProbabilities(loss::BinaryCrossEntropy)),
+            "mse" => Ok(Self::Mse(loss::SquaredError)),
+            _ => Err(choice_error(py, "loss", name, "bce or mse")),
+        }
+    }
+}
+
+fn choice_error(py: Python<'_>, name: &str, value: &str, allowed: &str) -> PyErr {
+    let hint = format!("pass one of {allowed}");
+    to_python(py, &Error::Parameter { name: name.into(), value: format!("{value:?}"), hint })
+}
+
+fn policy(py: Python<'_>, name: &str) -> PyResult<NanPolicy> {
+    match name {
+        "raise" => Ok(NanPolicy::Raise),
+        "omit" => Ok(NanPolicy::Omit),
+        _ => Err(choice_error(py, "nan_policy", name, "raise or omit")),
+    }
+}
+
+fn options(py: Python<'_>, reduction: &str, nan_policy: &str) -> PyResult<Options> {
+    let reduction = match reduction {
+        "mean" => Reduction::Mean,
+        "mean_n" => Reduction::MeanN,
+        "sum" => Reduction::Sum,
+        _ => return Err(choice_error(py, "reduction", reduction, "mean, mean_n or sum")),
+    };
+    Ok(Options { reduction, nan_policy: policy(py, nan_policy)? })
+}
+
+fn hessian_choice(py: Python<'_>, name: &str) -> PyResult<Hessian> {
+    match name {
+        "boosting" => Ok(Hessian::Boosting),
+        "exact" => Ok(Hessian::Exact),
+        "gauss_newton" => Ok(Hessian::GaussNewton),
+        "abs" => Ok(Hessian::Abs),
+        "constant" => Ok(Hessian::Constant),
+        _ => Err(choice_error(py, "hessian", name, "boosting, exact, gauss_newton, abs or constant")),
+    }
+}
+
+/// Prediction, target, weight, further per-row arguments.
+type RowArgs<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>, Option<Bound<'py, PyAny>>, Vec<Bound<'py, PyAny>>);
+/// A loss's name and parameters; truth values are 0 and 1.
+type SpecArgs = (String, HashMap<String, f64>);
+
+/// The borrowed columns of one call, in the order of [`RowArgs`].
+struct Rows<'py> {
+    columns: Columns<'py>,
+    weighted: bool,
+}
+
+impl<'py> Rows<'py> {
+    fn borrow(py: Python<'py>, (prediction, target, weight, extras): RowArgs<'py>) -> PyResult<Self> {
+        let weighted = weight.is_some();
+        let all: Vec<_> = [prediction, target].into_iter().chain(weight).chain(extras).collect();
+        if all.iter().any(|array| array.cast::<PyUntypedArray>().is_ok_and(|array| array.ndim() != 1)) {
+            return Err(data_error(py, "a loss takes 1-D arrays: pass array.ravel()".into()));
+        }
+        Ok(Self { columns: Columns::borrow(PyList::new(py, all)?.as_any())?, weighted })
+    }
+
+    fn views(&self, py: Python<'py>) -> PyResult<Views<'_>> {
+        Ok(Views { columns: self.columns.views(py)?, weighted: self.weighted })
+    }
+}
+
+struct Views<'a> {
+    columns: Vec<Column<'a>>,
+    weighted: bool,
+}
+
+impl<'a> Views<'a> {
+    fn len(&self) -> usize {
+        self.columns[0].len()
+    }
+
+    fn batch<F: Float>(&self) -> Result<Batch<'a, F>> {
+        let prediction = F::of_column(&self.columns[0]).expect("the width was matched");
+        let rest = &self.columns[2..];
+        let (weight, extras) = if self.weighted { (Some(rest[0]), &rest[1..]) } else { (None, rest) };
+        Batch::new(prediction, self.columns[1], weight, extras.to_vec())
+    }
+}
+
+/// Runs the same expression with `$F` standing for the width of the predictions.
+macro_rules! with_width {
+    ($py:expr, $views:expr, $F:ident => $body:expr) => {
+        match $views.columns[0] {
+            Column::F32(_) => {
+                type $F = f32;
+                $body
+            }
+            Column::F64(_) => {
+                type $F = f64;
+                $body
+            }
+            _ => Err(data_error($py, "predictions must be float32 or float64: pass y_pred.astype(float)".into())),
+        }
+    };
+}
+
+/// A writable, contiguous array of the predictions' width.
+fn output<'py, F: Element>(name: &str, array: &Bound<'py, PyAny>) -> PyResult<PyReadwriteArray1<'py, F>> {
+    let py = array.py();
+    let refuse = |why: &str| {
+        data_error(py, format!("{name} {why}: pass numpy.empty(len(y_pred), dtype=y_pred.dtype), or leave it out"))
+    };
+    let array = array.cast::<PyArray1<F>>().map_err(|_| refuse("must be a 1-D array of the predictions' dtype"))?;
+    if !array.is_contiguous() {
+        return Err(refuse("must be contiguous"));
+    }
+    array.try_readwrite().map_err(|_| refuse("must be writable and share no memory with the inputs"))
+}
+
+fn written<'a, F: Element>(array: &'a mut PyReadwriteArray1<'_, F>) -> &'a mut [F] {
+    array.as_slice_mut().expect("contiguity was checked")
+}
+
+/// The reduced loss.
+#[pyfunction]
+pub(crate) fn loss_value<'py>(
+    py: Python<'py>,
+    spec: SpecArgs,
+    rows: RowArgs<'py>,
+    reduction: &str,
+    nan_policy: &str,
+) -> PyResult<f64> {
+    let (spec, options) = (PointSpec::parse(py, &spec)?, options(py, reduction, nan_policy)?);
+    let rows = Rows::borrow(py, rows)?;
+    let views = rows.views(py)?;
+    with_width!(py, views, F => detach::run(py, views.len(), |cancel| {
+        let batch = views.batch::<F>()?;
+        with_loss!(spec, loss => loss::value(&loss, &batch, options, cancel))
+    }))
+}
+
+/// The reduced loss; its gradient goes into `gradient`.
+#[pyfunction]
+pub(crate) fn loss_value_grad<'py>(
+    py: Python<'py>,
+    spec: SpecArgs,
+    rows: RowArgs<'py>,
+    reduction: &str,
+    nan_policy: &str,
+    gradient: Bound<'py, PyAny>,
+) -> PyResult<f64> {
+    let (spec, options) = (PointSpec::parse(py, &spec)?, options(py, reduction, nan_policy)?);
+    let rows = Rows::borrow(py, rows)?;
+    let views = rows.views(py)?;
+    with_width!(py, views, F => {
+        let mut gradient = output::<F>("out", &gradient)?;
+        let gradient = written(&mut gradient);
+        detach::run(py, views.len(), |cancel| {
+            let batch = views.batch::<F>()?;
+            with_loss!(spec, loss => loss::value_grad(&loss, &batch, options, gradient, cancel))
+        })
+    })
+}
+
+/// The weighted loss of each row, into `values`.
+#[pyfunction]
+pub(crate) fn loss_rows<'py>(
+    py: Python<'py>,
+    spec: SpecArgs,
+    rows: RowArgs<'py>,
+    nan_policy: &str,
+    values: Bound<'py, PyAny>,
+) -> PyResult<()> {
+    let (spec, policy) = (PointSpec::parse(py, &spec)?, policy(py, nan_policy)?);
+    let rows = Rows::borrow(py, rows)?;
+    let views = rows.views(py)?;
+    with_width!(py, views, F => {
+        let mut values = output::<F>("values", &values)?;
+        let values = written(&mut values);
+        detach::run(py, views.len(), |cancel| {
+            let batch = views.batch::<F>()?;
+            with_loss!(spec, loss => loss::value_rows(&loss, &batch, policy, values, cancel))
+        })
+    })
+}
+
+/// The weighted loss of each row and its derivative, into `values` and `gradient`.
+#[pyfunction]
+pub(crate) fn loss_rows_grad<'py>(
+    py: Python<'py>,
+    spec: SpecArgs,
+    rows: RowArgs<'py>,
+    nan_policy: &str,
+    values: Bound<'py, PyAny>,
+    gradient: Bound<'py, PyAny>,
+) -> PyResult<()> {
+    let (spec, policy) = (PointSpec::parse(py, &spec)?, policy(py, nan_policy)?);
+    let rows = Rows::borrow(py, rows)?;
+    let views = rows.views(py)?;
+    with_width!(py, views, F => {
+        let (mut values, mut gradient) = (output::<F>("values", &values)?, output::<F>("out", &gradient)?);
+        let (values, gradient) = (written(&mut values), written(&mut gradient));
+        detach::run(py, views.len(), |cancel| {
+            let batch = views.batch::<F>()?;
+            with_loss!(spec, loss => loss::value_grad_rows(&loss, &batch, policy, values, gradient, cancel))
+        })
+    })
+}
+
+/// Gradient and hessian of each row for boosting, into `gradient` and `hessian`.
+#[pyfunction]
+pub(crate) fn loss_grad_hess<'py>(
+    py: Python<'py>,
+    spec: SpecArgs,
+    rows: RowArgs<'py>,
+    nan_policy: &str,
+    choice: &str,
+    gradient: Bound<'py, PyAny>,
+    hessian: Bound<'py, PyAny>,
+) -> PyResult<()> {
+    let (spec, policy) = (PointSpec::parse(py, &spec)?, policy(py, nan_policy)?);
+    let choice = hessian_choice(py, choice)?;
+    let rows = Rows::borrow(py, rows)?;
+    let views = rows.views(py)?;
+    with_width!(py, views, F => {
+        let (mut gradient, mut hessian) = (output::<F>("gradient", &gradient)?, output::<F>("hessian", &hessian)?);
+        let (gradient, hessian) = (written(&mut gradient), written(&mut hessian));
+        detach::run(py, views.len(), |cancel| {
+            let batch = views.batch::<F>()?;
+            with_loss!(spec, loss => loss::grad_hess(&loss, &batch, policy, choice, gradient, hessian, cancel))
+        })
+    })
+}

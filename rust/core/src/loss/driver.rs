@@ -1,0 +1,332 @@
+//! Everything about a point loss that is not its formula.
+//!
+//! **Conventions.** Everything is minimised. With weights w and row losses l, `mean` is Σwl/Σw, `mean_n` is Σwl/n,
+//! `sum` is Σwl. A row whose target is NaN raises, or with [`NanPolicy::Omit`] leaves sum and count, and its
+//! gradient is exactly 0. Predictions must be finite on every row. A row of weight 0 counts for nothing.
+//!
+//! **Same bits.** Row losses are formed in the prediction's width and added in double precision: eight lanes
+//! within a block of [`BLOCK`] rows, blocks in order within a task of [`TASK`] rows, tasks in order. All borders
+//! depend on the number of rows alone.
+
+use std::ops::Range;
+
+use super::batch::{BLOCK, Batch, Scratch, load, load_extras, load_view};
+use super::cpu::dispatch;
+use super::float::Float;
+use super::kernels::{Block, CheckBlock, GradBlock, HessBlock, RowsBlock, RowsGradBlock, ValueBlock, count};
+use super::traits::{Domain, Hessian, MAX_EXTRAS, PointLoss};
+use crate::error::{Error, Result};
+use crate::parallel::{Cancel, map_blocks, map_blocks_into, map_blocks_into_pair};
+
+/// Rows handed to a thread at a time: whole blocks, enough of them that handing over costs nothing.
+pub const TASK: usize = 32 * BLOCK;
+
+/// How row losses become one number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reduction {
+    /// Σwl / Σw.
+    Mean,
+    /// Σwl / n.
+    MeanN,
+    /// Σwl.
+    Sum,
+}
+
+/// What a missing target does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NanPolicy {
+    /// It is an error that names the row.
+    Raise,
+    /// The row counts for nothing.
+    Omit,
+}
+
+/// The choices of a call that no formula depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// How row losses become one number.
+    pub reduction: Reduction,
+    /// What a missing target does.
+    pub nan_policy: NanPolicy,
+}
+
+/// The reduced loss.
+///
+/// One pass over the columns (two with weights or with [`NanPolicy::Omit`]); allocates a few kilobytes a task.
+pub fn value<L: PointLoss, F: Float>(loss: &L, batch: &Batch<'_, F>, options: Options, cancel: &Cancel) -> Result<f64> {
+    let divisor = prepare(loss, batch, options.nan_policy, cancel)?.divisor(options.reduction)?;
+    let call = Call { loss, batch, nan_policy: options.nan_policy };
+    let parts = map_blocks(batch.len(), TASK, 1, cancel, |rows| call.task(rows, |b, _| dispatch(ValueBlock(b))))?;
+    Ok(total(parts) / divisor)
+}
+
+/// The reduced loss, and its gradient by the predictions into `gradient`.
+pub fn value_grad<L: PointLoss, F: Float>(
+    loss: &L,
+    batch: &Batch<'_, F>,
+    options: Options,
+    gradient: &mut [F],
+    cancel: &Cancel,
+) -> Result<f64> {
+    same_length("out", gradient, batch)?;
+    let divisor = prepare(loss, batch, options.nan_policy, cancel)?.divisor(options.reduction)?;
+    let call = Call { loss, batch, nan_policy: options.nan_policy };
+    let scale = 1.0 / divisor;
+    let parts = map_blocks_into(gradient, TASK, cancel, |rows, out| {
+        call.task(rows, |block, at| {
+            let len = block.s.len();
+            dispatch(GradBlock { block, scale, gradient: &mut out[at..at + len] })
+        })
+    })?;
+    Ok(total(parts) / divisor)
+}
+
+/// The weighted loss of each row into `values`; 0 for an omitted row.
+pub fn value_rows<L: PointLoss, F: Float>(
+    loss: &L,
+    batch: &Batch<'_, F>,
+    nan_policy: NanPolicy,
+    values: &mut [F],
+    cancel: &Cancel,
+) -> Result<()> {
+    same_length("out", values, batch)?;
+    prepare(loss, batch, nan_policy, cancel)?;
+    let call = Call { loss, batch, nan_policy };
+    map_blocks_into(values, TASK, cancel, |rows, out| {
+        call.task(rows, |block, at| {
+            let len = block.s.len();
+            dispatch(RowsBlock { block, values: &mut out[at..at + len] });
+            0.0
+        })
+    })?;
+    Ok(())
+}
+
+/// The weighted loss of each row into `values` and its derivative into `gradient`; both 0 for an omitted row.
+pub fn value_grad_rows<L: PointLoss, F: Float>(
+    loss: &L,
+    batch: &Batch<'_, F>,
+    nan_policy: NanPolicy,
+    values: &mut [F],
+    gradient: &mut [F],
+    cancel: &Cancel,
+) -> Result<()> {
+    same_length("values", values, batch)?;
+    same_length("out", gradient, batch)?;
+    prepare(loss, batch, nan_policy, cancel)?;
+    let call = Call { loss, batch, nan_policy };
+    map_blocks_into_pair(values, gradient, TASK, cancel, |rows, values, gradient| {
+        call.task(rows, |block, at| {
+            let part = at..at + block.s.len();
+            dispatch(RowsGradBlock { block, values: &mut values[part.clone()], gradient: &mut gradient[part] });
+            0.0
+        })
+    })?;
+    Ok(())
+}
+
+/// What boosting takes: per row, sum-reduced, weights multiplied in, `hessian` at least [`HESSIAN_FLOOR`] times
+/// the weight. Both are 0 for an omitted row.
+pub fn grad_hess<L: PointLoss, F: Float>(
+    loss: &L,
+    batch: &Batch<'_, F>,
+    nan_policy: NanPolicy,
+    choice: Hessian,
+    gradient: &mut [F],
+    hessian: &mut [F],
+    cancel: &Cancel,
+) -> Result<()> {
+    same_length("gradient", gradient, batch)?;
+    same_length("hessian", hessian, batch)?;
+    prepare(loss, batch, nan_policy, cancel)?;
+    let call = Call { loss, batch, nan_policy };
+    map_blocks_into_pair(gradient, hessian, TASK, cancel, |rows, gradient, hessian| {
+        call.task(rows, |block, at| {
+            let part = at..at + block.s.len();
+            dispatch(HessBlock { block, choice, gradient: &mut gradient[part.clone()], hessian: &mut hessian[part] });
+            0.0
+        })
+    })?;
+    Ok(())
+}
+
+fn same_length<F: Float>(name: &str, out: &[F], batch: &Batch<'_, F>) -> Result<()> {
+    if out.len() == batch.len() {
+        return Ok(());
+    }
+    Err(Error::LengthMismatch { name: name.into(), got: out.len(), expected: batch.len() })
+}
+
+fn total(parts: Vec<f64>) -> f64 {
+    parts.into_iter().fold(0.0, |sum, part| sum + part)
+}
+
+/// How much the rows weigh, after those without a target are left out.
+#[derive(Clone, Copy)]
+struct Totals {
+    rows: usize,
+    weight: f64,
+}
+
+impl Totals {
+    fn divisor(self, reduction: Reduction) -> Result<f64> {
+        let reason = match reduction {
+            Reduction::Sum => return Ok(1.0),
+            _ if self.rows == 0 => "there are no rows with a target",
+            Reduction::MeanN => return Ok(self.rows as f64),
+            Reduction::Mean if self.weight == 0.0 => "all weights are 0",
+            Reduction::Mean => return Ok(self.weight),
+        };
+        Err(Error::NothingToAverage { reason: reason.into() })
+    }
+}
+
+/// Checks parameters and weights, and adds up what a mean divides by; reads nothing where the length says it all.
+fn prepare<L: PointLoss, F: Float>(
+    loss: &L,
+    batch: &Batch<'_, F>,
+    nan_policy: NanPolicy,
+    cancel: &Cancel,
+) -> Result<Totals> {
+    loss.check()?;
+    let len = batch.len();
+    if L::EXTRAS > MAX_EXTRAS || batch.extras.len() != L::EXTRAS {
+        return Err(Error::LengthMismatch {
+            name: "the list of per-row arguments".into(),
+            got: batch.extras.len(),
+            expected: L::EXTRAS,
+        });
+    }
+    if batch.weight.is_none() && nan_policy == NanPolicy::Raise {
+        return Ok(Totals { rows: len, weight: len as f64 });
+    }
+    let parts = map_blocks(len, TASK, 1, cancel, |rows| {
+        let (mut w_buffer, mut y_buffer) = (vec![F::ZERO; BLOCK], vec![F::ZERO; BLOCK]);
+        let mut sum = Totals { rows: 0, weight: 0.0 };
+        for block in blocks(rows) {
+            let w = batch.weight.as_ref().map(|column| load(column, block.clone(), &mut w_buffer));
+            if let Some(w) = w {
+                check_weights(w, block.start)?;
+            }
+            let y = load(&batch.target, block.clone(), &mut y_buffer);
+            let keep = |y: F| nan_policy == NanPolicy::Raise || y == y;
+            for (i, &y) in y.iter().enumerate() {
+                let counts = keep(y);
+                sum.rows += usize::from(counts);
+                sum.weight += if counts { w.map_or(1.0, |w| w[i].wide()) } else { 0.0 };
+            }
+        }
+        Ok(sum)
+    })?;
+    let sum = parts
+        .into_iter()
+        .fold(Totals { rows: 0, weight: 0.0 }, |a, b| Totals { rows: a.rows + b.rows, weight: a.weight + b.weight });
+    Ok(sum)
+}
+
+fn check_weights<F: Float>(w: &[F], start: usize) -> Result<()> {
+    let valid = |w: F| (w >= F::ZERO) & w.is_usable();
+    if count(w, |w| !valid(w)) == 0 {
+        return Ok(());
+    }
+    let i = w.iter().position(|&w| !valid(w)).expect("one was counted");
+    Err(Error::WeightInvalid { row: start + i, value: w[i].wide() })
+}
+
+/// The blocks of a task.
+fn blocks(rows: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    rows.clone().step_by(BLOCK).map(move |start| start..(start + BLOCK).min(rows.end))
+}
+
+struct Call<'a, L, F> {
+    loss: &'a L,
+    batch: &'a Batch<'a, F>,
+    nan_policy: NanPolicy,
+}
+
+impl<L: PointLoss, F: Float> Call<'_, L, F> {
+    /// Runs `work(block, offset)` on each block of a task and adds up what it returns.
+    fn task(&self, rows: Range<usize>, mut work: impl FnMut(Block<'_, L, F>, usize) -> f64) -> Result<f64> {
+        let first = rows.start;
+        let batch = self.batch;
+        let mut scratch = Scratch::new(batch);
+        let mut buffer = vec![F::ZERO; if batch.extras.is_empty() { 0 } else { BLOCK }];
+        let mut sum = 0.0;
+        for block in blocks(rows) {
+            let Scratch { prediction, target, weight, extras } = &mut scratch;
+            let x = load_extras(&batch.extras, block.clone(), &mut buffer, extras);
+            let s = load_view(&batch.prediction, block.clone(), prediction);
+            let y = load(&batch.target, block.clone(), target);
+            let w = batch.weight.as_ref().map_or(&[][..], |column| load(column, block.clone(), weight));
+            let (s_domain, y_domain) = (self.loss.predictions(), self.loss.targets());
+            let missing = match dispatch(CheckBlock { s, y, s_domain, y_domain }) {
+                (0, 0) => false,
+                _ => self.explain(s, y, block.start)?,
+            };
+            let at = block.start - first;
+            if missing {
+                let (s, y, w) = without_missing(s, y, w);
+                sum += work(Block { loss: self.loss, s: &s, y: &y, w: &w, x }, at);
+            } else {
+                sum += work(Block { loss: self.loss, s, y, w, x }, at);
+            }
+        }
+        Ok(sum)
+    }
+
+    /// The error of the first bad row, or whether all that is wrong are targets that may be missing.
+    fn explain(&self, s: &[F], y: &[F], start: usize) -> Result<bool> {
+        let (s_domain, y_domain) = (self.loss.predictions(), self.loss.targets());
+        let mut missing = false;
+        for (i, (&s, &y)) in s.iter().zip(y).enumerate() {
+            let row = start + i;
+            if !s.is_usable() {
+                return Err(Error::PredictionNotFinite { row, value: s.wide() });
+            }
+            if !s_domain.contains(s) {
+                let allowed = allowed_predictions(s_domain);
+                return Err(Error::PredictionOutOfDomain { row, value: s.wide(), allowed });
+            }
+            if y.wide().is_nan() {
+                if self.nan_policy == NanPolicy::Raise {
+                    return Err(Error::TargetMissing { row });
+                }
+                missing = true;
+            } else if !y_domain.contains(y) {
+                let allowed = allowed_targets(y_domain, y.wide());
+                return Err(Error::TargetOutOfDomain { row, value: y.wide(), allowed });
+            }
+        }
+        Ok(missing)
+    }
+}
+
+fn allowed_predictions(domain: Domain) -> String {
+    match domain {
+        Domain::Real => "any finite number",
+        Domain::Unit => "a probability, 0 to 1; for raw scores use from_logits=True",
+        Domain::Binary => "0 or 1",
+    }
+    .into()
+}
+
+fn allowed_targets(domain: Domain, value: f64) -> String {
+    let allowed = match domain {
+        Domain::Real => return "any finite number".into(),
+        Domain::Unit => "0 to 1",
+        Domain::Binary => "0 or 1",
+    };
+    if value == -1.0 { format!("{allowed}; for labels -1 and 1 pass (y + 1) / 2") } else { allowed.into() }
+}
+
+/// The block with rows that lack a target made harmless: weight 0, target and prediction 0, which every domain has.
+fn without_missing<F: Float>(s: &[F], y: &[F], w: &[F]) -> (Vec<F>, Vec<F>, Vec<F>) {
+    let keep = |i: usize| !y[i].wide().is_nan();
+    let pick = |values: &[F]| (0..y.len()).map(|i| if keep(i) { values[i] } else { F::ZERO }).collect::<Vec<_>>();
+    let ones = vec![F::ONE; if w.is_empty() { y.len() } else { 0 }];
+    (pick(s), pick(y), pick(if w.is_empty() { &ones } else { w }))
+}
+
+#[cfg(test)]
+#[path = "driver_tests.rs"]
+mod tests;
