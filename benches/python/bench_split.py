@@ -63,7 +63,9 @@ def main() -> None:
         return harness.in_child(Path(__file__), [*sizes, "--child", what, case, labels, name], threads)
 
     cases = []
-    print(f"{options.rows:,} rows\n{'case':32s} {'numpy ms':>9s} {'ours ms':>9s} {'ratio':>7s} {'bar':>5s}  peak MB (ours/numpy)")
+    print(
+        f"{options.rows:,} rows\n{'case':32s} {'numpy ms':>9s} {'ours ms':>9s} {'ratio':>7s} {'bar':>5s}  peak MB (ours/numpy)"
+    )
     for (what, case, labels), bar in BARS.items():
         peer, ours = measure(what, case, labels, PEER), measure(what, case, labels, OURS)
         ratio = ours["seconds"]["median"] / peer["seconds"]["median"]

@@ -55,11 +55,16 @@ def expected(panel, cuts, splitter, *, side, pool_before):
         pool = None
         if pool_before:
             pool = (int(distinct[0]), int(distinct[start - 1])) if start else (-2, -1)
-        fold = OracleFold([test], val_block(distinct, start, stop, splitter.val_size) if start or not pool_before else None,
-                          pool, getattr(splitter, "train_size", None))
+        fold = OracleFold(
+            [test],
+            val_block(distinct, start, stop, splitter.val_size) if start or not pool_before else None,
+            pool,
+            getattr(splitter, "train_size", None),
+        )
         embargo = int(splitter.embargo.astype(int)) if by_duration else splitter.embargo
-        yield oracle_roles(time, end, fold, embargo=embargo, embargo_is_duration=by_duration, side=side,
-                           closed=splitter.closed)
+        yield oracle_roles(
+            time, end, fold, embargo=embargo, embargo_is_duration=by_duration, side=side, closed=splitter.closed
+        )
 
 
 def planned(splitter, panel):
@@ -74,7 +79,7 @@ embargoes = st.one_of(st.integers(0, 6), st.integers(0, 9).map(lambda days: np.t
 closeds = st.sampled_from(["both", "left"])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(panel=panels(), folds=st.integers(2, 5), embargo=embargoes, val_size=st.integers(0, 4), closed=closeds)
 def test_kfold_equals_the_oracle(panel, folds, embargo, val_size, closed):
     distinct = len(np.unique(panel[0]))
@@ -89,7 +94,7 @@ def test_kfold_equals_the_oracle(panel, folds, embargo, val_size, closed):
         assert engine_roles(fold, len(panel[0])) == roles
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     panel=panels(),
     folds=st.integers(1, 4),
@@ -170,7 +175,7 @@ def reference() -> ModuleType:
     return module
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(panel=panels(), folds=st.integers(2, 4), embargo=st.integers(0, 5))
 def test_the_reference_of_the_bench_equals_the_oracle(panel, folds, embargo):
     time, end = panel

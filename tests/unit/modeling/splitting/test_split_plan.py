@@ -56,7 +56,10 @@ def test_explains_every_kind_of_row():
     walk = tw.WalkForward(2, test_size=10, train_size=20, val_size=10, embargo="2d").plan(DAYS, label_end=END)
     told = [walk.explain(row, 0) for row in range(len(DAYS))]
     assert told[79] == "purged: its label ends 2024-03-23, the test starts 2024-03-21"
-    assert told[75] == "embargoed: its label ends 2024-03-19, within the embargo of 2d before the test, which starts 2024-03-21"
+    assert (
+        told[75]
+        == "embargoed: its label ends 2024-03-19, within the embargo of 2d before the test, which starts 2024-03-21"
+    )
     assert told[69] == "purged: its label ends 2024-03-13, the validation block starts 2024-03-11"
     assert told[0] == "unused: its time 2024-01-01 is before the train window of 20"
     assert told[95].startswith("unused: its time 2024-04-05 is after the test")
