@@ -154,7 +154,8 @@ class Layout:
 
 def is_duration(value: Any) -> bool:
     """Whether a size is a duration and not a count or a fraction."""
-    return not isinstance(value, int | float | np.integer | np.floating)
+    # numpy's timedelta64 is one of numpy's integers.
+    return isinstance(value, np.timedelta64) or not isinstance(value, int | float | np.integer | np.floating)
 
 
 def is_nothing(value: Any, *, name: str) -> bool:

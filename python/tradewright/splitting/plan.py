@@ -80,7 +80,8 @@ class SplitPlan:
 
     A plan is a scikit-learn splitter over the rows it was made from (``cv=plan``), iterates as (train, test) pairs of
     :class:`Rows`, and is indexed as :class:`Fold` objects. It is immutable and pickles to kilobytes (four or
-    eight bytes a row more where rows don't come sorted): times and label ends, which :meth:`explain` reads, stay behind.
+    eight bytes a row more where rows don't come sorted): times and label ends, which :meth:`explain` reads, stay
+    behind.
 
     Attributes
     ----------

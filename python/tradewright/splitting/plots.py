@@ -58,9 +58,9 @@ def plot_plan(plan: SplitPlan, ax: Any = None) -> Any:
             figsize=(10, min(1.6 + 0.34 * folds, 1.6 + 0.16 * max(folds, 22))), layout="constrained"
         )
         ax = figure.subplots()
-    segments, times = plan.table.segments, plan.table.times
+    segments = plan.table.segments
     if folds:
-        _draw(ax, segments, _edges(plan), times)
+        _draw(ax, segments, _edges(plan))
         _label_lines(ax, folds)
     if plan.time_unit != "bar":
         ax.xaxis_date()
@@ -82,7 +82,7 @@ def plot_plan(plan: SplitPlan, ax: Any = None) -> Any:
         handles=handles,
         ncols=len(ROLES),
         loc="upper center",
-        bbox_to_anchor=(0.5, -0.08 - 0.4 / max(folds, 4)),
+        bbox_to_anchor=(0.5, -0.04 - 0.55 / max(folds, 4)),
         frameon=False,
     )
     return ax
@@ -108,21 +108,34 @@ def _edges(plan: SplitPlan) -> Any:
     return np.column_stack([left, right])
 
 
-def _draw(ax: Any, segments: Any, edges: Any, times: Any) -> None:
+def _draw(ax: Any, segments: Any, edges: Any) -> None:
     """Draw each role in one go; what is left out lies on top, so that it shows."""
     span = float(edges.max() - edges.min()) or 1.0
+    edges = _widened(segments, edges, _LEAST * span)
     for layer, role in enumerate(("unused", "train", "val", "test", "embargoed", "purged")):
         chosen = segments[:, 1] == ROLES.index(role)
-        if not chosen.any():
-            continue
-        left, right = edges[chosen].T
-        width = right - left
-        if role in ("purged", "embargoed"):
-            wide = np.maximum(width, _LEAST * span)
-            left, width = left - (wide - width) / 2, wide
-        ax.barh(segments[chosen, 0], width, left=left, height=0.78, color=_COLOURS[role], linewidth=0, zorder=layer + 1)
+        if chosen.any():
+            left, right = edges[chosen].T
+            bars = {"height": 0.78, "color": _COLOURS[role], "linewidth": 0, "zorder": layer + 1}
+            ax.barh(segments[chosen, 0], right - left, left=left, **bars)
     margin = 0.005 * span
     ax.set_xlim(edges.min() - margin, edges.max() + margin)
+
+
+def _widened(segments: Any, edges: Any, least: float) -> Any:
+    """Give purged and embargoed ranges a width that shows; neighbours move aside together and hide none of them."""
+    edges = edges.copy()
+    left_out = np.isin(segments[:, 1], [ROLES.index("purged"), ROLES.index("embargoed")])
+    starts_run = left_out & ~np.r_[False, left_out[:-1] & (segments[1:, 0] == segments[:-1, 0])]
+    for first in np.flatnonzero(starts_run).tolist():
+        stop = first + 1
+        while stop < len(segments) and left_out[stop] and segments[stop, 0] == segments[first, 0]:
+            stop += 1
+        widths = np.maximum(edges[first:stop, 1] - edges[first:stop, 0], least)
+        centre = (edges[first, 0] + edges[stop - 1, 1]) / 2
+        cuts = centre - widths.sum() / 2 + np.r_[0.0, np.cumsum(widths)]
+        edges[first:stop, 0], edges[first:stop, 1] = cuts[:-1], cuts[1:]
+    return edges
 
 
 def _label_lines(ax: Any, folds: int) -> None:

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from tradewright.testing.losses import check_loss
+from tradewright.testing.splitting import check_splitter
 
-__all__ = ["check_loss"]
+__all__ = ["check_loss", "check_splitter"]

@@ -234,7 +234,9 @@ fn starts<I: Send>(
         Ok(found)
     })?;
     let mut all = Vec::with_capacity(count);
-    parts.into_iter().for_each(|part| all.extend(part));
+    for part in parts {
+        all.extend(part);
+    }
     Ok(all)
 }
 
@@ -298,30 +300,16 @@ impl<'a> Series<'a> {
         self.source.end(row)
     }
 
-    /// The first row of `rows` for which `before` fails, when it holds for a prefix of them.
-    fn first(&self, rows: Range, before: impl Fn(usize) -> bool) -> usize {
-        let (mut low, mut high) = (rows.start, rows.stop);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if before(middle) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        low
-    }
-
     /// The first row at or after an instant.
     #[must_use]
     pub fn row_at_or_after(&self, instant: i64) -> usize {
-        self.first(Range::new(0, self.timeline.rows), |row| self.time(row) < instant)
+        first_row_not(Range::new(0, self.timeline.rows), |row| self.time(row) < instant)
     }
 
     /// The first row after an instant.
     #[must_use]
     pub fn row_after(&self, instant: i64) -> usize {
-        self.first(Range::new(0, self.timeline.rows), |row| self.time(row) <= instant)
+        first_row_not(Range::new(0, self.timeline.rows), |row| self.time(row) <= instant)
     }
 
     /// The latest label end of a range of rows that is not empty.
@@ -346,7 +334,7 @@ impl<'a> Series<'a> {
     #[must_use]
     pub fn rows_ending_from(&self, rows: Range, instant: i64) -> Vec<Range> {
         if self.source.ends.is_none() || self.timeline.monotone {
-            let first = self.first(rows, |row| self.end(row) < instant);
+            let first = first_row_not(rows, |row| self.end(row) < instant);
             return vec![Range::new(first, rows.stop)];
         }
         let clean = self.timeline.prefix_max.partition_point(|&top| top < instant);
@@ -366,4 +354,18 @@ impl<'a> Series<'a> {
         }
         found
     }
+}
+
+/// The first row of `rows` for which `before` fails, when it holds for a prefix of them.
+fn first_row_not(rows: Range, before: impl Fn(usize) -> bool) -> usize {
+    let (mut low, mut high) = (rows.start, rows.stop);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if before(middle) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    low
 }
