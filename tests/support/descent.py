@@ -102,7 +102,7 @@ class DescentModel(BaseModel):
         self.epoch = state.epoch
 
     def _to_payloads(self):
-        self._fitted()
+        self._facts()
         return "f64", {"weights.f64": np.asarray(self.weights, dtype="<f8").tobytes()}
 
     def _config(self):

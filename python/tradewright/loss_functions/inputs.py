@@ -206,6 +206,6 @@ def _view(array: Array, *, float_only: bool = False) -> Array:
         array = array.astype(array.dtype.newbyteorder("="))
     stride = array.strides[0]
     # Reversed and broadcast views, and fields of records, are rare enough to be copied.
-    if len(array) > 1 and (stride <= 0 or stride % array.dtype.itemsize) or not array.flags.aligned:
+    if not array.flags.aligned or (len(array) > 1 and (stride <= 0 or stride % array.dtype.itemsize)):
         array = np.ascontiguousarray(array) if array.flags.aligned else array.copy()
     return array

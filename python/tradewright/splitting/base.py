@@ -34,7 +34,8 @@ OnEmpty = Literal["raise", "skip", "keep"]
 class BaseSplitter(ABC):
     """A splitter: frozen, comparable, picklable, clone-able, and a scikit-learn splitter itself.
 
-    Subclasses are frozen dataclasses that fill in :meth:`_layout`; the rules of purging and embargo are the same for all.
+    Subclasses are frozen dataclasses that fill in :meth:`_layout`; the rules of purging and embargo are the same for
+    all.
     """
 
     __slots__ = ()
@@ -56,8 +57,8 @@ class BaseSplitter(ABC):
         Parameters
         ----------
         data : Panel or array-like of times, shape (n_rows,)
-            Rows in any order; several rows may share a timestamp. Without label ends (in the panel, or given) a label ends
-            at its row's time and nothing is purged.
+            Rows in any order; several rows may share a timestamp. Without label ends (in the panel, or given) a label
+            ends at its row's time and nothing is purged.
         label_end : array-like, shape (n_rows,), optional
             When each label is known; replaces the panel's.
         asset : array-like, shape (n_rows,), optional
@@ -214,8 +215,8 @@ def _times_of(X: Any, time: Any) -> Any:
     if index is not None and type(index).__name__ == "DatetimeIndex":
         return index
     raise SplitError(
-        "a purged split needs to know when each row happened: pass time= (and label_end=), a Panel, or pandas data with "
-        "a DatetimeIndex",
+        "a purged split needs to know when each row happened: pass time= (and label_end=), a Panel, or pandas data "
+        "with a DatetimeIndex",
         code="split.no_time",
     )
 

@@ -82,7 +82,8 @@ def _near(place: int, label: tuple[int, int], tests: NDArray[np.int64], splitter
             f"which end {last}"
         )
     first = _written(tests[0, 3], unit)
-    return f"its label ends {_written(label[1], unit)}, within the embargo of {embargo} before the test, which starts {first}"
+    end = _written(label[1], unit)
+    return f"its label ends {end}, within the embargo of {embargo} before the test, which starts {first}"
 
 
 def _written(instant: int, unit: str) -> str:

@@ -208,8 +208,9 @@ def validation_sizes(axis: Axis, layout: Layout, size: Any) -> NDArray[np.int64]
     since = axis.core.locate(axis.shift(axis.core.time_at(starts), size, sign=-1, name="val_size"), False)
     ahead = axis.shift(axis.core.time_at(stops), size, sign=1, name="val_size", whole=True)
     until = axis.core.locate(ahead, False)
-    sizes = np.where(starts > layout.pools[:, 0], starts - since, until - stops)
-    return np.maximum(sizes, 0)
+    sizes: NDArray[np.int64] = np.where(starts > layout.pools[:, 0], starts - since, until - stops)
+    sizes.clip(0, out=sizes)
+    return sizes
 
 
 def embargo_limits(axis: Axis, layout: Layout, embargo: Any) -> tuple[int, NDArray[np.int64] | None]:

@@ -79,8 +79,8 @@ class SplitPlan:
     """The folds of a split; made by a splitter's ``plan``.
 
     A plan is a scikit-learn splitter over the rows it was made from (``cv=plan``), iterates as (train, test) pairs of
-    :class:`Rows`, and is indexed as :class:`Fold` objects. It is immutable and pickles to kilobytes (four or eight bytes a
-    row more where rows don't come sorted): times and label ends, which :meth:`explain` reads, stay behind.
+    :class:`Rows`, and is indexed as :class:`Fold` objects. It is immutable and pickles to kilobytes (four or
+    eight bytes a row more where rows don't come sorted): times and label ends, which :meth:`explain` reads, stay behind.
 
     Attributes
     ----------
@@ -175,8 +175,8 @@ class SplitPlan:
             length = X.shape[0] if hasattr(X, "shape") else len(X)
             if length != self.n_rows:
                 raise SplitError(
-                    f"the plan was made for {self.n_rows:,} rows, X has {length:,}: pass the rows it was made from, in the "
-                    "same order",
+                    f"the plan was made for {self.n_rows:,} rows, X has {length:,}: pass the rows it was made from, in "
+                    "the same order",
                     code="split.length",
                     got=length,
                     expected=self.n_rows,
@@ -367,7 +367,7 @@ _TABLE: dict[str, tuple[int, ...]] = {"segments": (-1, 4), "times": (-1, 2), "hu
 def _digest(what: str, values: NDArray[Any]) -> str:
     """128 bits of some integers, the same on every machine and for either width."""
     hasher = hashlib.blake2b(f"tradewright {what} ".encode(), digest_size=16)
-    hasher.update(np.ascontiguousarray(values, dtype="<i8"))
+    hasher.update(np.ascontiguousarray(values, dtype="<i8").data)
     return hasher.hexdigest()
 
 

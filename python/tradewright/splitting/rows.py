@@ -24,6 +24,9 @@ _SHARED: weakref.WeakValueDictionary[str, NDArray[Any]] = weakref.WeakValueDicti
 class Rows:
     """Rows of one role in one fold.
 
+    Index arrays, tensors and ``iloc`` with it directly, or call :meth:`take`, which is faster: one range is a view, and
+    torch reads any other index object item by item.
+
     Parameters
     ----------
     ranges : ndarray of int64, shape (k, 2)
@@ -61,7 +64,22 @@ class Rows:
         return iter(self.indices().tolist())
 
     def __getitem__(self, item: Any) -> Any:
-        return self.indices()[item]
+        # torch reads an index object item by item: an item must not cost a pass over all of them.
+        if isinstance(item, int) and self.order is None:
+            length = len(self)
+            if not -length <= item < length:
+                raise IndexError(f"there are {length:,} rows, there is no row {item}")
+            place = item % length
+            for start, stop in self.ranges.tolist():
+                if place < stop - start:
+                    return start + place
+                place -= stop - start
+        if "_found" not in self.__dict__:
+            object.__setattr__(self, "_found", self.indices())
+        return self.__dict__["_found"][item]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_found"}
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         found = self.indices()

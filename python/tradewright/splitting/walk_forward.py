@@ -104,7 +104,7 @@ class WalkForward(BaseSplitter):
                 raise self._too_short(axis)
         elif not is_duration(test):
             test = self._count(test, axis, "test_size")
-        step = test if self.step is None else self.step
+        step: Any = test if self.step is None else self.step
         if not is_duration(step):
             step = self._count(step, axis, "step")
         lead = self._lead(axis, test)

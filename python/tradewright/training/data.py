@@ -28,15 +28,17 @@ class TrainingData:
     ----------
     train, val : Samples, Samples or None
         The rows.
+    tables : tuple
+        What the checks read: train and validation rows with their names, as panels, frames or matrices.
     times : mapping of str to ndarray
-        ``time_train``, ``time_val``, ``label_end_train``, ``label_end_val``, ``asset_train``,
-        ``asset_val``: those known.
+        ``time_train``, ``time_val``, ``label_end_train``, ``label_end_val``: those given beside the tables.
     facts : mapping
         What the model's metadata should say of the rows: fingerprint, plan digest, fold, ranges.
     """
 
     train: Samples
     val: Samples | None
+    tables: tuple[Any, Any]
     times: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
 
@@ -49,24 +51,11 @@ class TrainingData:
     @classmethod
     def from_panel(cls, panel: Panel, fold: Fold | None, dtype: FloatDtype | None) -> TrainingData:
         """Take the rows of a fold; without a fold all of them, and no validation rows."""
-        train_rows = None if fold is None else fold.train
-        val_rows = fold.val if fold is not None and len(fold.val) else None
-        train = Samples.collect(panel, rows=train_rows, dtype=dtype)
-        val = None
-        if val_rows is not None:
-            val = Samples.collect(panel, rows=val_rows, expected=train.feature_names, dtype=dtype)
-        known = {"time": panel.times, "label_end": panel.label_ends, "asset": panel.asset}
-        times: dict[str, NDArray[Any]] = {}
-        for name, values in known.items():
-            if values is None:
-                continue
-            times[f"{name}_train"] = values if train_rows is None else train_rows.take(values)
-            if val_rows is not None:
-                times[f"{name}_val"] = val_rows.take(values)
-        facts: dict[str, Any] = {
-            "data_fingerprint": panel.fingerprint,
-            "time_range": _range(times["time_train"]),
-        }
+        train_panel = panel if fold is None else panel.take(fold.train)
+        val_panel = panel.take(fold.val) if fold is not None and len(fold.val) else None
+        train = Samples.collect(train_panel, dtype=dtype)
+        val = None if val_panel is None else Samples.collect(val_panel, expected=train.feature_names, dtype=dtype)
+        facts: dict[str, Any] = {"data_fingerprint": panel.fingerprint, "time_range": _range(train_panel.times)}
         if fold is not None:
             facts |= {
                 "plan_digest": fold.plan_digest,
@@ -74,7 +63,7 @@ class TrainingData:
                 "train_ranges": _ranges(fold.train),
                 "purged_ranges": tuple(sorted(_ranges(fold.purged) + _ranges(fold.embargoed))),
             }
-        return cls(train, val, times, facts)
+        return cls(train, val, (train_panel, val_panel), {}, facts)
 
     @classmethod
     def from_arrays(
@@ -108,7 +97,7 @@ class TrainingData:
                 raise ParameterError(f"{name} without X_val: pass both, or neither", code="train.arguments")
             known[name] = _per_row(name, values, len(rows))
         facts = {"time_range": _range(known["time_train"])} if "time_train" in known else {}
-        return cls(train, val, known, facts)
+        return cls(train, val, _tables(X_train, train, X_val, val), known, facts)
 
 
 def refuse_mixed_forms(X_train: Any, fold: Any, others: Mapping[str, Any]) -> None:
@@ -123,6 +112,13 @@ def refuse_mixed_forms(X_train: Any, fold: Any, others: Mapping[str, Any]) -> No
             )
     elif fold is not None:
         raise ParameterError("fold= goes with a Panel: train(panel, fold=plan[i])", code="train.arguments")
+
+
+def _tables(X_train: Any, train: Samples, X_val: Any, val: Samples | None) -> tuple[Any, Any]:
+    """Return the caller's frames, whose names make findings readable, where their columns agree; else the matrices."""
+    if train.named and (val is None or (val.named and set(X_val.columns) == set(X_train.columns))):
+        return X_train, X_val
+    return train.X, None if val is None else val.X
 
 
 def _per_row(name: str, values: ArrayLike, n_rows: int) -> NDArray[Any]:

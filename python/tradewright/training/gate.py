@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tradewright.errors import LeakageError, ParameterError
+from tradewright.panel import Panel
 from tradewright.training.data import TrainingData
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["Verdict", "check_leakage", "check_suite"]
 
 SUITES = ("leakage",)
+#: How notes call what every reader should know of.
+_NAMES = {"split.label_overlap": "overlap"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +49,14 @@ def check_leakage(data: TrainingData, checks: str | None, *, allow_leakage: bool
         return Verdict(None, ("leakage not checked: checks=None",))
     from tradewright.sanity_checks import ModelSanityChecker
 
-    val = data.val
-    report = ModelSanityChecker().run(
-        data.train.X,
-        data.train.y,
-        None if val is None else val.X,
-        None if val is None else val.y,
-        suite=checks,
-        **data.times,
+    X_train, X_val = data.tables
+    y_train, y_val = (
+        (None, None) if isinstance(X_train, Panel) else (data.train.y, None if data.val is None else data.val.y)
     )
-    notes = []
-    if val is not None and "time_train" not in data.times:
-        notes.append("overlap not checked: there are no times (time_train, time_val, label_end_train, label_end_val)")
+    times: dict[str, Any] = dict(data.times)
+    report = ModelSanityChecker().run(X_train, y_train, X_val, y_val, suite=checks, **times)
+    skipped = report.checks_skipped.items()
+    notes = [f"{_NAMES.get(check, check)} not checked: {reason}" for check, reason in skipped]
     errors = [finding for finding in report.findings if finding.severity == "error"]
     if not errors:
         return Verdict(report, tuple(notes))

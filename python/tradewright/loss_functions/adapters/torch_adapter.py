@@ -8,7 +8,7 @@ operations and never leaves the device.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -72,8 +72,7 @@ def evaluate(
     if prediction.requires_grad and torch.is_grad_enabled():
         value: torch.Tensor = _value_grad(prediction, columns, spec)[0]
         return value
-    value = _value(prediction, columns, spec)
-    return value
+    return cast("torch.Tensor", _value(prediction, columns, spec))
 
 
 def register(loss: BaseLoss) -> str:
@@ -175,7 +174,7 @@ def _value(prediction: torch.Tensor, columns: Sequence[torch.Tensor], spec: str)
 
 
 @_value.register_fake
-def _(prediction: torch.Tensor, columns: Sequence[torch.Tensor], spec: str) -> torch.Tensor:
+def _(prediction: torch.Tensor, _columns: Sequence[torch.Tensor], spec: str) -> torch.Tensor:
     return prediction.new_empty(_value_shape(prediction, spec))
 
 
@@ -191,9 +190,7 @@ def _value_grad(
 
 
 @_value_grad.register_fake
-def _(
-    prediction: torch.Tensor, columns: Sequence[torch.Tensor], spec: str
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _(prediction: torch.Tensor, _columns: Sequence[torch.Tensor], spec: str) -> tuple[torch.Tensor, torch.Tensor]:
     return prediction.new_empty(_value_shape(prediction, spec)), prediction.new_empty(prediction.shape)
 
 
@@ -280,7 +277,7 @@ class LossModule(torch.nn.Module):
         return repr(self.loss)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
         # An unpickled module may be the first of its loss in this process.
         self._key = register(self.loss)
 
