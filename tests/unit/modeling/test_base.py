@@ -160,7 +160,12 @@ class TestBeforeTheFit:
     def test_everything_that_needs_a_fit_says_so(self, tmp_path):
         model = Sums()
         path = tmp_path / "model.tw"
-        for act in (lambda: model.predict(FRAME), lambda: model.metadata, lambda: model.save(path), lambda: model.score(FRAME, Y)):  # fmt: skip
+        for act in (
+            lambda: model.predict(FRAME),
+            lambda: model.metadata,
+            lambda: model.save(path),
+            lambda: model.score(FRAME, Y),
+        ):
             with pytest.raises(NotFittedError, match="is not fitted"):
                 act()
         assert not path.exists()

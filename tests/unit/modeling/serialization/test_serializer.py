@@ -59,11 +59,11 @@ def ridge(X):
 
 
 class TestRoundTrip:
-    @pytest.mark.parametrize("format", ["auto", "native", "pickle"])
-    def test_predictions_are_bit_equal(self, model, X, tmp_path, format):
+    @pytest.mark.parametrize("how", ["auto", "native", "pickle"])
+    def test_predictions_are_bit_equal(self, model, X, tmp_path, how):
         path = tmp_path / "model.whatever"
-        save_model(model, path, format)
-        back = load_model(path, trusted=format == "pickle")
+        save_model(model, path, how)
+        back = load_model(path, trusted=how == "pickle")
         assert type(back) is type(model)
         assert np.array_equal(back.predict(X), model.predict(X))
         if model.task == "classification":
@@ -148,7 +148,7 @@ class TestDamage:
         with pytest.raises(UntrustedTypesError):
             save_model(tw.SklearnModel(RandomForestRegressor(n_estimators=2)).fit(X, X[:, 0]), path)
         assert path.read_bytes() == before
-        assert os.listdir(tmp_path) == ["model.tw"]
+        assert [entry.name for entry in tmp_path.iterdir()] == ["model.tw"]
 
 
 class TestWrongKind:
