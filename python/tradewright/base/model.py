@@ -231,7 +231,10 @@ class BaseModel(ABC):
         try:
             self._fit_loop(train, val, observer or SilentObserver(), seed)
             self._metadata = dataclasses.replace(
-                self._draft, classes=self.classes, device=self.device_in_use, training_seconds=time.perf_counter() - started
+                self._draft,
+                classes=self.classes,
+                device=self.device_in_use,
+                training_seconds=time.perf_counter() - started,
             )
         finally:
             self._draft = None

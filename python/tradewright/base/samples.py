@@ -154,7 +154,8 @@ def _from_array(
     array = np.asarray(values)
     if array.ndim != 2:
         raise DataError(
-            f"X has shape {array.shape}: pass a table of shape (n_rows, n_features); a single feature is X.reshape(-1, 1)",
+            f"X has shape {array.shape}: pass a table of shape (n_rows, n_features); a single feature is"
+            " X.reshape(-1, 1)",
             code="data.shape",
         )
     if array.dtype.kind not in "fiub":

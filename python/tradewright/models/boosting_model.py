@@ -111,7 +111,13 @@ class BoostingModel(EstimatorModel):
         estimator = self.estimator
         self._classes = None
         if self.task == "classification":
-            self._classes = tuple(np.unique(train.y).tolist())
+            self._classes = tuple(np.unique(np.asarray(train.y)).tolist())
+            if len(self._classes) < 2:
+                raise DataError(
+                    f"all train labels are {self._classes[0]!r}: a classifier needs two classes",
+                    code="model.n_classes",
+                    count=1,
+                )
             estimator = _with_class_codes(estimator, self._classes)
             train = dataclasses.replace(train, y=_codes(train.y, self._classes))
             val = val and dataclasses.replace(val, y=_codes(val.y, self._classes))
@@ -126,7 +132,8 @@ class BoostingModel(EstimatorModel):
     def _predict(self, X: NDArray[Any]) -> NDArray[Any]:
         if self._classes is None:
             return self._library().raw_predict(self.booster_, X, self.n_rounds_)
-        return np.asarray(self._classes)[np.argmax(self._predict_proba(X), axis=1)]
+        labels: NDArray[Any] = np.asarray(self._classes)[np.argmax(self._predict_proba(X), axis=1)]
+        return labels
 
     def _has_proba(self) -> bool:
         return self.task == "classification"
@@ -233,7 +240,7 @@ def _library_named(name: str) -> BoosterLibrary:
 def _codes(y: Any, classes: tuple[Any, ...]) -> NDArray[np.intp]:
     """Return the place of each row's class, so that libraries see numbers whatever the labels are."""
     known = np.asarray(classes)
-    codes = np.minimum(np.searchsorted(known, y), len(known) - 1)
+    codes: NDArray[np.intp] = np.minimum(np.searchsorted(known, y), len(known) - 1)
     unknown = known[codes] != y
     if unknown.any():
         row = int(np.flatnonzero(unknown)[0])

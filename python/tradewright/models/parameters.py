@@ -19,7 +19,7 @@ def describe(params: Mapping[str, Any]) -> dict[str, Any]:
     Examples
     --------
     >>> describe({"alpha": np.float64(0.5), "missing": float("nan"), "metric": len, "shape": (3, 4)})
-    {'alpha': 0.5, 'missing': 'nan', 'metric': 'builtins.len', 'shape': [3, 4]}
+    {'alpha': 0.5, 'metric': 'builtins.len', 'missing': 'nan', 'shape': [3, 4]}
     """
     return {name: _readable(value) for name, value in sorted(params.items()) if not _holds_estimators(value)}
 

@@ -11,9 +11,16 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from tradewright.errors import ParameterError, SplitError
+from tradewright.errors import DataError, ParameterError, SplitError
 from tradewright.panel.durations import parse_duration
-from tradewright.splitting.layout import Axis, Layout, embargo_limits, is_duration, resolve_count
+from tradewright.splitting.layout import (
+    Axis,
+    Layout,
+    embargo_limits,
+    is_duration,
+    resolve_count,
+    validation_sizes,
+)
 from tradewright.splitting.plan import PlanTable, SplitPlan
 
 __all__ = ["BaseSplitter", "Closed", "OnEmpty", "Size"]
@@ -27,7 +34,8 @@ OnEmpty = Literal["raise", "skip", "keep"]
 class BaseSplitter(ABC):
     """A splitter: frozen, comparable, picklable, clone-able, and a scikit-learn splitter itself.
 
-    Subclasses are frozen dataclasses that fill in :meth:`_layout`; the rules of purging and embargo are the same for all.
+    Subclasses are frozen dataclasses that fill in :meth:`_layout`; the rules of purging and embargo are the same for
+    all.
     """
 
     __slots__ = ()
@@ -49,12 +57,12 @@ class BaseSplitter(ABC):
         Parameters
         ----------
         data : Panel or array-like of times, shape (n_rows,)
-            Rows in any order; several rows may share a timestamp. Without label ends (in the panel, or given) a label ends
-            at its row's time and nothing is purged.
+            Rows in any order; several rows may share a timestamp. Without label ends (in the panel, or given) a label
+            ends at its row's time and nothing is purged.
         label_end : array-like, shape (n_rows,), optional
             When each label is known; replaces the panel's.
-        asset : array-like, optional
-            Accepted for symmetry; purging is across all assets.
+        asset : array-like, shape (n_rows,), optional
+            Accepted so that a call can name all it knows; purging is across all assets, so only its length matters.
 
         Returns
         -------
@@ -71,18 +79,24 @@ class BaseSplitter(ABC):
         -----
         O(n) for sorted rows, in parallel, without a copy; unsorted rows are sorted once.
         """
-        del asset
-        axis = Axis.read(data, label_end)
+        return self._plan_on(_axis_of(data, label_end, asset), data)
+
+    def plan_on(self, axis: Axis) -> SplitPlan:
+        """Make a plan on times that were read before: many plans of one panel look at its rows once."""
+        return self._plan_on(axis, None)
+
+    def _plan_on(self, axis: Axis, data: Any) -> SplitPlan:
         layout = self._layout(axis)
-        table = _assign(axis, layout, self.closed, self.on_empty)
+        table = _assign(axis, layout, self)
+        # Hashing the panel would cost more than the plan: its fingerprint is noted where it is known already.
+        fingerprint = getattr(data, "__dict__", {}).get("fingerprint")
         return SplitPlan(
             table,
-            len(axis.core),
-            axis.core.order,
+            axis.core.rows,
+            axis.order,
             splitter=self.to_dict(),
-            data_fingerprint=getattr(data, "fingerprint", None),
-            time=axis.core.times,
-            label_end=axis.core.label_ends,
+            data_fingerprint=fingerprint,
+            timeline=axis.core,
             time_unit=axis.unit,
             time_zone=axis.zone,
         )
@@ -125,9 +139,18 @@ class BaseSplitter(ABC):
         del deep
         return {item.name: getattr(self, item.name) for item in fields(self)}  # type: ignore[arg-type]
 
-    def with_params(self, **params: Any) -> Self:
+    def set_params(self, **params: Any) -> Self:
         """Return a splitter with some parameters replaced; a splitter itself never changes."""
         return replace(self, **params)  # type: ignore[type-var]
+
+    def get_metadata_routing(self) -> Any:
+        """Ask scikit-learn to hand ``time`` and ``label_end`` on to :meth:`split`, wherever metadata is routed."""
+        from sklearn.utils.metadata_routing import MetadataRequest
+
+        request = MetadataRequest(owner=self)
+        for name in ("time", "label_end"):
+            request.split.add_request(param=name, alias=True)
+        return request
 
     # --- JSON -----------------------------------------------------------------------------------------------------
 
@@ -192,48 +215,52 @@ def _times_of(X: Any, time: Any) -> Any:
     if index is not None and type(index).__name__ == "DatetimeIndex":
         return index
     raise SplitError(
-        "a purged split needs to know when each row happened: pass time= (and label_end=), a Panel, or pandas data with "
-        "a DatetimeIndex",
+        "a purged split needs to know when each row happened: pass time= (and label_end=), a Panel, or pandas data "
+        "with a DatetimeIndex",
         code="split.no_time",
     )
 
 
-def _assign(axis: Axis, layout: Layout, closed: str, on_empty: Any) -> PlanTable:
-    """Let the core give every row its role."""
-    spans = [(span, fold) for fold, item in enumerate(layout.folds) for span in item.tests]
-    tests = np.array([span for span, _ in spans], dtype=np.int64).reshape(-1, 2)
-    limits, by_instant = embargo_limits(axis, layout, tests)
-    folds = np.array([fold for _, fold in spans], dtype=np.int64)
-    vals = np.array([item.val for item in layout.folds], dtype=np.int64).reshape(-1, 2)
-    pools = np.array([item.pool for item in layout.folds], dtype=np.int64).reshape(-1, 2)
-
-    def run(windows: NDArray[np.int64] | None, windows_by_instant: bool, empty: Any) -> PlanTable:
-        columns = axis.core.plan(
-            tests,
-            folds,
-            vals,
-            pools,
-            embargo=layout.embargo_side,
-            limits=limits,
-            by_instant=by_instant,
-            windows=windows,
-            windows_by_instant=windows_by_instant,
-            closed_left=closed == "left",
-            on_empty=empty,
+def _axis_of(data: Any, label_end: Any, asset: Any) -> Axis:
+    axis = Axis.read(data, label_end)
+    if asset is not None and len(asset) != axis.core.rows:
+        raise DataError(
+            f"asset has {len(asset):,} rows, time has {axis.core.rows:,}: pass one asset per row",
+            code="data.length_mismatch",
+            got=len(asset),
+            expected=axis.core.rows,
         )
-        return PlanTable(*columns)
+    return axis
+
+
+def _assign(axis: Axis, layout: Layout, splitter: BaseSplitter) -> PlanTable:
+    """Let the core give every row its role."""
+    count, limits = embargo_limits(axis, layout, splitter.embargo)
+    sizes = validation_sizes(axis, layout, splitter.val_size)
+
+    def run(window: int | None, instants: NDArray[np.int64] | None, on_empty: OnEmpty) -> PlanTable:
+        columns = axis.core.plan(
+            layout.tests,
+            layout.pools,
+            sizes,
+            embargo_after=layout.embargo_side == "after",
+            embargo=count,
+            embargo_instants=limits,
+            window=window,
+            window_instants=instants,
+            closed_left=splitter.closed == "left",
+            on_empty=on_empty,
+        )
+        return PlanTable.of_core(axis.core, *columns)
 
     if layout.window is None:
-        return run(None, False, on_empty)
+        return run(None, None, splitter.on_empty)
     if not is_duration(layout.window):
-        count = resolve_count(layout.window, axis.count, name="train_size")
-        return run(np.full(len(pools), count, dtype=np.int64), False, on_empty)
+        return run(resolve_count(layout.window, axis.count, name="train_size"), None, splitter.on_empty)
     # A window of time ends with the last row that purging leaves, so purging comes first.
-    whole = run(None, False, "keep")
-    since = np.full(len(pools), np.iinfo(np.int64).max, dtype=np.int64)
-    for fold in range(len(pools)):
-        train = whole.ranges(fold, "train")
-        if len(train):
-            last = int(axis.core.times[train[-1, 1] - 1])
-            since[fold] = axis.shift(last, layout.window, sign=-1, name="train_size") + 1
-    return run(since, True, on_empty)
+    whole = run(None, None, "keep")
+    train = whole.segments[whole.segments[:, 1] == 0]
+    last = np.full(len(layout.pools), np.iinfo(np.int64).max, dtype=np.int64)
+    ends, _ = axis.core.at(np.ascontiguousarray(train[:, 3] - 1))
+    last[train[:, 0]] = ends  # ascending, so the latest segment of a fold stays
+    return run(None, axis.shift(last, layout.window, sign=-1, name="train_size", whole=True), splitter.on_empty)

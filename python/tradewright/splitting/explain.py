@@ -2,67 +2,89 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from tradewright.panel.times import format_time
-from tradewright.splitting.fold import ROLES, Fold
+from tradewright.splitting.fold import ROLES
 
 __all__ = ["explain_row"]
 
+_NAMES = {ROLES.index("test"): "test", ROLES.index("val"): "validation block"}
+_OPEN = np.iinfo(np.int64).max
+
 
 def explain_row(
-    fold: Fold,
-    at: int,
-    time: NDArray[np.int64] | None,
-    label_end: NDArray[np.int64] | None,
+    role: str,
+    place: int,
+    label: tuple[int, int] | None,
+    hulls: NDArray[np.int64],
+    splitter: dict[str, Any],
     unit: str,
 ) -> str:
-    """Say what the row at position ``at`` of the time order is, and which block makes it so.
+    """Say what a row is, and which block makes it so.
 
-    Without times (a plan that was pickled) only the role is known.
+    Parameters
+    ----------
+    role : str
+        What it is.
+    place : int
+        Its place in time order.
+    label : (int, int) or None
+        Its time and when its label ends; None for a plan that was saved, of which only the role is known.
+    hulls : ndarray of int64, shape (k, 5)
+        Role, first row, one past the last, first time, latest label end of the fold's blocks, tests first.
+    splitter : dict
+        The configuration of the plan.
+    unit : str
+        The unit of times.
     """
-    role = next(name for name in ROLES if _holds(getattr(fold, name).ranges, at))
-    if time is None:
+    if label is None:
         return f"{role} (a plan that was saved has no times to say more)"
-    ends = time if label_end is None else label_end
-    starts, reaches = format_time(time[at], unit), format_time(ends[at], unit)
+    starts, reaches = (_written(instant, unit) for instant in label)
     if role in ("train", "val", "test"):
         return f"{role}: its label goes from {starts} to {reaches}"
-    if role == "unused":
-        return f"unused: its time {starts} is outside of what this fold trains and tests on"
-    blocks = [("test", *block) for block in _blocks(fold.test.ranges)]
-    if len(fold.val):
-        blocks += [("validation block", *block) for block in _blocks(fold.val.ranges)]
     if role == "purged":
-        return f"purged: {_touching(blocks, at, time, ends, unit)}"
-    for name, start, stop in blocks:
-        if name == "test" and at >= stop:
-            until = format_time(ends[start:stop].max(), unit)
-            return f"embargoed: its time {starts} is within the embargo after the labels of the test, which end {until}"
-    first = format_time(time[blocks[0][1]], unit)
-    return f"embargoed: its label ends {reaches}, within the embargo before the test, which starts {first}"
+        return f"purged: {_touching(place, label, hulls, splitter, unit)}"
+    tests = hulls[hulls[:, 0] == ROLES.index("test")]
+    if role == "embargoed":
+        return f"embargoed: {_near(place, label, tests, splitter, unit)}"
+    if len(tests) and place >= tests[-1, 2]:
+        return f"unused: its time {starts} is after the test of this fold, which starts {_written(tests[-1, 3], unit)}"
+    if splitter.get("train_size") is not None:
+        return f"unused: its time {starts} is before the train window of {splitter['train_size']}"
+    return f"unused: its time {starts} is outside of what this fold trains and tests on"
 
 
-def _touching(
-    blocks: list[tuple[str, int, int]], at: int, time: NDArray[np.int64], ends: NDArray[np.int64], unit: str
-) -> str:
+def _touching(place: int, label: tuple[int, int], hulls: NDArray[np.int64], splitter: dict[str, Any], unit: str) -> str:
     """Which block a purged row's label overlaps, tests first."""
-    for name, start, stop in blocks:
-        hull_end = ends[start:stop].max()
-        if at < start and ends[at] >= time[start]:
-            return f"its label ends {format_time(ends[at], unit)}, the {name} starts {format_time(time[start], unit)}"
-        if at >= stop and time[at] <= hull_end:
-            return (
-                f"its time is {format_time(time[at], unit)}, the labels of the {name} end {format_time(hull_end, unit)}"
-            )
-    # Part of a validation block whose other rows were purged as well: its hull is no longer among the roles.
-    return f"its label, {format_time(time[at], unit)} to {format_time(ends[at], unit)}, overlaps the validation block"
+    time, end = label
+    both = splitter.get("closed", "both") == "both"
+    for role, start, stop, first, last in hulls.tolist():
+        name = _NAMES[role]
+        if place < start and (end >= first if both else end > first):
+            return f"its label ends {_written(end, unit)}, the {name} starts {_written(first, unit)}"
+        if place >= stop and (time <= last if both else time < last):
+            return f"its time is {_written(time, unit)}, the labels of the {name} end {_written(last, unit)}"
+    raise AssertionError("a purged row overlaps a block")
 
 
-def _holds(ranges: NDArray[np.int64], at: int) -> bool:
-    return bool(((ranges[:, 0] <= at) & (at < ranges[:, 1])).any())
+def _near(place: int, label: tuple[int, int], tests: NDArray[np.int64], splitter: dict[str, Any], unit: str) -> str:
+    """Which test a row is too near to: the last one before it, or the one that follows."""
+    embargo = splitter.get("embargo")
+    before = tests[tests[:, 2] <= place]
+    if len(before):
+        last = _written(before[:, 4].max(), unit)
+        return (
+            f"its time {_written(label[0], unit)} is within the embargo of {embargo} after the labels of the test, "
+            f"which end {last}"
+        )
+    first = _written(tests[0, 3], unit)
+    end = _written(label[1], unit)
+    return f"its label ends {end}, within the embargo of {embargo} before the test, which starts {first}"
 
 
-def _blocks(ranges: NDArray[np.int64]) -> list[tuple[int, int]]:
-    return [(int(start), int(stop)) for start, stop in ranges]
+def _written(instant: int, unit: str) -> str:
+    return "never" if instant == _OPEN else format_time(instant, unit)

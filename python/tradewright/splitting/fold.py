@@ -27,6 +27,8 @@ class Fold:
         Left out because their label overlaps a test or validation block, or by the embargo.
     unused : Rows
         Not part of this fold.
+    digest : str
+        A digest of the roles of all rows in this fold.
     plan_digest : str
         The digest of the plan the fold belongs to.
     """
@@ -38,6 +40,7 @@ class Fold:
     purged: Rows
     embargoed: Rows
     unused: Rows
+    digest: str = ""
     plan_digest: str = ""
 
     def __iter__(self) -> Iterator[Rows]:

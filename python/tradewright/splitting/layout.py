@@ -11,41 +11,57 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradewright import _core
-from tradewright.errors import ParameterError
+from tradewright.errors import DataError, ParameterError
 from tradewright.panel.durations import Duration, add_duration, parse_duration
-from tradewright.panel.times import TimeAxis, common_unit, normalize_times
+from tradewright.panel.times import UNITS, TimeAxis, common_unit, normalize_times
 
-__all__ = ["Axis", "FoldLayout", "Layout", "resolve_count"]
+__all__ = ["Axis", "Layout", "Span", "is_duration", "is_nothing", "resolve_count"]
 
 #: A block of consecutive timestamps, half-open.
 Span = tuple[int, int]
 
+#: A label that never closes; no shift may move it.
+_OPEN = np.iinfo(np.int64).max
+
 
 class Axis:
-    """Times in time order, counted by distinct timestamps: what a layout is made on.
+    """Times counted by distinct timestamps: what a layout is made on.
 
     Parameters
     ----------
     time, label_end : TimeAxis
-        Of one unit; the rows in any order.
+        Of one unit; the rows in any order. Sorted ones are neither copied nor moved.
     """
 
     def __init__(self, time: TimeAxis, label_end: TimeAxis | None = None) -> None:
         self.unit, self.zone = time.unit, time.zone
         ends = None if label_end is None else np.ascontiguousarray(label_end.values)
+        self.has_label_ends = ends is not None
         self.core = _core.Timeline(np.ascontiguousarray(time.values), ends)
+        self.order = self.core.order()
+        if self.order is not None:
+            self.order.flags.writeable = False
 
     @classmethod
     def read(cls, data: Any, label_end: Any = None) -> Axis:
         """Read a panel (anything with ``time``, ``time_unit`` and ``label_end``), or an array of times."""
         if hasattr(data, "time_unit"):
             time = TimeAxis(data.time, data.time_unit, data.time_zone)
-            ends = data.label_end if label_end is None else label_end
-            return cls(time, None if ends is None else TimeAxis(ends, data.time_unit))
-        time = normalize_times(data)
-        if label_end is None:
-            return cls(time)
-        return cls(*common_unit(time, normalize_times(label_end, name="label_end")))
+            if label_end is None:
+                return cls(time, None if data.label_end is None else TimeAxis(data.label_end, data.time_unit))
+        else:
+            time = normalize_times(data)
+            if label_end is None:
+                return cls(time)
+        ends = normalize_times(label_end, name="label_end")
+        if len(ends.values) != len(time.values):
+            raise DataError(
+                f"label_end has {len(ends.values):,} rows, time has {len(time.values):,}: pass one label end per row",
+                code="data.length_mismatch",
+                got=len(ends.values),
+                expected=len(time.values),
+            )
+        return cls(*common_unit(time, ends))
 
     @property
     def count(self) -> int:
@@ -54,57 +70,96 @@ class Axis:
 
     def instant(self, timestamp: int) -> int:
         """The time of a timestamp."""
-        row = int(self.core.first_rows(np.array([timestamp], dtype=np.int64))[0])
-        return int(self.core.times[row])
+        return int(self.core.time_at(np.array([timestamp], dtype=np.int64))[0])
 
-    def shift(self, instant: int, duration: Any, *, sign: Literal[1, -1], name: str, times: int = 1) -> int:
-        """An instant moved by a duration, so many times over in one step, so that months don't drift."""
+    def shift(
+        self,
+        instants: NDArray[np.int64],
+        duration: Any,
+        *,
+        sign: Literal[1, -1],
+        name: str,
+        times: int = 1,
+        whole: bool = False,
+    ) -> NDArray[np.int64]:
+        """Instants moved by a duration, so many times over in one step, so that months don't drift.
+
+        With ``whole`` an elapsed duration that is no multiple of the unit is rounded up, which keeps comparisons with
+        an excluded border exact; without it down, which keeps those with an included one exact.
+        """
         parsed = duration if isinstance(duration, Duration) else parse_duration(duration, name=name)
-        moved = Duration(parsed.count * times, parsed.unit)
-        return int(add_duration(np.array([instant]), moved, unit=self.unit, zone=self.zone, sign=sign, name=name)[0])
+        count = parsed.count * times
+        if whole and parsed.unit == "ns" and self.unit != "bar":
+            count += -count % UNITS[self.unit]
+        known = instants != _OPEN
+        if known.all():
+            return self._add(instants, Duration(count, parsed.unit), sign, name)
+        moved = instants.copy()
+        moved[known] = self._add(instants[known], Duration(count, parsed.unit), sign, name)
+        return moved
+
+    def _add(
+        self, instants: NDArray[np.int64], duration: Duration, sign: Literal[1, -1], name: str
+    ) -> NDArray[np.int64]:
+        return add_duration(instants, duration, unit=self.unit, zone=self.zone, sign=sign, name=name)
+
+    def shift_one(self, instant: int, duration: Any, *, sign: Literal[1, -1], name: str, times: int = 1) -> int:
+        """One instant moved to an excluded border; see :meth:`shift`."""
+        array = np.array([instant], dtype=np.int64)
+        return int(self.shift(array, duration, sign=sign, name=name, times=times, whole=True)[0])
 
     def before(self, instant: int) -> int:
         """How many timestamps lie before an instant."""
-        return self.core.count_before(instant, False)
+        return int(self.core.locate(np.array([instant], dtype=np.int64), False)[0])
 
     def until(self, instant: int) -> int:
         """How many timestamps lie at or before an instant."""
-        return self.core.count_before(instant, True)
-
-
-@dataclass(frozen=True, slots=True)
-class FoldLayout:
-    """The blocks of one fold, before purging."""
-
-    tests: tuple[Span, ...]
-    pool: Span
-    val: Span = (0, 0)
+        return int(self.core.locate(np.array([instant], dtype=np.int64), True)[0])
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The blocks of all folds, and the rules that turn them into roles.
+    """The blocks of all folds in distinct timestamps, before purging.
 
     Parameters
     ----------
-    folds : tuple of FoldLayout
-    embargo : int, float, str or timedelta
-        As the splitter was given it.
-    embargo_side : {"before", "after"}
-        Whether train rows precede the tests only (walk-forward), or follow them too (k-fold).
-    window : int, float, str, timedelta or None
-        How much of what is left is trained on; None is all.
+    tests : ndarray of int64, shape (k, 3)
+        Fold, first timestamp, one past the last; sorted by fold, then time; blocks that touch are merged.
+    pools : ndarray of int64, shape (n_folds, 2)
+        What may train, per fold; test and validation blocks are taken out.
+    embargo_side : {"after", "before"}
+        Whether train rows follow test blocks, or only precede them.
+    window : size or None
+        How much of what is left after purging is trained on.
     """
 
-    folds: tuple[FoldLayout, ...]
-    embargo: Any = 0
-    embargo_side: Literal["before", "after"] = "after"
+    tests: NDArray[np.int64]
+    pools: NDArray[np.int64]
+    embargo_side: Literal["after", "before"]
     window: Any = None
+
+    @classmethod
+    def of_blocks(
+        cls,
+        blocks: NDArray[np.int64],
+        pools: NDArray[np.int64],
+        *,
+        embargo_side: Literal["after", "before"],
+        window: Any = None,
+    ) -> Layout:
+        """One test block a fold."""
+        tests = np.column_stack([np.arange(len(blocks)), blocks]).astype(np.int64)
+        return cls(tests, np.ascontiguousarray(pools, dtype=np.int64), embargo_side, window)
 
 
 def is_duration(value: Any) -> bool:
     """Whether a size is a duration and not a count or a fraction."""
     return not isinstance(value, int | float | np.integer | np.floating)
+
+
+def is_nothing(value: Any, *, name: str) -> bool:
+    """Whether a size is zero, as a number or as a duration."""
+    return parse_duration(value, name=name).count == 0 if is_duration(value) else bool(value == 0)
 
 
 def resolve_count(value: Any, total: int, *, name: str) -> int:
@@ -139,31 +194,32 @@ def resolve_count(value: Any, total: int, *, name: str) -> int:
     return math.floor(Fraction(repr(float(value))) * total)
 
 
-def val_span(axis: Axis, tests: tuple[Span, ...], size: Any) -> Span:
-    """The validation block: just before the first test, or just after the last where nothing precedes."""
-    first, last = tests[0][0], tests[-1][1]
+def validation_sizes(axis: Axis, layout: Layout, size: Any) -> NDArray[np.int64]:
+    """How many timestamps the validation block of each fold has, as the core wants to know it.
+
+    It lies just before the first test block, after that block where none precede; a duration is measured from the
+    border it shares with the test.
+    """
+    folds = len(layout.pools)
     if not is_duration(size):
-        count = resolve_count(size, axis.count, name="val_size")
-        if count == 0:
-            return (0, 0)
-        return (max(first - count, 0), first) if first > 0 else (last, min(last + count, axis.count))
-    if first > 0:
-        since = axis.shift(axis.instant(first), size, sign=-1, name="val_size")
-        return (axis.before(since), first)
-    if last >= axis.count:
-        return (0, 0)
-    return (last, axis.before(axis.shift(axis.instant(last), size, sign=1, name="val_size")))
+        return np.full(folds, resolve_count(size, axis.count, name="val_size"), dtype=np.int64)
+    firsts = np.searchsorted(layout.tests[:, 0], np.arange(folds))
+    starts, stops = layout.tests[firsts, 1], layout.tests[firsts, 2]
+    since = axis.core.locate(axis.shift(axis.core.time_at(starts), size, sign=-1, name="val_size"), False)
+    ahead = axis.shift(axis.core.time_at(stops), size, sign=1, name="val_size", whole=True)
+    until = axis.core.locate(ahead, False)
+    sizes: NDArray[np.int64] = np.where(starts > layout.pools[:, 0], starts - since, until - stops)
+    sizes.clip(0, out=sizes)
+    return sizes
 
 
-def embargo_limits(axis: Axis, layout: Layout, tests: NDArray[np.int64]) -> tuple[NDArray[np.int64], bool]:
-    """The embargo of each test block, as counts of timestamps or as instants."""
-    if not is_duration(layout.embargo):
-        count = resolve_count(layout.embargo, axis.count, name="embargo")
-        return np.full(len(tests), count, dtype=np.int64), False
-    duration = parse_duration(layout.embargo, name="embargo")
-    firsts, ends = axis.core.hulls(tests)
+def embargo_limits(axis: Axis, layout: Layout, embargo: Any) -> tuple[int, NDArray[np.int64] | None]:
+    """The embargo as a count of timestamps, or as the instant it reaches for each test block."""
+    if is_nothing(embargo, name="embargo"):
+        return 0, None
+    if not is_duration(embargo):
+        return resolve_count(embargo, axis.count, name="embargo"), None
+    firsts, ends = axis.core.hulls(np.ascontiguousarray(layout.tests[:, 1:]))
     if layout.embargo_side == "after":
-        moved = add_duration(ends, duration, unit=axis.unit, zone=axis.zone, sign=1, name="embargo")
-    else:
-        moved = add_duration(firsts, duration, unit=axis.unit, zone=axis.zone, sign=-1, name="embargo")
-    return moved, True
+        return 0, axis.shift(ends, embargo, sign=1, name="embargo")
+    return 0, axis.shift(firsts, embargo, sign=-1, name="embargo")

@@ -14,13 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradewright.errors import ParameterError, SplitError
-from tradewright.panel.times import format_time
+from tradewright.panel.times import as_datetimes, format_time
 from tradewright.splitting.explain import explain_row
 from tradewright.splitting.fold import ROLES, Fold
-from tradewright.splitting.rows import Rows
+from tradewright.splitting.rows import Rows, shared_positions
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from tradewright._core import Timeline
 
 __all__ = ["PlanTable", "SplitPlan"]
 
@@ -29,47 +31,69 @@ _SCHEMA = 1
 
 @dataclass(frozen=True, eq=False, slots=True)
 class PlanTable:
-    """Half-open ranges in time order, fold by fold, each a full cover of the rows.
+    """Half-open ranges in time order, fold by fold, each fold a full cover of the rows. A few kilobytes.
 
     Parameters
     ----------
-    fold : ndarray of int64, role : ndarray of uint8, start, stop : ndarray of int64
-        Shape (k,). Roles are positions in ``("train", "val", "test", "purged", "embargoed", "unused")``.
+    segments : ndarray of int64, shape (k, 4)
+        Fold, role, start, stop. Roles are positions in
+        ``("train", "val", "test", "purged", "embargoed", "unused")``.
+    times : ndarray of int64, shape (k, 2)
+        First and last time of each segment.
+    hulls : ndarray of int64, shape (j, 6)
+        Fold, role (test or val), first row, one past the last, first time, latest label end: what purging looked at.
+    layout : ndarray of int64, shape (n_folds,)
+        The number each fold had before ``on_empty="skip"`` left some out.
     """
 
-    fold: NDArray[np.int64]
-    role: NDArray[np.uint8]
-    start: NDArray[np.int64]
-    stop: NDArray[np.int64]
+    segments: NDArray[np.int64]
+    times: NDArray[np.int64]
+    hulls: NDArray[np.int64]
+    layout: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        for array in (self.segments, self.times, self.hulls, self.layout):
+            array.flags.writeable = False
+
+    @classmethod
+    def of_core(
+        cls, timeline: Timeline, segments: NDArray[np.int64], hulls: NDArray[np.int64], layout: NDArray[np.int64]
+    ) -> PlanTable:
+        """Look up the times of what the core planned."""
+        places = np.concatenate([segments[:, 2], segments[:, 3] - 1])
+        times, _ = timeline.at(places)
+        return cls(segments, np.column_stack(np.split(times, 2)), hulls, layout)
 
     @property
     def n_folds(self) -> int:
         """How many folds there are."""
-        return int(self.fold[-1]) + 1 if len(self.fold) else 0
+        return len(self.layout)
 
-    def ranges(self, fold: int, role: str) -> NDArray[np.int64]:
-        """The ranges of one role in one fold, shape (k, 2)."""
-        chosen = (self.fold == fold) & (self.role == ROLES.index(role))
-        return np.column_stack([self.start[chosen], self.stop[chosen]])
+    def of_fold(self, fold: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The segments of one fold, and their times."""
+        first, last = np.searchsorted(self.segments[:, 0], [fold, fold + 1])
+        return self.segments[first:last], self.times[first:last]
 
 
 class SplitPlan:
     """The folds of a split; made by a splitter's ``plan``.
 
     A plan is a scikit-learn splitter over the rows it was made from (``cv=plan``), iterates as (train, test) pairs of
-    :class:`Rows`, and is indexed as :class:`Fold` objects. It is immutable and pickles to kilobytes: times and label ends,
-    which :meth:`explain` and :meth:`plot` read, stay behind.
+    :class:`Rows`, and is indexed as :class:`Fold` objects. It is immutable and pickles to kilobytes (four or
+    eight bytes a row more where rows don't come sorted): times and label ends, which :meth:`explain` reads, stay behind.
 
     Attributes
     ----------
     n_rows : int
         How many rows the plan is about.
-    order : ndarray of int64 or None
+    order : ndarray of int32 or int64, or None
         The caller's position of each row in time order; None when the caller's rows are sorted by time.
+    table : PlanTable
+        The ranges of all folds.
     splitter : dict
         The configuration the plan was made with.
     data_fingerprint : str or None
-        The fingerprint of the panel the plan was made from.
+        The fingerprint of the panel the plan was made from, where it was known by then.
 
     Examples
     --------
@@ -91,39 +115,39 @@ class SplitPlan:
         self,
         table: PlanTable,
         n_rows: int,
-        order: NDArray[np.int64] | None = None,
+        order: NDArray[Any] | None = None,
         *,
         splitter: dict[str, Any] | None = None,
         data_fingerprint: str | None = None,
-        time: NDArray[np.int64] | None = None,
-        label_end: NDArray[np.int64] | None = None,
+        timeline: Timeline | None = None,
         time_unit: str = "bar",
         time_zone: str | None = None,
     ) -> None:
-        for column in (table.fold, table.role, table.start, table.stop):
-            column.flags.writeable = False
-        self._table = table
+        self.table = table
         self.n_rows = n_rows
         self.order = order
         self.splitter = dict(splitter or {})
         self.data_fingerprint = data_fingerprint
         self.time_unit = time_unit
         self.time_zone = time_zone
-        self._time = time
-        self._label_end = label_end
-        self._tests = _test_times(table, time, time_unit)
+        self._timeline = timeline
 
     # --- folds ----------------------------------------------------------------------------------------------------
 
     def __len__(self) -> int:
-        return self._table.n_folds
+        return self.table.n_folds
 
     def __getitem__(self, index: int) -> Fold:
         if not -len(self) <= index < len(self):
             raise IndexError(f"the plan has {len(self)} folds, there is no fold {index}")
-        number = index % len(self)
-        sets = {role: Rows(self._table.ranges(number, role), n_rows=self.n_rows, order=self.order) for role in ROLES}
-        return Fold(number, **sets, plan_digest=self.digest)
+        number = int(index) % len(self)
+        segments, _ = self.table.of_fold(number)
+        sets = {
+            name: Rows(segments[segments[:, 1] == role, 2:], n_rows=self.n_rows, order=self.order)
+            for role, name in enumerate(ROLES)
+        }
+        digest = _digest(f"fold {self._rows_digest}", segments[:, 1:])
+        return Fold(number, **sets, digest=digest, plan_digest=self.digest)
 
     def __iter__(self) -> Iterator[tuple[Rows, Rows]]:
         for fold in self.folds:
@@ -151,14 +175,17 @@ class SplitPlan:
             length = X.shape[0] if hasattr(X, "shape") else len(X)
             if length != self.n_rows:
                 raise SplitError(
-                    f"the plan was made for {self.n_rows:,} rows, X has {length:,}: pass the rows it was made from, in the "
-                    "same order",
+                    f"the plan was made for {self.n_rows:,} rows, X has {length:,}: pass the rows it was made from, in "
+                    "the same order",
                     code="split.length",
                     got=length,
                     expected=self.n_rows,
                 )
+        # Held while folds are handed out: contiguous sets are views of it.
+        shared = shared_positions(self.n_rows, "int64") if self.order is None else None
         for train, test in self:
             yield train.indices(), test.indices()
+        del shared
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Return the number of folds."""
@@ -170,28 +197,39 @@ class SplitPlan:
     @property
     def digest(self) -> str:
         """A 128-bit digest of the roles of all rows, as 32 hex digits: equal plans have equal digests."""
-        if not hasattr(self, "_digest"):
-            hasher = hashlib.blake2b(digest_size=16)
-            hasher.update(f"tradewright plan {_SCHEMA}:{self.n_rows}".encode())
-            for column in (self._table.fold, self._table.role, self._table.start, self._table.stop):
-                hasher.update(np.ascontiguousarray(column, dtype="<i8").tobytes())
-            if self.order is not None:
-                hasher.update(np.ascontiguousarray(self.order, dtype="<i8"))
-            self._digest = hasher.hexdigest()
-        return self._digest
+        if "_plan_digest" not in self.__dict__:
+            self._plan_digest = _digest(f"plan {self._rows_digest}", self.table.segments)
+        return self._plan_digest
+
+    @property
+    def _rows_digest(self) -> str:
+        """What tells which rows the table is about: their number, and their order where they don't come sorted."""
+        if "_order_digest" not in self.__dict__:
+            order = "sorted" if self.order is None else _digest("order", self.order)
+            self._order_digest = f"{_SCHEMA} {self.n_rows} {order}"
+        return self._order_digest
 
     def to_frame(self) -> pl.DataFrame:
-        """Return the table: fold, role, start, stop and the number of rows, one row per range, in time order."""
+        """Return the table, one row per range in time order.
+
+        Returns
+        -------
+        polars.DataFrame
+            fold, role, start, stop, rows, and the first and last time.
+        """
         import polars as pl
 
-        table = self._table
+        fold, role, start, stop = self.table.segments.T
+        first, last = (as_datetimes(np.ascontiguousarray(times), self.time_unit) for times in self.table.times.T)
         return pl.DataFrame(
             {
-                "fold": table.fold,
-                "role": pl.Series([ROLES[role] for role in table.role.tolist()], dtype=pl.Enum(ROLES)),
-                "start": table.start,
-                "stop": table.stop,
-                "rows": table.stop - table.start,
+                "fold": fold,
+                "role": pl.Series([ROLES[number] for number in role.tolist()], dtype=pl.Enum(ROLES)),
+                "start": start,
+                "stop": stop,
+                "rows": stop - start,
+                "first_time": first,
+                "last_time": last,
             }
         )
 
@@ -216,8 +254,15 @@ class SplitPlan:
             )
         if not 0 <= fold < len(self):
             raise ParameterError(f"fold {fold} is not one of the {len(self)} folds", code="plan.fold", fold=fold)
-        at = row if self.order is None else int(np.flatnonzero(self.order == row)[0])
-        return explain_row(self[fold], at, self._time, self._label_end, self.time_unit)
+        place = row if self.order is None else int(np.flatnonzero(self.order == row)[0])
+        label = None
+        if self._timeline is not None:
+            time, end = self._timeline.at(np.array([place], dtype=np.int64))
+            label = int(time[0]), int(end[0])
+        segments, _ = self.table.of_fold(fold)
+        role = ROLES[int(segments[np.searchsorted(segments[:, 2], place, side="right") - 1, 1])]
+        hulls = self.table.hulls[self.table.hulls[:, 0] == fold, 1:]
+        return explain_row(role, place, label, hulls, self.splitter, self.time_unit)
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the folds over calendar time, one line per fold; see :func:`~tradewright.splitting.plots.plot_plan`."""
@@ -225,24 +270,18 @@ class SplitPlan:
 
         return plot_plan(self, ax)
 
-    @property
-    def time(self) -> NDArray[np.int64] | None:
-        """Times in time order, in ``time_unit``; None after unpickling."""
-        return self._time
-
-    @property
-    def label_end(self) -> NDArray[np.int64] | None:
-        """Label ends in time order; None without label ends, and after unpickling."""
-        return self._label_end
-
     def __str__(self) -> str:
         name = self.splitter.get("splitter", "?")
         shown = ", ".join(f"{key}={value!r}" for key, value in self.splitter.items() if _worth_showing(key, value))
         lines = [f"SplitPlan of {self.n_rows:,} rows in {len(self)} folds by {name}({shown})"]
         rows = [["fold", *ROLES, "test from", "test to"]]
-        for fold in self.folds:
-            sizes = [f"{len(getattr(fold, role)):,}" for role in ROLES]
-            rows.append([str(fold.index), *sizes, *(self._tests[fold.index] if self._tests else ("?", "?"))])
+        for fold in range(len(self)):
+            segments, times = self.table.of_fold(fold)
+            lengths = segments[:, 3] - segments[:, 2]
+            sizes = [f"{int(lengths[segments[:, 1] == role].sum()):,}" for role in range(len(ROLES))]
+            tested = times[segments[:, 1] == ROLES.index("test")]
+            ends = (tested[0, 0], tested[-1, 1]) if len(tested) else ()
+            rows.append([str(fold), *sizes, *([format_time(end, self.time_unit) for end in ends] or ["-", "-"])])
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
         for row in rows:
             cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
@@ -267,7 +306,6 @@ class SplitPlan:
         if self.order is not None:
             # One number per row: compressed, since it is the only part that grows with the data.
             order = base64.b64encode(zlib.compress(self.order.astype("<i8").tobytes())).decode()
-        columns = {name: getattr(self._table, name).tolist() for name in ("fold", "role", "start", "stop")}
         return json.dumps(
             {
                 "schema": _SCHEMA,
@@ -277,8 +315,7 @@ class SplitPlan:
                 "data_fingerprint": self.data_fingerprint,
                 "time_unit": self.time_unit,
                 "time_zone": self.time_zone,
-                "tests": self._tests,
-                "table": columns,
+                "table": {name: getattr(self.table, name).tolist() for name in _TABLE},
                 "order": order,
             }
         )
@@ -294,17 +331,16 @@ class SplitPlan:
         """
         try:
             values = json.loads(text)
-            table = PlanTable(
-                np.array(values["table"]["fold"], dtype=np.int64),
-                np.array(values["table"]["role"], dtype=np.uint8),
-                np.array(values["table"]["start"], dtype=np.int64),
-                np.array(values["table"]["stop"], dtype=np.int64),
-            )
+            if values["schema"] != _SCHEMA:
+                raise ValueError(f"schema {values['schema']}, this version reads {_SCHEMA}")
+            columns = {
+                name: np.array(values["table"][name], dtype=np.int64).reshape(shape) for name, shape in _TABLE.items()
+            }
             order = values["order"]
             if order is not None:
                 order = np.frombuffer(zlib.decompress(base64.b64decode(order)), dtype="<i8").astype(np.int64)
             plan = cls(
-                table,
+                PlanTable(**columns),
                 int(values["n_rows"]),
                 order,
                 splitter=values["splitter"],
@@ -312,26 +348,27 @@ class SplitPlan:
                 time_unit=values["time_unit"],
                 time_zone=values["time_zone"],
             )
-            plan._tests = None if values["tests"] is None else [tuple(pair) for pair in values["tests"]]
+            expected = values["digest"]
         except (KeyError, TypeError, ValueError, zlib.error) as error:
             raise SplitError(f"this is not the JSON of a plan: {error!r}", code="plan.json") from error
-        if plan.digest != values["digest"]:
+        if plan.digest != expected:
             raise SplitError("the plan's digest does not hold: the text was changed", code="plan.digest")
         return plan
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_time": None, "_label_end": None}
+        # Times and label ends stay behind; so a plan of millions of rows pickles to kilobytes.
+        return self.__dict__ | {"_timeline": None}
 
 
-def _test_times(table: PlanTable, time: NDArray[np.int64] | None, unit: str) -> list[tuple[str, str]] | None:
-    """First and last time of each fold's test rows, for printing."""
-    if time is None:
-        return None
-    found = []
-    for fold in range(table.n_folds):
-        test = table.ranges(fold, "test")
-        found.append((format_time(time[test[0, 0]], unit), format_time(time[test[-1, 1] - 1], unit)))
-    return found
+#: The arrays of a table, with their shapes.
+_TABLE: dict[str, tuple[int, ...]] = {"segments": (-1, 4), "times": (-1, 2), "hulls": (-1, 6), "layout": (-1,)}
+
+
+def _digest(what: str, values: NDArray[Any]) -> str:
+    """128 bits of some integers, the same on every machine and for either width."""
+    hasher = hashlib.blake2b(f"tradewright {what} ".encode(), digest_size=16)
+    hasher.update(np.ascontiguousarray(values, dtype="<i8").data)
+    return hasher.hexdigest()
 
 
 def _worth_showing(key: str, value: Any) -> bool:

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tradewright import _core
 from tradewright.errors import SplitError
 from tradewright.splitting.base import BaseSplitter, Closed, OnEmpty, Size, check_n_splits
-from tradewright.splitting.layout import Axis, FoldLayout, Layout, val_span
+from tradewright.splitting.layout import Axis, Layout
 
 __all__ = ["PurgedKFold"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class PurgedKFold(BaseSplitter):
     """K blocks of consecutive timestamps, each tested once with purged, embargoed rows around it.
 
@@ -32,12 +33,12 @@ class PurgedKFold(BaseSplitter):
     closed : {"both", "left"}
         Whether labels that only touch overlap.
     on_empty : {"raise", "skip", "keep"}
-        What happens to a fold without train rows.
+        What happens to a fold without train rows, or whose validation block was emptied by purging.
 
     Notes
     -----
-    A train row is purged when its label, from its time to its label end, overlaps the test's hull, from its first time to
-    its latest label end. For rows with the same timestamps that is the same as comparing every pair of labels.
+    A train row is purged when its label, from its time to its label end, overlaps the test's hull, from its first time
+    to its latest label end. For a contiguous block that is the same as comparing every pair of labels.
 
     References
     ----------
@@ -68,15 +69,11 @@ class PurgedKFold(BaseSplitter):
     def _layout(self, axis: Axis) -> Layout:
         if axis.count < self.n_splits:
             raise SplitError(
-                f"{axis.count} distinct timestamps are too few for n_splits={self.n_splits}: use fewer folds, or more data",
+                f"{axis.count} distinct timestamps are too few for n_splits={self.n_splits}: use fewer folds, or more "
+                "data",
                 code="split.too_short",
                 timestamps=axis.count,
             )
-        sizes = np.full(self.n_splits, axis.count // self.n_splits)
-        sizes[: axis.count % self.n_splits] += 1
-        cuts = np.concatenate(([0], np.cumsum(sizes))).tolist()
-        folds = []
-        for start, stop in zip(cuts[:-1], cuts[1:], strict=True):
-            test = ((start, stop),)
-            folds.append(FoldLayout(test, pool=(0, axis.count), val=val_span(axis, test, self.val_size)))
-        return Layout(tuple(folds), embargo=self.embargo, embargo_side="after")
+        blocks = _core.kfold_blocks(axis.count, self.n_splits)
+        pools = np.tile(np.array([0, axis.count], dtype=np.int64), (len(blocks), 1))
+        return Layout.of_blocks(blocks, pools, embargo_side="after")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,14 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradewright import _core
-from tradewright.errors import DataError
+from tradewright.errors import DataError, ParameterError
 
-__all__ = ["Rows"]
+__all__ = ["Rows", "shared_positions"]
+
+#: One ascending array per dtype that contiguous sets are views of; it lives as long as a view does.
+_SHARED: weakref.WeakValueDictionary[str, NDArray[Any]] = weakref.WeakValueDictionary()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Rows:
     """Rows of one role in one fold.
+
+    Index arrays, tensors and ``iloc`` with it directly, or call :meth:`take`, which is faster: one range is a view, and
+    torch reads any other index object item by item.
 
     Parameters
     ----------
@@ -26,7 +33,7 @@ class Rows:
         Half-open ranges in time order, ascending and apart.
     n_rows : int
         How many rows the data has.
-    order : ndarray of int64 or None
+    order : ndarray of int32 or int64, or None
         The caller's position of each row in time order; None when the caller's rows are sorted by time. Shared by all
         rows of a plan.
 
@@ -40,7 +47,7 @@ class Rows:
 
     ranges: NDArray[np.int64]
     n_rows: int
-    order: NDArray[np.int64] | None = None
+    order: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
         ranges = np.array(self.ranges, dtype=np.int64).reshape(-1, 2)
@@ -57,11 +64,28 @@ class Rows:
         return iter(self.indices().tolist())
 
     def __getitem__(self, item: Any) -> Any:
-        return self.indices()[item]
+        # torch reads an index object item by item: an item must not cost a pass over all of them.
+        if isinstance(item, int) and self.order is None:
+            length = len(self)
+            if not -length <= item < length:
+                raise IndexError(f"there are {length:,} rows, there is no row {item}")
+            place = item % length
+            for start, stop in self.ranges.tolist():
+                if place < stop - start:
+                    return start + place
+                place -= stop - start
+        if "_found" not in self.__dict__:
+            object.__setattr__(self, "_found", self.indices())
+        return self.__dict__["_found"][item]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_found"}
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        # Made afresh each time, so that asking for a copy asks for nothing more.
-        return self.indices() if dtype is None else self.indices().astype(dtype)
+        found = self.indices()
+        if dtype is not None and np.dtype(dtype) != found.dtype:
+            return found.astype(dtype)
+        return found.copy() if copy else found
 
     def __repr__(self) -> str:
         listed = ", ".join(f"{start}:{stop}" for start, stop in self.ranges[:4].tolist())
@@ -81,36 +105,42 @@ class Rows:
         return hash((self.n_rows, self.ranges.tobytes()))
 
     def indices(self, dtype: Literal["int64", "int32"] = "int64") -> NDArray[Any]:
-        """Return ascending positions of the caller's rows: O(rows), always a new array.
+        """Return ascending positions of the caller's rows.
+
+        One range of sorted rows is a read-only view of an array that all such sets share; else a new array, O(rows).
 
         Raises
         ------
-        DataError
-            For int32 with 2^31 rows or more.
+        ParameterError
+            For another dtype, or int32 with 2^31 rows or more.
         """
         if dtype not in ("int64", "int32"):
-            raise DataError(f"dtype={dtype!r}: pass 'int64' or 'int32'", code="parameter.dtype")
-        if dtype == "int32" and self.n_rows >= 2**31:
-            raise DataError(f"{self.n_rows:,} rows don't fit into int32 positions: use int64", code="data.int32")
-        return _core.positions(self.ranges, self.order, self.n_rows, narrow=dtype == "int32")
+            raise ParameterError(f"dtype={dtype!r}: pass 'int64' or 'int32'", code="parameter.dtype")
+        if self.order is None and len(self.ranges) <= 1 and self.n_rows < 2**31:
+            start, stop = self.ranges[0].tolist() if len(self.ranges) else (0, 0)
+            # Making the shared array for a small part of it would cost more than the part.
+            if stop - start < self.n_rows // 4 and len(_SHARED.get(dtype, ())) < self.n_rows:
+                return np.arange(start, stop, dtype=dtype)
+            return shared_positions(self.n_rows, dtype)[start:stop]
+        return _core.range_positions(self.ranges, self.n_rows, self.order, dtype == "int32")
 
     def mask(self) -> NDArray[np.bool_]:
-        """Return whether each of the caller's rows is in the set, shape (n_rows,)."""
-        return _core.row_mask(self.ranges, self.order, self.n_rows)
+        """Return whether each of the caller's rows is in the set, shape (n_rows,). A new array."""
+        return _core.range_mask(self.ranges, self.n_rows, self.order)
 
     def take(self, values: Any) -> Any:
         """Return these rows of an array, tensor or frame, in the caller's order.
 
         Parameters
         ----------
-        values : ndarray, torch.Tensor, polars or pandas frame or column
+        values : ndarray, torch.Tensor, polars or pandas frame or column, Panel
             With ``n_rows`` rows.
 
         Returns
         -------
         The same kind
-            A view when the set is one range of time-sorted rows (numpy, torch, polars; pandas shares memory until written
-            to), else a copy.
+            A view when the set is one range of time-sorted rows (numpy, torch, polars; pandas shares memory until
+            written to), else a copy.
 
         Raises
         ------
@@ -120,11 +150,14 @@ class Rows:
         length = values.shape[0] if hasattr(values, "shape") else len(values)
         if length != self.n_rows:
             raise DataError(
-                f"the plan was made for {self.n_rows:,} rows, these values have {length:,}: pass the data it was made from",
+                f"the plan was made for {self.n_rows:,} rows, these values have {length:,}: pass the data it was made "
+                "from",
                 code="data.length_mismatch",
                 got=length,
                 expected=self.n_rows,
             )
+        if hasattr(values, "time_unit") and hasattr(values, "take"):  # a panel takes rows itself
+            return values.take(self)
         at = values.iloc if hasattr(values, "iloc") else values
         if self.order is not None:
             return at[self.indices()]
@@ -134,6 +167,16 @@ class Rows:
             return at[0:0]
         pieces = [at[start:stop] for start, stop in self.ranges.tolist()]
         return _concatenate(pieces, at, self)
+
+
+def shared_positions(rows: int, dtype: str) -> NDArray[Any]:
+    """Row numbers up to at least ``rows``, read-only, one array for everyone."""
+    numbers = _SHARED.get(dtype)
+    if numbers is None or len(numbers) < rows:
+        numbers = np.arange(rows, dtype=dtype)
+        numbers.flags.writeable = False
+        _SHARED[dtype] = numbers
+    return numbers
 
 
 def _concatenate(pieces: list[Any], at: Any, rows: Rows) -> Any:

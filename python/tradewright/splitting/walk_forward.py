@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+from tradewright import _core
 from tradewright.errors import ParameterError, SplitError
 from tradewright.splitting.base import BaseSplitter, Closed, OnEmpty, Size, check_n_splits, check_size
-from tradewright.splitting.layout import Axis, FoldLayout, Layout, Span, is_duration, resolve_count, val_span
+from tradewright.splitting.layout import Axis, Layout, Span, is_duration, is_nothing, resolve_count
 
 __all__ = ["WalkForward"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class WalkForward(BaseSplitter):
     """Tests that follow each other in time, each trained on what precedes it.
 
-    Sizes are ints (distinct timestamps), floats (a fraction of the distinct timestamps) or durations (``"3mo"``, ``"90d"``,
-    ``"20b"``, ``"36h"``, a timedelta). A timestamp is never cut in two.
+    Sizes are ints (distinct timestamps), floats (a fraction of the distinct timestamps) or durations (``"3mo"``,
+    ``"90d"``, ``"20b"``, ``"36h"``, a timedelta). A timestamp is never cut in two.
 
     Parameters
     ----------
@@ -30,21 +34,23 @@ class WalkForward(BaseSplitter):
     step : size, optional
         From one test's end to the next one's; by default ``test_size``, so that tests touch.
     embargo : size
-        Train rows whose label ends within so much before the test are left out.
-    val_size : size
-        A validation block just before each test, for early stopping. Train is purged against it, and it is purged against
-        the test.
+        Train rows whose label ends within so much before the test are left out; so are such validation rows.
     anchor : {"end", "start"}
-        Whether the last test ends with the data, or the first one starts as early as it can.
+        Whether the last test ends with the data, or the first one starts as early as it can: behind ``train_size``
+        (``test_size`` where the train set expands) and ``val_size``. ``n_splits=None`` leaves as much before the first
+        test, and takes whole tests only.
+    val_size : size
+        A validation block just before each test, for early stopping. Train is purged against it, and it is purged
+        against the test.
     closed : {"both", "left"}
         Whether labels that only touch overlap.
     on_empty : {"raise", "skip", "keep"}
-        What happens to a fold without train rows.
+        What happens to a fold without train rows, whose validation block was emptied by purging, or whose test falls
+        into a gap of the data.
 
     References
     ----------
-    Purging and embargo: López de Prado, Advances in Financial Machine Learning (2018), chapter 7. Differences are listed
-    in the documentation.
+    Purging and embargo: López de Prado, Advances in Financial Machine Learning (2018), chapter 7.
 
     Examples
     --------
@@ -62,8 +68,8 @@ class WalkForward(BaseSplitter):
     train_size: Size | None = None
     step: Size | None = None
     embargo: Size = 0
-    val_size: Size = 0
     anchor: Literal["end", "start"] = "end"
+    val_size: Size = 0
     closed: Closed = "both"
     on_empty: OnEmpty = "raise"
 
@@ -80,106 +86,124 @@ class WalkForward(BaseSplitter):
             if value is None:
                 continue
             check_size(value, name)
-            if value == 0:
-                raise ParameterError(f"{name}=0: pass at least one timestamp", code="parameter.size", name=name)
+            if is_nothing(value, name=name):
+                raise ParameterError(f"{name}={value!r}: pass at least one timestamp", code="parameter.size", name=name)
 
     def _layout(self, axis: Axis) -> Layout:
-        tests = self._tests(axis)
-        folds = []
-        for test in tests:
-            val = val_span(axis, (test,), self.val_size)
-            if val[0] >= test[1]:  # nothing precedes the test, so nothing can train or validate
-                val = (0, 0)
-            folds.append(FoldLayout((test,), pool=(0, test[0]), val=val))
-        return Layout(tuple(folds), embargo=self.embargo, embargo_side="before", window=self.train_size)
+        blocks = self._blocks(axis)
+        pools = np.column_stack([np.zeros(len(blocks), dtype=np.int64), blocks[:, 0]])
+        return Layout.of_blocks(blocks, pools, embargo_side="before", window=self.train_size)
 
-    def _tests(self, axis: Axis) -> list[Span]:
-        """The test blocks, ascending."""
-        total = axis.count
-        size = self.test_size if self.test_size is not None else total // ((self.n_splits or 0) + 1)
-        if not is_duration(size):
-            size = resolve_count(size, total, name="test_size")
-            if size == 0:
-                raise self._too_short(total)
-        step = size if self.step is None else self.step
+    def _blocks(self, axis: Axis) -> NDArray[np.int64]:
+        """The test blocks, ascending; by counts in the core, by the calendar here."""
+        test: Any = self.test_size
+        if test is None:
+            assert self.n_splits is not None
+            test = axis.count // (self.n_splits + 1)
+            if test == 0:
+                raise self._too_short(axis)
+        elif not is_duration(test):
+            test = self._count(test, axis, "test_size")
+        step: Any = test if self.step is None else self.step
         if not is_duration(step):
-            step = max(resolve_count(step, total, name="step"), 1)
-        least = 1 if self.train_size is None or is_duration(self.train_size) else 0
-        if not least:
-            least = max(resolve_count(self.train_size, total, name="train_size"), 1)
-        blocks = self._from_end(axis, size, step) if self.anchor == "end" else self._from_start(axis, size, step, least)
-        found: list[Span] = []
-        for block in blocks:
-            wanted = self.n_splits is not None and len(found) == self.n_splits
-            if wanted or block[0] < (least if self.n_splits is None else 1) or block[1] > total:
-                break
-            if block[0] < block[1]:  # a calendar window without rows is no test
-                found.append(block)
-        if not found or (self.n_splits is not None and len(found) < self.n_splits):
-            raise self._too_short(total, len(found))
-        return sorted(found)
-
-    def _from_end(self, axis: Axis, size: Size, step: Size):  # type: ignore[no-untyped-def]
-        """Tests backwards from the last one, which ends with the data."""
-        total, number = axis.count, 0
-        last = axis.instant(total - 1)
-        stop = total
-        while stop > 0:
-            start = stop - size if not is_duration(size) else self._back(axis, last, stop, step, size, number)
-            yield (max(int(start), 0) if stop > start else stop, stop)
-            number += 1
-            if not is_duration(step):
-                stop = total - number * step
-            else:
-                stop = axis.until(axis.shift(last, step, sign=-1, name="step", times=number))
-
-    def _back(self, axis: Axis, last: int, stop: int, step: Size, size: Size, number: int) -> int:
-        """The first timestamp of a test that ends with timestamp ``stop - 1`` and lasts a duration."""
-        if is_duration(step):
-            end = axis.shift(last, step, sign=-1, name="step", times=number) if number else last
-            if step == size:  # windows that touch share their borders, whatever months do
-                return axis.until(axis.shift(last, size, sign=-1, name="test_size", times=number + 1))
-        else:
-            end = axis.instant(stop - 1)
-        return axis.until(axis.shift(end, size, sign=-1, name="test_size"))
-
-    def _from_start(self, axis: Axis, size: Size, step: Size, least: int):  # type: ignore[no-untyped-def]
-        """Tests forwards from the first one, which leaves the least train rows before it."""
-        if self.train_size is not None and is_duration(self.train_size):
-            start = axis.before(axis.shift(axis.instant(0), self.train_size, sign=1, name="train_size"))
-        elif self.train_size is None and not is_duration(size):
-            start = int(size)
-        else:
-            start = least if self.train_size is not None else axis.count // ((self.n_splits or 1) + 1)
-        if start >= axis.count:
-            return
-        first, number = axis.instant(start), 0
-        final = axis.instant(axis.count - 1)
-        while start < axis.count:
-            if is_duration(size):
-                begin = axis.instant(start) if not is_duration(step) else self._ahead(axis, first, step, number)
-                end = axis.shift(begin, size, sign=1, name="test_size")
-                # a window that reaches behind the last timestamp is not whole
-                stop = axis.before(end) if end <= final + 1 else axis.count + 1
-            else:
-                stop = start + int(size)
-            yield (start, stop)
-            number += 1
-            if is_duration(step):
-                start = axis.before(self._ahead(axis, first, step, number))
-            else:
-                start += int(step)
+            step = self._count(step, axis, "step")
+        lead = self._lead(axis, test)
+        if not is_duration(test) and not is_duration(step):
+            return _core.walk_forward_blocks(axis.count, self.n_splits, test, step, lead, self.anchor == "end")
+        walk = (
+            self._from_end(axis, test, step, lead) if self.anchor == "end" else self._from_start(axis, test, step, lead)
+        )
+        if not walk:
+            raise self._too_short(axis)
+        return np.array(walk, dtype=np.int64).reshape(-1, 2)
 
     @staticmethod
-    def _ahead(axis: Axis, first: int, step: Size, number: int) -> int:
-        return axis.shift(first, step, sign=1, name="step", times=number) if number else first
+    def _count(value: Any, axis: Axis, name: str) -> int:
+        count = resolve_count(value, axis.count, name=name)
+        if count == 0:
+            raise ParameterError(
+                f"{name}={value!r} of {axis.count} distinct timestamps is less than one: use a larger {name}",
+                code="parameter.size",
+                name=name,
+            )
+        return count
 
-    def _too_short(self, total: int, found: int = 0) -> SplitError:
-        wanted = "at least one test" if self.n_splits is None else f"n_splits={self.n_splits}"
+    def _lead(self, axis: Axis, test: Any) -> int:
+        """How many timestamps precede the first test, where the sizes decide."""
+        cut = 0
+        for name, size in (
+            ("train_size", test if self.train_size is None else self.train_size),
+            ("val_size", self.val_size),
+        ):
+            if not is_duration(size):
+                cut += resolve_count(size, axis.count, name=name)
+            elif cut < axis.count:
+                cut = axis.before(axis.shift_one(axis.instant(cut), size, sign=1, name=name))
+        return cut
+
+    def _from_end(self, axis: Axis, test: Any, step: Any, lead: int) -> list[Span]:
+        """Tests backwards from the last one, which ends with the data; a test by duration excludes its first border."""
+        last, found = axis.instant(axis.count - 1), []
+        for number in range(self.n_splits or axis.count):
+            if is_duration(step):
+                end = axis.shift_one(last, step, sign=-1, name="step", times=number) if number else last
+                stop = axis.until(end)
+            else:
+                stop = axis.count - number * step
+                end = axis.instant(stop - 1) if stop > 0 else last
+            if stop <= 0:
+                if self.n_splits is not None:
+                    raise self._too_short(axis)
+                break
+            if not is_duration(test):
+                start = stop - test
+            elif step == test:  # windows that touch share their borders, whatever months do
+                start = axis.until(axis.shift_one(last, test, sign=-1, name="test_size", times=number + 1))
+            else:
+                start = axis.until(axis.shift_one(end, test, sign=-1, name="test_size"))
+            if self.n_splits is None and start < lead:
+                break
+            if start < 0:
+                raise self._too_short(axis)
+            found.append((start, stop))
+        return found[::-1]
+
+    def _from_start(self, axis: Axis, test: Any, step: Any, lead: int) -> list[Span]:
+        """Tests forwards from the first one, which starts behind the lead; borders of durations as on a calendar."""
+        if lead >= axis.count:
+            return []
+        first, final, found = axis.instant(lead), axis.instant(axis.count - 1), []
+        # A window is whole when it ends no later than one bar after the data.
+        bar = final - axis.instant(axis.count - 2) if axis.count > 1 else 1
+        for number in range(self.n_splits or axis.count):
+            if is_duration(step):
+                begin = axis.shift_one(first, step, sign=1, name="step", times=number) if number else first
+                start = axis.before(begin)
+            else:
+                start = lead + number * step
+                begin = axis.instant(start)
+            if not is_duration(test):
+                stop = start + test
+                whole = stop <= axis.count
+            else:
+                if step == test:
+                    until = axis.shift_one(first, test, sign=1, name="test_size", times=number + 1)
+                else:
+                    until = axis.shift_one(begin, test, sign=1, name="test_size")
+                stop = axis.before(until)
+                whole = start < axis.count and until <= final + bar
+            if not whole:
+                if self.n_splits is not None:
+                    raise self._too_short(axis)
+                break
+            found.append((start, stop))
+        return found
+
+    def _too_short(self, axis: Axis) -> SplitError:
+        wanted = "a single test" if self.n_splits is None else f"n_splits={self.n_splits}"
         return SplitError(
-            f"{total} distinct timestamps are too few for {wanted} with test_size={self.test_size!r}, "
-            f"step={self.step!r} and train_size={self.train_size!r}: {found} fit. Use fewer or shorter tests, or more data",
+            f"{axis.count} distinct timestamps are too few for {wanted} with test_size={self.test_size!r}, "
+            f"step={self.step!r} and train_size={self.train_size!r}: use fewer or shorter tests, or more data",
             code="split.too_short",
-            timestamps=total,
-            found=found,
+            timestamps=axis.count,
         )

@@ -25,7 +25,7 @@ mod _core {
 
     // split
     #[pymodule_export]
-    use crate::split::{Timeline, positions, row_mask};
+    use crate::split::{Timeline, kfold_blocks, range_mask, range_positions, walk_forward_blocks};
 
     // loss
     #[pymodule_export]

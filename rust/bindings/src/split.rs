@@ -1,60 +1,48 @@
-//! Timelines and plans.
+//! Timelines, plans and positions.
 
-use numpy::{IntoPyArray, PyArray1, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
-use tradewright_core::split::plan::{mask as core_mask, positions as core_positions};
+use tradewright_core::rows::{Range, Rows};
+use tradewright_core::split::positions::{self, Position};
+use tradewright_core::split::walk_forward::{Anchor, Walk};
 use tradewright_core::split::{
-    Block, Closed, Embargo, FoldSpec, Limit, OnEmpty, Plan, Series, Timeline as Index, Window, gather, plan, time_order,
+    self, Block, Closed, Embargo, FoldSpec, Limit, OnEmpty, Order, Places, Role, Series, Span, Window, holdout, kfold,
 };
-use tradewright_core::{Cancel, Range};
+use tradewright_core::{Cancel, Error, Result};
 
 use crate::arrays::slice;
-use crate::detach;
 use crate::errors::data_error;
+use crate::{detach, errors};
 
-type Ints = Py<PyArray1<i64>>;
-type PlanColumns = (Ints, Py<PyArray1<u8>>, Ints, Ints);
+type Ints<'py> = Bound<'py, PyArray1<i64>>;
 
-/// Times and label ends in time order with their index; keeps the caller's arrays alive, copies only unsorted ones.
+/// Times and label ends of a panel, looked at once: what plans are made from, as often as one likes.
+///
+/// Holds the caller's arrays alive; copies neither.
 #[pyclass(frozen, module = "tradewright._core")]
 pub(crate) struct Timeline {
-    times: Ints,
-    ends: Option<Ints>,
-    order: Option<Ints>,
-    index: Index,
+    times: Py<PyArray1<i64>>,
+    ends: Option<Py<PyArray1<i64>>>,
+    index: split::Timeline,
 }
 
 #[pymethods]
 impl Timeline {
     #[new]
-    #[pyo3(signature = (times, label_end=None))]
-    fn new<'py>(
-        py: Python<'py>,
-        times: PyReadonlyArray1<'py, i64>,
-        label_end: Option<PyReadonlyArray1<'py, i64>>,
-    ) -> PyResult<Self> {
-        let time = slice(py, "time", &times)?;
-        let ends = label_end.as_ref().map(|ends| slice(py, "label_end", ends)).transpose()?;
-        if let Some(index) = detach::run(py, time.len(), |cancel| Index::build(time, ends, cancel))? {
-            let keep = |array: &PyReadonlyArray1<'py, i64>| (**array).clone().unbind();
-            return Ok(Self { times: keep(&times), ends: label_end.as_ref().map(keep), order: None, index });
-        }
-        let sort = |cancel: &Cancel| {
-            let order = time_order(time);
-            cancel.check()?;
-            let sorted = gather(time, &order);
-            let sorted_ends = ends.map(|ends| gather(ends, &order));
-            let index = Index::build(&sorted, sorted_ends.as_deref(), cancel)?;
-            Ok((order, sorted, sorted_ends, index))
+    #[pyo3(signature = (time, label_end=None))]
+    fn new(py: Python<'_>, time: Ints<'_>, label_end: Option<Ints<'_>>) -> PyResult<Self> {
+        let index = {
+            let (times, ends) = (time.readonly(), label_end.as_ref().map(|ends| ends.readonly()));
+            let times = slice(py, "time", &times)?;
+            let ends = ends.as_ref().map(|ends| slice(py, "label_end", ends)).transpose()?;
+            detach::run(py, times.len(), |cancel| split::Timeline::build(times, ends, cancel))?
         };
-        let (order, sorted, sorted_ends, index) = detach::run(py, time.len(), sort)?;
-        let index = index.expect("gathered in time order");
-        let array = |values: Vec<i64>| values.into_pyarray(py).unbind();
-        Ok(Self { times: array(sorted), ends: sorted_ends.map(array), order: Some(array(order)), index })
+        Ok(Self { times: time.unbind(), ends: label_end.map(Bound::unbind), index })
     }
 
     /// How many rows there are.
-    fn __len__(&self) -> usize {
+    #[getter]
+    fn rows(&self) -> usize {
         self.index.rows()
     }
 
@@ -64,110 +52,118 @@ impl Timeline {
         self.index.timestamps()
     }
 
-    /// Times in time order.
+    /// Bytes held beyond the caller's arrays.
     #[getter]
-    fn times(&self, py: Python<'_>) -> Ints {
-        self.times.clone_ref(py)
+    fn memory(&self) -> usize {
+        self.index.memory()
     }
 
-    /// Label ends in time order.
-    #[getter]
-    fn label_ends(&self, py: Python<'_>) -> Option<Ints> {
-        self.ends.as_ref().map(|ends| ends.clone_ref(py))
-    }
-
-    /// The caller's position of each row in time order; None when the caller's rows are sorted.
-    #[getter]
-    fn order(&self, py: Python<'_>) -> Option<Ints> {
-        self.order.as_ref().map(|order| order.clone_ref(py))
-    }
-
-    /// The first row of each timestamp.
-    fn first_rows(&self, py: Python<'_>, timestamps: PyReadonlyArray1<'_, i64>) -> PyResult<Ints> {
-        let indices = slice(py, "timestamps", &timestamps)?;
-        let rows: Vec<i64> = indices.iter().map(|&index| self.index.first_row(index.max(0) as usize) as i64).collect();
-        Ok(rows.into_pyarray(py).unbind())
-    }
-
-    /// How many timestamps lie before an instant, or at it too (`inclusive`).
-    fn count_before(&self, py: Python<'_>, instant: i64, inclusive: bool) -> PyResult<usize> {
-        self.with_series(py, |series| {
-            let row = if inclusive { series.row_after(instant) } else { series.row_at_or_after(instant) };
-            self.index.timestamp_of(row)
+    /// The caller's row at each place of time order, int32 or int64; None when the rows come sorted. A copy.
+    fn order<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.index.order().map(|order| match order {
+            Order::Narrow(order) => PyArray1::from_slice(py, order).into_any(),
+            Order::Wide(order) => PyArray1::from_slice(py, order).into_any(),
         })
     }
 
-    /// First time and latest label end of each block of timestamps, as two arrays.
-    fn hulls(&self, py: Python<'_>, blocks: PyReadonlyArray2<'_, i64>) -> PyResult<(Ints, Ints)> {
-        let ranges = self.ranges(py, "blocks", &blocks)?;
-        if ranges.iter().any(|range| range.is_empty()) {
-            return Err(data_error(py, "a block without timestamps has no hull".into()));
-        }
-        let (first, last): (Vec<i64>, Vec<i64>) = self.with_series(py, |series| {
-            ranges.iter().map(|&range| (series.times[range.start], series.max_end(range))).unzip()
+    /// The times of timestamps, by their numbers; the last time for numbers past the last.
+    fn time_at<'py>(&self, py: Python<'py>, timestamps: PyReadonlyArray1<'py, i64>) -> PyResult<Ints<'py>> {
+        let numbers = slice(py, "timestamps", &timestamps)?;
+        let out = self.with_series(py, 0, |series, _| {
+            let last = series.timeline.timestamps() - 1;
+            let row = |number: &i64| series.timeline.first_row((*number).clamp(0, last as i64) as usize);
+            Ok(numbers.iter().map(|number| series.time(row(number))).collect::<Vec<_>>())
         })?;
-        Ok((first.into_pyarray(py).unbind(), last.into_pyarray(py).unbind()))
+        Ok(out.into_pyarray(py))
     }
 
-    /// The table of a plan: fold, role, start, stop.
+    /// The number of the first timestamp at or after each instant, or (`after`) after it.
+    fn locate<'py>(&self, py: Python<'py>, instants: PyReadonlyArray1<'py, i64>, after: bool) -> PyResult<Ints<'py>> {
+        let instants = slice(py, "instants", &instants)?;
+        let out = self.with_series(py, 0, |series, _| {
+            let row = |t: i64| if after { series.row_after(t) } else { series.row_at_or_after(t) };
+            Ok(instants.iter().map(|&t| series.timeline.timestamp_of(row(t)) as i64).collect::<Vec<_>>())
+        })?;
+        Ok(out.into_pyarray(py))
+    }
+
+    /// First time and latest label end of blocks of timestamps (k×2, half-open); the block must hold a row.
+    fn hulls<'py>(&self, py: Python<'py>, blocks: PyReadonlyArray2<'py, i64>) -> PyResult<(Ints<'py>, Ints<'py>)> {
+        let spans = spans(py, "blocks", &blocks, self.index.timestamps())?;
+        let hulls = self.with_series(py, 0, |series, _| {
+            let hull =
+                |span: &Span| split::purge::Hull::of(series, span).map_or((i64::MAX, i64::MIN), |h| (h.first, h.last));
+            Ok(spans.iter().map(hull).collect::<Vec<_>>())
+        })?;
+        let (first, last): (Vec<i64>, Vec<i64>) = hulls.into_iter().unzip();
+        Ok((first.into_pyarray(py), last.into_pyarray(py)))
+    }
+
+    /// Gives every row its role in every fold.
     ///
-    /// `tests` are blocks of timestamps and `folds` the fold of each, ascending; `vals` and `pools` have a block per fold
-    /// (an empty one for none). `embargo` says which rows it is about ("none", "after", "before") with `limits` per test
-    /// block, as counts of timestamps or as instants (`by_instant`). `windows` is the number of timestamps to train on, or
-    /// the instant to train from, per fold; None trains on all.
+    /// `tests` is k×3 (fold, first timestamp, one past the last), sorted by fold, then time; `pools` is folds×2;
+    /// `val_sizes` is one count of timestamps per fold. `embargo_after` says on which side of the test the embargo lies;
+    /// it is a count, or an instant per test block. `window` likewise is a count, or an instant per fold after which
+    /// train rows lie. Returns segments (m×4: fold, role, start, stop), hulls (j×6: fold, role, first row, stop, first
+    /// time, latest label end) and the number each kept fold had in the layout.
     #[allow(clippy::too_many_arguments)]
-    #[pyo3(signature = (tests, folds, vals, pools, *, embargo, limits, by_instant, windows, windows_by_instant, closed_left, on_empty))]
-    fn plan(
+    #[pyo3(signature = (tests, pools, val_sizes, *, embargo_after, embargo=0, embargo_instants=None, window=None,
+                        window_instants=None, closed_left=false, on_empty="raise"))]
+    fn plan<'py>(
         &self,
-        py: Python<'_>,
-        tests: PyReadonlyArray2<'_, i64>,
-        folds: PyReadonlyArray1<'_, i64>,
-        vals: PyReadonlyArray2<'_, i64>,
-        pools: PyReadonlyArray2<'_, i64>,
-        embargo: &str,
-        limits: PyReadonlyArray1<'_, i64>,
-        by_instant: bool,
-        windows: Option<PyReadonlyArray1<'_, i64>>,
-        windows_by_instant: bool,
+        py: Python<'py>,
+        tests: PyReadonlyArray2<'py, i64>,
+        pools: PyReadonlyArray2<'py, i64>,
+        val_sizes: PyReadonlyArray1<'py, i64>,
+        embargo_after: bool,
+        embargo: usize,
+        embargo_instants: Option<PyReadonlyArray1<'py, i64>>,
+        window: Option<usize>,
+        window_instants: Option<PyReadonlyArray1<'py, i64>>,
         closed_left: bool,
         on_empty: &str,
-    ) -> PyResult<PlanColumns> {
-        let (blocks, vals) = (self.ranges(py, "tests", &tests)?, self.ranges(py, "vals", &vals)?);
-        let pools = self.ranges(py, "pools", &pools)?;
-        let (folds, limits) = (slice(py, "folds", &folds)?, slice(py, "limits", &limits)?);
-        let windows = windows.as_ref().map(|values| slice(py, "windows", values)).transpose()?;
-        let lengths_fit = blocks.len() == folds.len()
-            && blocks.len() == limits.len()
-            && vals.len() == pools.len()
-            && windows.is_none_or(|windows| windows.len() == pools.len())
-            && folds.iter().all(|&fold| usize::try_from(fold).is_ok_and(|fold| fold < pools.len()))
-            && blocks.iter().all(|block| !block.is_empty());
-        if !lengths_fit {
-            return Err(data_error(py, "the arrays of a plan do not fit each other".into()));
+    ) -> PyResult<(Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<i64>>, Ints<'py>)> {
+        let timestamps = self.index.timestamps();
+        let pools = spans(py, "pools", &pools, timestamps)?;
+        let sizes = slice(py, "val_sizes", &val_sizes)?;
+        let embargo_instants = embargo_instants.as_ref().map(|a| slice(py, "embargo_instants", a)).transpose()?;
+        let window_instants = window_instants.as_ref().map(|a| slice(py, "window_instants", a)).transpose()?;
+        let blocks = tests.as_array();
+        let bad = |what: &str| Err(data_error(py, format!("{what}: this is a bug in the splitter that laid it out")));
+        if blocks.ncols() != 3 || sizes.len() != pools.len() {
+            return bad("tests, pools and val_sizes disagree in shape");
         }
-        let embargo_of = |limit: i64| {
-            let limit = if by_instant { Limit::Instant(limit) } else { Limit::Timestamps(limit.max(0) as usize) };
-            match embargo {
-                "after" => Embargo::After(limit),
-                "before" => Embargo::Before(limit),
-                _ => Embargo::None,
-            }
-        };
-        let window_of = |fold: usize| match windows {
-            None => Window::All,
-            Some(values) if windows_by_instant => Window::From(values[fold]),
-            Some(values) => Window::Last(values[fold].max(0) as usize),
-        };
-        let mut specs: Vec<FoldSpec> = (0..pools.len())
-            .map(|fold| FoldSpec {
-                tests: Vec::new(),
-                val: Some(vals[fold]).filter(|range| !range.is_empty()),
-                pool: pools[fold],
-                window: window_of(fold),
+        if embargo_instants.is_some_and(|a| a.len() != blocks.nrows())
+            || window_instants.is_some_and(|a| a.len() != pools.len())
+        {
+            return bad("there is not one instant per block");
+        }
+        let mut specs: Vec<FoldSpec> = pools
+            .into_iter()
+            .enumerate()
+            .map(|(fold, pool)| {
+                let window = match (window, window_instants) {
+                    (_, Some(instants)) => Window::After(instants[fold]),
+                    (Some(count), None) => Window::Last(count),
+                    (None, None) => Window::All,
+                };
+                FoldSpec { tests: Vec::new(), val: None, pool, window }
             })
             .collect();
-        for ((&rows, &fold), &limit) in blocks.iter().zip(folds).zip(limits) {
-            specs[fold as usize].tests.push(Block { rows, embargo: embargo_of(limit) });
+        for (number, block) in blocks.rows().into_iter().enumerate() {
+            let span = clamp(block[1], block[2], timestamps);
+            let limit = embargo_instants.map_or(Limit::Timestamps(embargo), |a| Limit::Instant(a[number]));
+            let embargo = if embargo_after { Embargo::After(limit) } else { Embargo::Before(limit) };
+            match usize::try_from(block[0]).ok().and_then(|fold| specs.get_mut(fold)) {
+                Some(spec) if spec.tests.last().is_none_or(|last| last.span.end <= span.start) => {
+                    spec.tests.push(Block { span, embargo });
+                }
+                _ => return bad("a test block is out of order or of no fold"),
+            }
+        }
+        for (spec, &size) in specs.iter_mut().zip(sizes) {
+            let tests: Vec<Span> = spec.tests.iter().map(|block| block.span.clone()).collect();
+            spec.val = holdout::validation(&spec.pool, &tests, size.max(0) as usize);
         }
         let closed = if closed_left { Closed::Left } else { Closed::Both };
         let on_empty = match on_empty {
@@ -175,99 +171,199 @@ impl Timeline {
             "keep" => OnEmpty::Keep,
             _ => OnEmpty::Raise,
         };
-        let (times, ends) = self.arrays(py);
-        let time = slice(py, "time", &times)?;
-        let ends = ends.as_ref().map(|ends| slice(py, "label_end", ends)).transpose()?;
-        let table = detach::run(py, time.len(), |cancel| {
-            plan(&Series { times: time, ends, index: &self.index }, &specs, closed, on_empty, cancel)
+        let table = self.with_series(py, self.index.rows(), |series, cancel| {
+            split::plan(series, &specs, closed, on_empty, cancel)
         })?;
-        Ok(columns(py, &table))
+        let (mut segments, mut hulls, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
+        for (fold, content) in table.folds.iter().enumerate() {
+            numbers.push(content.number as i64);
+            for &(role, range) in &content.segments {
+                segments.extend([fold as i64, role as i64, range.start as i64, range.stop as i64]);
+            }
+            for (role, hull) in &content.hulls {
+                let rows = hull.rows;
+                hulls.extend([fold as i64, *role as i64, rows.start as i64, rows.stop as i64, hull.first, hull.last]);
+            }
+        }
+        Ok((table_of(py, segments, 4)?, table_of(py, hulls, 6)?, numbers.into_pyarray(py)))
+    }
+
+    /// The times of places in time order, and when their labels end.
+    fn at<'py>(&self, py: Python<'py>, places: PyReadonlyArray1<'py, i64>) -> PyResult<(Ints<'py>, Ints<'py>)> {
+        let places = slice(py, "places", &places)?;
+        let rows = self.index.rows();
+        if places.iter().any(|&place| usize::try_from(place).map_or(true, |place| place >= rows)) {
+            return Err(data_error(py, format!("a place is outside of 0..{rows}")));
+        }
+        let seen = self.with_series(py, 0, |series, _| {
+            Ok(places.iter().map(|&p| (series.time(p as usize), series.end(p as usize))).collect::<Vec<_>>())
+        })?;
+        let (times, ends): (Vec<i64>, Vec<i64>) = seen.into_iter().unzip();
+        Ok((times.into_pyarray(py), ends.into_pyarray(py)))
     }
 }
 
 impl Timeline {
-    fn arrays<'py>(&self, py: Python<'py>) -> (PyReadonlyArray1<'py, i64>, Option<PyReadonlyArray1<'py, i64>>) {
-        (self.times.bind(py).readonly(), self.ends.as_ref().map(|ends| ends.bind(py).readonly()))
-    }
-
-    fn with_series<T>(&self, py: Python<'_>, f: impl FnOnce(&Series<'_>) -> T) -> PyResult<T> {
-        let (times, ends) = self.arrays(py);
-        let time = slice(py, "time", &times)?;
+    fn with_series<T: Send>(
+        &self,
+        py: Python<'_>,
+        size: usize,
+        work: impl FnOnce(&Series<'_>, &Cancel) -> Result<T> + Send,
+    ) -> PyResult<T> {
+        let times = self.times.bind(py).readonly();
+        let ends = self.ends.as_ref().map(|ends| ends.bind(py).readonly());
+        let times = slice(py, "time", &times)?;
         let ends = ends.as_ref().map(|ends| slice(py, "label_end", ends)).transpose()?;
-        Ok(f(&Series { times: time, ends, index: &self.index }))
+        let index = &self.index;
+        detach::run(py, size, move |cancel| work(&Series::new(times, ends, index)?, cancel))
     }
+}
 
-    /// Blocks of timestamps (k × 2) as ranges of rows.
-    fn ranges(&self, py: Python<'_>, name: &str, blocks: &PyReadonlyArray2<'_, i64>) -> PyResult<Vec<Range>> {
-        let blocks = blocks.as_array();
-        if blocks.ncols() != 2 {
-            return Err(data_error(py, format!("{name} has {} columns, expected start and stop", blocks.ncols())));
+/// A row-major table; the number of values is a multiple of `columns`.
+fn table_of<'py>(py: Python<'py>, values: Vec<i64>, columns: usize) -> PyResult<Bound<'py, PyArray2<i64>>> {
+    let rows = values.len() / columns;
+    values.into_pyarray(py).reshape([rows, columns])
+}
+
+fn clamp(start: i64, stop: i64, timestamps: usize) -> Span {
+    let limit = timestamps as i64;
+    let start = start.clamp(0, limit) as usize;
+    start..(stop.clamp(0, limit) as usize).max(start)
+}
+
+fn spans(py: Python<'_>, name: &str, blocks: &PyReadonlyArray2<'_, i64>, timestamps: usize) -> PyResult<Vec<Span>> {
+    let blocks = blocks.as_array();
+    if blocks.ncols() != 2 {
+        return Err(data_error(py, format!("{name} must have two columns, start and stop")));
+    }
+    Ok(blocks.rows().into_iter().map(|block| clamp(block[0], block[1], timestamps)).collect())
+}
+
+fn spans_out<'py>(py: Python<'py>, blocks: Vec<Span>) -> PyResult<Bound<'py, PyArray2<i64>>> {
+    table_of(py, blocks.into_iter().flat_map(|span| [span.start as i64, span.end as i64]).collect(), 2)
+}
+
+/// K test blocks over all timestamps, as `array_split` cuts them (k×2).
+#[pyfunction]
+pub(crate) fn kfold_blocks(py: Python<'_>, timestamps: usize, folds: usize) -> PyResult<Bound<'_, PyArray2<i64>>> {
+    let blocks = kfold::blocks(timestamps, folds).map_err(|error| errors::to_python(py, &error))?;
+    spans_out(py, blocks)
+}
+
+/// Test blocks that walk forward by counts of timestamps (k×2).
+#[pyfunction]
+#[pyo3(signature = (timestamps, folds, test, step, lead, anchor_end))]
+pub(crate) fn walk_forward_blocks(
+    py: Python<'_>,
+    timestamps: usize,
+    folds: Option<usize>,
+    test: usize,
+    step: usize,
+    lead: usize,
+    anchor_end: bool,
+) -> PyResult<Bound<'_, PyArray2<i64>>> {
+    let anchor = if anchor_end { Anchor::End } else { Anchor::Start };
+    let blocks = Walk { folds, test, step, lead, anchor }.blocks(timestamps);
+    spans_out(py, blocks.map_err(|error| errors::to_python(py, &error))?)
+}
+
+fn rows_of(py: Python<'_>, ranges: &PyReadonlyArray2<'_, i64>, total: usize) -> PyResult<Rows> {
+    let table = ranges.as_array();
+    if table.ncols() != 2 {
+        return Err(data_error(py, "ranges must have two columns, start and stop".into()));
+    }
+    let mut out = Vec::with_capacity(table.nrows());
+    for range in table.rows() {
+        match (usize::try_from(range[0]), usize::try_from(range[1])) {
+            (Ok(start), Ok(stop)) if start <= stop && stop <= total => out.push(Range::new(start, stop)),
+            _ => return Err(data_error(py, format!("range {}..{} is outside of {total} rows", range[0], range[1]))),
         }
-        let row = |index: i64| self.index.first_row(index.max(0) as usize);
-        Ok(blocks.rows().into_iter().map(|block| Range::new(row(block[0]), row(block[1]))).collect())
+    }
+    Ok(Rows::from_ranges(out))
+}
+
+/// An order that came back from Python, borrowed.
+enum Permutation<'py> {
+    Narrow(PyReadonlyArray1<'py, i32>),
+    Wide(PyReadonlyArray1<'py, i64>),
+}
+
+impl<'py> Permutation<'py> {
+    fn borrow(order: Option<Bound<'py, PyAny>>) -> PyResult<Option<Self>> {
+        let Some(order) = order else { return Ok(None) };
+        if let Ok(narrow) = order.extract() {
+            return Ok(Some(Self::Narrow(narrow)));
+        }
+        Ok(Some(Self::Wide(order.extract()?)))
+    }
+
+    /// The positions, checked, since they are used as indices.
+    fn places(&self, py: Python<'_>, total: usize) -> PyResult<Places<'_>> {
+        let fits = |row: Option<usize>| row.is_some_and(|row| row < total);
+        let (places, sound) = match self {
+            Self::Narrow(order) => {
+                let rows = slice(py, "order", order)?;
+                (Places::Narrow(rows), rows.iter().all(|&row| fits(usize::try_from(row).ok())))
+            }
+            Self::Wide(order) => {
+                let rows = slice(py, "order", order)?;
+                (Places::Wide(rows), rows.iter().all(|&row| fits(usize::try_from(row).ok())))
+            }
+        };
+        if places.len() != total || !sound {
+            return Err(data_error(py, format!("order does not hold the positions of {total} rows")));
+        }
+        Ok(places)
     }
 }
 
-fn columns(py: Python<'_>, table: &Plan) -> PlanColumns {
-    let segments =
-        || table.folds.iter().enumerate().flat_map(|(fold, segments)| segments.iter().map(move |s| (fold, s)));
-    let ints = |values: Vec<i64>| values.into_pyarray(py).unbind();
-    (
-        ints(segments().map(|(fold, _)| fold as i64).collect()),
-        segments().map(|(_, (role, _))| *role as u8).collect::<Vec<_>>().into_pyarray(py).unbind(),
-        ints(segments().map(|(_, (_, range))| range.start as i64).collect()),
-        ints(segments().map(|(_, (_, range))| range.stop as i64).collect()),
-    )
+fn written<P: Position>(py: Python<'_>, rows: &Rows, order: Option<Places<'_>>, total: usize) -> PyResult<Vec<P>> {
+    let size = if order.is_some() { total } else { rows.len() };
+    detach::run(py, size, |cancel| positions::positions(rows, order, cancel))
 }
 
-/// Ranges of rows as the caller's positions, ascending: int64, or int32 where asked for.
+/// The caller's rows of some ranges of time order, ascending; int32 when `narrow`.
 #[pyfunction]
-#[pyo3(signature = (ranges, order, rows, *, narrow))]
-pub(crate) fn positions(
-    py: Python<'_>,
-    ranges: PyReadonlyArray2<'_, i64>,
-    order: Option<PyReadonlyArray1<'_, i64>>,
+#[pyo3(signature = (ranges, rows, order=None, narrow=false))]
+pub(crate) fn range_positions<'py>(
+    py: Python<'py>,
+    ranges: PyReadonlyArray2<'py, i64>,
     rows: usize,
+    order: Option<Bound<'py, PyAny>>,
     narrow: bool,
-) -> PyResult<Py<PyAny>> {
-    let ranges = checked_ranges(py, &ranges, rows)?;
-    let order = order.as_ref().map(|order| checked_order(py, order, rows)).transpose()?;
-    let found = detach::run(py, rows, |_| Ok(core_positions(&ranges, order, rows)))?;
+) -> PyResult<Bound<'py, PyAny>> {
+    let chosen = rows_of(py, &ranges, rows)?;
+    let order = Permutation::borrow(order)?;
+    let order = order.as_ref().map(|order| order.places(py, rows)).transpose()?;
     if narrow {
-        let found: Vec<i32> = found.into_iter().map(|row| row as i32).collect();
-        return Ok(found.into_pyarray(py).into_any().unbind());
+        if i32::try_from(rows).is_err() {
+            let error = Error::Parameter {
+                name: "dtype".into(),
+                value: "int32".into(),
+                hint: format!("it cannot number {rows} rows; use int64"),
+            };
+            return Err(errors::to_python(py, &error));
+        }
+        return Ok(written::<i32>(py, &chosen, order, rows)?.into_pyarray(py).into_any());
     }
-    Ok(found.into_pyarray(py).into_any().unbind())
+    Ok(written::<i64>(py, &chosen, order, rows)?.into_pyarray(py).into_any())
 }
 
-/// Whether each of the caller's rows is in the ranges.
+/// Whether each of the caller's rows is in some ranges of time order.
 #[pyfunction]
-pub(crate) fn row_mask(
-    py: Python<'_>,
-    ranges: PyReadonlyArray2<'_, i64>,
-    order: Option<PyReadonlyArray1<'_, i64>>,
+#[pyo3(signature = (ranges, rows, order=None))]
+pub(crate) fn range_mask<'py>(
+    py: Python<'py>,
+    ranges: PyReadonlyArray2<'py, i64>,
     rows: usize,
-) -> PyResult<Py<PyArray1<bool>>> {
-    let ranges = checked_ranges(py, &ranges, rows)?;
-    let order = order.as_ref().map(|order| checked_order(py, order, rows)).transpose()?;
-    let found = detach::run(py, rows, |_| Ok(core_mask(&ranges, order, rows)))?;
-    Ok(found.into_pyarray(py).unbind())
+    order: Option<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyArray1<bool>>> {
+    let chosen = rows_of(py, &ranges, rows)?;
+    let order = Permutation::borrow(order)?;
+    let order = order.as_ref().map(|order| order.places(py, rows)).transpose()?;
+    let mask = detach::run(py, rows, |_| Ok(positions::mask(&chosen, order, rows)))?;
+    Ok(mask.into_pyarray(py))
 }
 
-fn checked_ranges(py: Python<'_>, ranges: &PyReadonlyArray2<'_, i64>, rows: usize) -> PyResult<Vec<Range>> {
-    let ranges = ranges.as_array();
-    let fits =
-        |start: i64, stop: i64| 0 <= start && start <= stop && usize::try_from(stop).is_ok_and(|stop| stop <= rows);
-    if ranges.ncols() != 2 || !ranges.rows().into_iter().all(|range| fits(range[0], range[1])) {
-        return Err(data_error(py, format!("ranges must be start and stop columns within {rows} rows")));
-    }
-    Ok(ranges.rows().into_iter().map(|range| Range::new(range[0] as usize, range[1] as usize)).collect())
-}
-
-fn checked_order<'a>(py: Python<'_>, order: &'a PyReadonlyArray1<'_, i64>, rows: usize) -> PyResult<&'a [i64]> {
-    let order = slice(py, "order", order)?;
-    if order.len() != rows || order.iter().any(|&row| usize::try_from(row).map_or(true, |row| row >= rows)) {
-        return Err(data_error(py, format!("order must hold the positions of {rows} rows")));
-    }
-    Ok(order)
-}
+// The table of Python roles relies on these numbers.
+const _: () = assert!(Role::Train as u8 == 0 && Role::Unused as u8 == 5);

@@ -82,11 +82,17 @@ error_table! {
     LabelEndBeforeTime { row: usize } Data "data.label_end_before_time"
         "row {row}: label_end is earlier than time; a label cannot end before its row exists. Check the column, or drop the row"
     /// Nothing is left to train on.
-    EmptyTrain { fold: usize, pool: usize, purged: usize, embargoed: usize } EmptyTrain "split.empty_train"
-        "fold {fold} has no train rows left: of {pool} candidates {purged} were purged and {embargoed} embargoed. Use fewer or larger folds, a shorter embargo, more data before the first test, or on_empty='skip'"
+    EmptyTrain { fold: usize, pool: usize, val: usize, purged: usize, embargoed: usize } EmptyTrain "split.empty_train"
+        "fold {fold} has no train rows left: of {pool} rows that are not tested, {val} were set aside for validation, {purged} purged and {embargoed} embargoed. Use fewer or smaller folds, a shorter embargo or val_size, more data before the first test, or on_empty='skip'"
     /// Purging emptied the validation block.
     EmptyValidation { fold: usize, rows: usize } Split "split.empty_validation"
-        "fold {fold} has no validation rows left: all {rows} were purged or embargoed, since their labels reach the test. Use a larger val_size, longer than the label horizon and the embargo"
+        "fold {fold} has no validation rows left: all {rows} were purged or embargoed, since they are too close to the test. Use a val_size longer than the label horizon and the embargo, or on_empty='skip'"
+    /// A test block holds no timestamp.
+    EmptyTest { fold: usize } Split "split.empty_test"
+        "fold {fold} has no test rows: no timestamp lies in its block. Use a longer test_size, or on_empty='skip'"
+    /// More test blocks than the data has room for.
+    WalkTooLong { folds: usize, needed: usize, timestamps: usize } Split "split.walk_too_long"
+        "{folds} test blocks need {needed} distinct timestamps, the data has {timestamps}: use fewer splits, or a smaller test_size, step or train_size"
     // --- scan
     /// Two frames that are compared differ in their columns.
     ColumnCountMismatch { got: usize, expected: usize } Data "data.column_count_mismatch"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any
 
 import torch
 
@@ -13,27 +12,27 @@ __all__ = ["PrivateRandom"]
 class PrivateRandom:
     """A random stream that is torch's global one inside ``with``, and rests outside.
 
-    Dropout and initialisation draw from torch's global generator and nothing else. Entering puts this stream there,
-    leaving puts the caller's back; the stream goes on at the next entry, whatever others drew in between.
+    Dropout and initialisation draw from torch's global generators and can't be given another. Entering puts this
+    stream there, leaving puts the caller's back; the stream goes on at the next entry, whatever others drew in between.
 
     Parameters
     ----------
     seed : int
         Where the stream starts.
     device : str
-        Its generator is borrowed as well.
+        Its generator is borrowed as well as the CPU's.
     """
 
     def __init__(self, seed: int, device: str) -> None:
         self._seed: int | None = seed
         self._device = device
-        self._own: list[Any] = []
-        self._callers: list[Any] = []
+        self._own: list[torch.Tensor] = []
+        self._callers: list[torch.Tensor] = []
 
     def __enter__(self) -> PrivateRandom:
         self._callers = self._states()
         if self._seed is not None:
-            torch.manual_seed(self._seed)
+            self._start(self._seed)
             self._seed = None
         else:
             self._put(self._own)
@@ -45,18 +44,26 @@ class PrivateRandom:
         self._own = self._states()
         self._put(self._callers)
 
-    def _states(self) -> list[Any]:
-        states: list[Any] = [torch.get_rng_state()]
+    def _start(self, seed: int) -> None:
+        # torch.manual_seed would seed the accelerators that aren't ours, too.
+        torch.default_generator.manual_seed(seed)
         if self._device.startswith("cuda"):
-            # manual_seed seeds every device
-            states.append(torch.cuda.get_rng_state_all())
+            with torch.cuda.device(self._device):
+                torch.cuda.manual_seed(seed)
+        elif self._device == "mps":
+            torch.mps.manual_seed(seed)
+
+    def _states(self) -> list[torch.Tensor]:
+        states = [torch.get_rng_state()]
+        if self._device.startswith("cuda"):
+            states.append(torch.cuda.get_rng_state(self._device))
         elif self._device == "mps":
             states.append(torch.mps.get_rng_state())
         return states
 
-    def _put(self, states: list[Any]) -> None:
+    def _put(self, states: list[torch.Tensor]) -> None:
         torch.set_rng_state(states[0])
         if self._device.startswith("cuda"):
-            torch.cuda.set_rng_state_all(states[1])
+            torch.cuda.set_rng_state(states[1], self._device)
         elif self._device == "mps":
             torch.mps.set_rng_state(states[1])

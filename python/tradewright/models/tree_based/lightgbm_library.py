@@ -57,7 +57,7 @@ class LightGBM:
 
     def can_go_back(self, estimator: Any) -> bool:
         """Whether the first k rounds are a model of their own: dart rescales earlier trees, so there they aren't."""
-        return _given(estimator, _BOOSTING) != "dart"
+        return bool(_given(estimator, _BOOSTING) != "dart")
 
     def fit(
         self,

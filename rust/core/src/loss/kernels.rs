@@ -56,30 +56,37 @@ fn weigh<F: Float>(v: F, w: F) -> F {
     if w == F::ZERO { F::ZERO } else { v * w }
 }
 
-impl<L: PointLoss, F: Float> Block<'_, L, F> {
-    /// Calls `row(i, s, y, x, w)` for each row. Unweighted rows without extras, the common case, are a loop of
-    /// their own that reads two slices only.
-    #[inline(always)]
-    fn each(&self, mut row: impl FnMut(usize, F, F, &Extras<F>, F)) {
-        let (s, len) = (self.s, self.s.len());
-        let y = &self.y[..len];
-        let none = [F::ZERO; MAX_EXTRAS];
-        if L::EXTRAS > 0 {
-            let x = &self.x[..len];
-            for i in 0..len {
-                row(i, s[i], y[i], &x[i], if self.w.is_empty() { F::ONE } else { self.w[i] });
+/// Runs `body` for each row of a block with `i, s, y, x, w` bound to its position, prediction, target, further
+/// arguments and weight.
+///
+/// Unweighted rows without extras, the common case, are a loop of their own that reads two slices only. A macro and
+/// not a function over a closure: with three loops the compiler would call the closure instead of inlining it, and a
+/// call per row is no vector loop.
+macro_rules! for_rows {
+    ($block:expr, $L:ident, $F:ident, |$i:ident, $s:ident, $y:ident, $x:ident, $w:ident| $body:block) => {{
+        let (block, len) = (&$block, $block.s.len());
+        let (ss, ys) = (&block.s[..len], &block.y[..len]);
+        if $L::EXTRAS > 0 {
+            let xs = &block.x[..len];
+            for $i in 0..len {
+                let $w = if block.w.is_empty() { $F::ONE } else { block.w[$i] };
+                let ($s, $y, $x) = (ss[$i], ys[$i], &xs[$i]);
+                $body
             }
-        } else if self.w.is_empty() {
-            for i in 0..len {
-                row(i, s[i], y[i], &none, F::ONE);
+        } else if block.w.is_empty() {
+            let $x = &[$F::ZERO; MAX_EXTRAS];
+            for $i in 0..len {
+                let ($s, $y, $w) = (ss[$i], ys[$i], $F::ONE);
+                $body
             }
         } else {
-            let w = &self.w[..len];
-            for i in 0..len {
-                row(i, s[i], y[i], &none, w[i]);
+            let ($x, ws) = (&[$F::ZERO; MAX_EXTRAS], &block.w[..len]);
+            for $i in 0..len {
+                let ($s, $y, $w) = (ss[$i], ys[$i], ws[$i]);
+                $body
             }
         }
-    }
+    }};
 }
 
 /// The sum of up to a block of values in double precision, in eight lanes that are added in order.
@@ -110,7 +117,9 @@ impl<L: PointLoss, F: Float> Kernel for ValueBlock<'_, L, F> {
         let mut values = [F::ZERO; BLOCK];
         let values = &mut values[..self.0.s.len()];
         let loss = *self.0.loss;
-        self.0.each(|i, s, y, x, w| values[i] = weigh(loss.value(s, y, x), w));
+        for_rows!(self.0, L, F, |i, s, y, x, w| {
+            values[i] = weigh(loss.value(s, y, x), w);
+        });
         sum_lanes(values)
     }
 }
@@ -131,7 +140,7 @@ impl<L: PointLoss, F: Float> Kernel for GradBlock<'_, L, F> {
         let mut values = [F::ZERO; BLOCK];
         let (values, gradient) = (&mut values[..len], &mut self.gradient[..len]);
         let (loss, scale) = (*self.block.loss, F::of(self.scale));
-        self.block.each(|i, s, y, x, w| {
+        for_rows!(self.block, L, F, |i, s, y, x, w| {
             let (value, slope) = loss.value_grad(s, y, x);
             values[i] = weigh(value, w);
             gradient[i] = weigh(slope, w) * scale;
@@ -153,7 +162,9 @@ impl<L: PointLoss, F: Float> Kernel for RowsBlock<'_, L, F> {
     fn run(self) {
         let values = &mut self.values[..self.block.s.len()];
         let loss = *self.block.loss;
-        self.block.each(|i, s, y, x, w| values[i] = weigh(loss.value(s, y, x), w));
+        for_rows!(self.block, L, F, |i, s, y, x, w| {
+            values[i] = weigh(loss.value(s, y, x), w);
+        });
     }
 }
 
@@ -172,7 +183,7 @@ impl<L: PointLoss, F: Float> Kernel for RowsGradBlock<'_, L, F> {
         let len = self.block.s.len();
         let (values, gradient) = (&mut self.values[..len], &mut self.gradient[..len]);
         let loss = *self.block.loss;
-        self.block.each(|i, s, y, x, w| {
+        for_rows!(self.block, L, F, |i, s, y, x, w| {
             let (value, slope) = loss.value_grad(s, y, x);
             values[i] = weigh(value, w);
             gradient[i] = weigh(slope, w);
@@ -197,7 +208,7 @@ impl<L: PointLoss, F: Float> Kernel for HessBlock<'_, L, F> {
         let (gradient, hessian) = (&mut self.gradient[..len], &mut self.hessian[..len]);
         let (loss, floor, choice) = (*self.block.loss, F::of(HESSIAN_FLOOR), self.choice);
         let asked = if matches!(choice, Hessian::Abs | Hessian::Constant) { Hessian::Exact } else { choice };
-        self.block.each(|i, s, y, x, w| {
+        for_rows!(self.block, L, F, |i, s, y, x, w| {
             let (slope, curvature) = loss.grad_hess(s, y, x, asked);
             let curvature = match choice {
                 Hessian::Abs => curvature.abs(),

@@ -3,7 +3,8 @@
 use crate::error::{Error, Result};
 use crate::parallel::Cancel;
 use crate::rows::{Range, Rows};
-use crate::split::purge::{Block, Closed};
+use crate::split::Span;
+use crate::split::purge::{Block, Closed, Hull};
 use crate::split::timeline::Series;
 
 /// What a row is in a fold. The numbers are the ones of the table that Python sees.
@@ -31,30 +32,30 @@ pub enum Window {
     All,
     /// The last so many distinct timestamps of it.
     Last(usize),
-    /// What lies at or after an instant.
-    From(i64),
+    /// What lies after an instant.
+    After(i64),
 }
 
-/// What happens to a fold that is left without train rows.
+/// What happens to a fold that is left without train rows, or without the validation or test rows it was to have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnEmpty {
     /// It is an error.
     Raise,
     /// The fold is left out.
     Skip,
-    /// The fold stays, without train rows.
+    /// The fold stays as it is.
     Keep,
 }
 
-/// The layout of one fold, before purging.
+/// The layout of one fold in distinct timestamps, before purging.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoldSpec {
-    /// The test blocks, ascending and apart.
+    /// The test blocks, ascending and apart. Blocks that touch are one block: merge them.
     pub tests: Vec<Block>,
-    /// The rows of the validation block, where there is one.
-    pub val: Option<Range>,
-    /// The rows that may train; those of test and validation blocks are taken out.
-    pub pool: Range,
+    /// The validation block, where there is one.
+    pub val: Option<Span>,
+    /// What may train; test and validation blocks are taken out.
+    pub pool: Span,
     /// How much of the pool is trained on.
     pub window: Window,
 }
@@ -62,17 +63,28 @@ pub struct FoldSpec {
 /// A range of rows with its role.
 pub type Segment = (Role, Range);
 
-/// The folds of a plan, each a full cover of the rows by segments in time order.
+/// One fold: a full cover of the rows by segments in time order, and the hulls that decided them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fold {
+    /// The number of the fold in the layout; folds that were skipped leave gaps.
+    pub number: usize,
+    /// The segments, ascending; neighbours differ in role.
+    pub segments: Vec<Segment>,
+    /// The hulls of the test blocks, ascending, and of the validation block.
+    pub hulls: Vec<(Role, Hull)>,
+}
+
+/// The folds of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
-    /// The segments of each fold.
-    pub folds: Vec<Vec<Segment>>,
+    /// The folds that were kept, in order.
+    pub folds: Vec<Fold>,
 }
 
 /// Gives every row its role in every fold.
 ///
 /// # Errors
-/// A fold without train rows, unless `on_empty` allows it; a validation block that purging emptied.
+/// A fold without test rows, without train rows, or whose validation block was emptied, unless `on_empty` allows it.
 pub fn plan(
     series: &Series<'_>,
     specs: &[FoldSpec],
@@ -81,27 +93,16 @@ pub fn plan(
     cancel: &Cancel,
 ) -> Result<Plan> {
     let mut folds = Vec::with_capacity(specs.len());
-    for (fold, spec) in specs.iter().enumerate() {
+    for (number, spec) in specs.iter().enumerate() {
         cancel.check()?;
-        let roles = Roles::assign(series, spec, closed);
-        if roles.train.is_empty() && on_empty != OnEmpty::Keep {
-            if on_empty == OnEmpty::Skip {
-                continue;
+        let (roles, hulls) = Roles::assign(series, spec, closed);
+        match (roles.missing(series, spec, number), on_empty) {
+            (Some(error), OnEmpty::Raise) => return Err(error),
+            (Some(_), OnEmpty::Skip) => {}
+            (None, _) | (_, OnEmpty::Keep) => {
+                folds.push(Fold { number, segments: roles.segments(series.timeline.rows()), hulls });
             }
-            return Err(Error::EmptyTrain {
-                fold,
-                pool: roles.purged.len() + roles.embargoed.len() + roles.unused_of(spec.pool).len(),
-                purged: roles.purged.len(),
-                embargoed: roles.embargoed.len(),
-            });
         }
-        if let Some(block) = spec.val
-            && roles.val.is_empty()
-            && on_empty == OnEmpty::Raise
-        {
-            return Err(Error::EmptyValidation { fold, rows: block.len() });
-        }
-        folds.push(roles.segments(series.index.rows()));
     }
     Ok(Plan { folds })
 }
@@ -115,46 +116,67 @@ struct Roles {
 }
 
 impl Roles {
-    fn assign(series: &Series<'_>, spec: &FoldSpec, closed: Closed) -> Self {
-        let test = Rows::from_ranges(spec.tests.iter().map(|block| block.rows));
-        let val = Rows::from_ranges(spec.val).minus(&test);
-        let pool = Rows::from_ranges([spec.pool]).minus(&test).minus(&val);
+    fn assign(series: &Series<'_>, spec: &FoldSpec, closed: Closed) -> (Self, Vec<(Role, Hull)>) {
+        let timeline = series.timeline;
+        let test = Rows::from_ranges(spec.tests.iter().map(|block| timeline.rows_of(&block.span)));
+        let val = Rows::from_ranges(spec.val.iter().map(|span| timeline.rows_of(span))).minus(&test);
+        let pool = Rows::from_ranges([timeline.rows_of(&spec.pool)]).minus(&test).minus(&val);
 
         // Tests forbid rows to train and validation alike; the validation block forbids rows to train alone.
-        let overlap = merged(spec.tests.iter().map(|block| block.overlapping(series, closed)));
-        let embargo = merged(spec.tests.iter().map(|block| block.embargoed(series)));
-        let val_overlap = match spec.val {
-            Some(rows) if !rows.is_empty() => {
-                Block { rows, embargo: crate::split::purge::Embargo::None }.overlapping(series, closed)
+        let mut hulls = Vec::with_capacity(spec.tests.len() + 1);
+        let (mut overlap, mut embargo) = (Vec::new(), Vec::new());
+        for block in &spec.tests {
+            if let Some(hull) = Hull::of(series, &block.span) {
+                overlap.push(hull.overlapping(series, closed));
+                embargo.push(hull.embargoed(series, block.embargo));
+                hulls.push((Role::Test, hull));
             }
-            _ => Rows::new(),
-        };
+        }
+        let (overlap, embargo) = (merged(overlap), merged(embargo));
+        let mut val_overlap = Rows::new();
+        if let Some(hull) = spec.val.as_ref().and_then(|span| Hull::of(series, span)) {
+            val_overlap = hull.overlapping(series, closed);
+            hulls.push((Role::Val, hull));
+        }
         let purged = pool.intersect(&overlap.union(&val_overlap)).union(&val.intersect(&overlap));
         let embargoed = pool.union(&val).intersect(&embargo).minus(&purged);
         let gone = purged.union(&embargoed);
         let left = pool.minus(&gone);
-        Self { train: window(series, &left, spec.window), val: val.minus(&gone), test, purged, embargoed }
+        (Self { train: windowed(series, &left, spec.window), val: val.minus(&gone), test, purged, embargoed }, hulls)
     }
 
-    /// Rows of the pool that the window left out.
-    fn unused_of(&self, pool: Range) -> Rows {
-        let named = merged([&self.train, &self.val, &self.test, &self.purged, &self.embargoed].map(Clone::clone));
-        Rows::from_ranges([pool]).minus(&named)
+    /// The error for what the fold lacks, if it lacks anything.
+    fn missing(&self, series: &Series<'_>, spec: &FoldSpec, fold: usize) -> Option<Error> {
+        if self.test.is_empty() {
+            return Some(Error::EmptyTest { fold });
+        }
+        let val = spec.val.as_ref().map_or(0, |span| series.timeline.rows_of(span).len());
+        if self.train.is_empty() {
+            return Some(Error::EmptyTrain {
+                fold,
+                pool: Rows::from_ranges([series.timeline.rows_of(&spec.pool)]).minus(&self.test).len(),
+                val,
+                purged: self.purged.len(),
+                embargoed: self.embargoed.len(),
+            });
+        }
+        (val > 0 && self.val.is_empty()).then_some(Error::EmptyValidation { fold, rows: val })
     }
 
     fn segments(self, rows: usize) -> Vec<Segment> {
-        let unused = self.unused_of(Range::new(0, rows));
-        let mut segments: Vec<Segment> = [
+        let named = merged([&self.train, &self.val, &self.test, &self.purged, &self.embargoed].map(Clone::clone));
+        let unused = Rows::span(0, rows).minus(&named);
+        let mut segments: Vec<Segment> = Vec::new();
+        for (role, rows) in [
             (Role::Train, self.train),
             (Role::Val, self.val),
             (Role::Test, self.test),
             (Role::Purged, self.purged),
             (Role::Embargoed, self.embargoed),
             (Role::Unused, unused),
-        ]
-        .into_iter()
-        .flat_map(|(role, rows)| rows.ranges().iter().map(|&range| (role, range)).collect::<Vec<_>>())
-        .collect();
+        ] {
+            segments.extend(rows.ranges().iter().map(|&range| (role, range)));
+        }
         segments.sort_unstable_by_key(|(_, range)| range.start);
         segments
     }
@@ -165,62 +187,29 @@ fn merged(parts: impl IntoIterator<Item = Rows>) -> Rows {
 }
 
 /// The part of what is left that the window keeps.
-fn window(series: &Series<'_>, left: &Rows, window: Window) -> Rows {
-    let rows = series.index.rows();
-    match window {
-        Window::All => left.clone(),
-        Window::From(instant) => left.intersect(&Rows::span(series.row_at_or_after(instant), rows)),
+fn windowed(series: &Series<'_>, left: &Rows, window: Window) -> Rows {
+    let timeline = series.timeline;
+    let from = match window {
+        Window::All => return left.clone(),
+        Window::After(instant) => series.row_after(instant),
+        Window::Last(0) => timeline.rows(),
         Window::Last(count) => {
-            let mut missing = count;
+            let (mut wanted, mut counted_from) = (count, timeline.timestamps());
+            let mut from = 0;
             for range in left.ranges().iter().rev() {
-                let (first, last) = (series.index.timestamp_of(range.start), series.index.timestamp_of(range.stop - 1));
-                let here = last - first + 1;
-                if here >= missing {
-                    let start = series.index.first_row(last + 1 - missing);
-                    return left.intersect(&Rows::span(start, rows));
+                // A timestamp that was cut in two by purging is counted once.
+                let first = timeline.timestamp_of(range.start);
+                let stop = (timeline.timestamp_of(range.stop - 1) + 1).min(counted_from);
+                let here = stop.saturating_sub(first);
+                if here >= wanted {
+                    from = timeline.first_row(stop - wanted);
+                    break;
                 }
-                missing -= here;
-                // Two ranges that share a timestamp count it once: the next one ends where this one begins.
-                let shared = left
-                    .ranges()
-                    .iter()
-                    .any(|other| other.stop <= range.start && series.index.timestamp_of(other.stop - 1) == first);
-                missing += usize::from(shared);
+                wanted -= here;
+                counted_from = first;
             }
-            left.clone()
+            from
         }
-    }
-}
-
-/// The positions of ranges as indices: ascending positions of the caller's rows.
-///
-/// `order[i]` is the caller's position of the `i`-th row in time order.
-#[must_use]
-pub fn positions(ranges: &[Range], order: Option<&[i64]>, rows: usize) -> Vec<i64> {
-    match order {
-        None => {
-            let mut out = Vec::with_capacity(ranges.iter().map(|range| range.len()).sum());
-            for range in ranges {
-                out.extend(range.start as i64..range.stop as i64);
-            }
-            out
-        }
-        Some(order) => {
-            let chosen = mask(ranges, Some(order), rows);
-            chosen.iter().enumerate().filter(|(_, chosen)| **chosen).map(|(row, _)| row as i64).collect()
-        }
-    }
-}
-
-/// Whether each of the caller's rows is in the ranges.
-#[must_use]
-pub fn mask(ranges: &[Range], order: Option<&[i64]>, rows: usize) -> Vec<bool> {
-    let mut chosen = vec![false; rows];
-    for range in ranges {
-        match order {
-            None => chosen[range.start..range.stop].fill(true),
-            Some(order) => order[range.start..range.stop].iter().for_each(|&row| chosen[row as usize] = true),
-        }
-    }
-    chosen
+    };
+    left.intersect(&Rows::span(from, timeline.rows()))
 }

@@ -6,6 +6,7 @@
 //! after it when their time lies within the hull.
 
 use crate::rows::{Range, Rows};
+use crate::split::Span;
 use crate::split::timeline::Series;
 
 /// Whether labels that only touch overlap.
@@ -13,7 +14,8 @@ use crate::split::timeline::Series;
 pub enum Closed {
     /// Labels hold both their ends: touching counts.
     Both,
-    /// Labels are half-open: the end does not belong to them. A label of no length is the instant it stands at.
+    /// Labels are half-open: the end does not belong to them. A label of no length is the instant it stands at, and
+    /// inside of another label it always overlaps.
     Left,
 }
 
@@ -22,7 +24,7 @@ pub enum Closed {
 pub enum Limit {
     /// So many distinct timestamps.
     Timestamps(usize),
-    /// Up to, or from, this instant: what a duration comes to for this block.
+    /// Up to, or from, this instant (inclusive): what a duration comes to for this block.
     Instant(i64),
 }
 
@@ -38,50 +40,59 @@ pub enum Embargo {
 }
 
 /// A block of consecutive timestamps that is tested or validated on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
-    /// Its rows, not empty, whole timestamps.
-    pub rows: Range,
+    /// Its timestamps.
+    pub span: Span,
     /// Its embargo.
     pub embargo: Embargo,
 }
 
-impl Block {
-    /// First time and latest label end.
+/// A block seen in its data: where it lies and how far it reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hull {
+    /// The rows of the block, not empty.
+    pub rows: Range,
+    /// Its first time.
+    pub first: i64,
+    /// Its latest label end.
+    pub last: i64,
+}
+
+impl Hull {
+    /// The hull of some timestamps; none when they hold no row.
     #[must_use]
-    pub fn hull(&self, series: &Series<'_>) -> (i64, i64) {
-        (series.times[self.rows.start], series.max_end(self.rows))
+    pub fn of(series: &Series<'_>, span: &Span) -> Option<Self> {
+        let rows = series.timeline.rows_of(span);
+        (!rows.is_empty()).then(|| Self { rows, first: series.time(rows.start), last: series.max_end(rows) })
     }
 
     /// Rows outside of the block whose label overlaps its hull.
     #[must_use]
     pub fn overlapping(&self, series: &Series<'_>, closed: Closed) -> Rows {
-        let (first, last) = self.hull(series);
-        let reach = match closed {
-            Closed::Both => first,
-            // A label that ends where the block begins does not hold that instant.
-            Closed::Left => first.saturating_add(1),
+        let (reach, until) = match closed {
+            Closed::Both => (self.first, series.row_after(self.last)),
+            // A label that ends where the block begins does not hold that instant, nor the hull its own end.
+            Closed::Left => (self.first.saturating_add(1), series.row_at_or_after(self.last)),
         };
         let mut ranges = series.rows_ending_from(Range::new(0, self.rows.start), reach);
-        let until = match closed {
-            Closed::Both => series.row_after(last),
-            Closed::Left => series.row_at_or_after(last),
-        };
         ranges.push(Range::new(self.rows.stop, until));
         Rows::from_ranges(ranges)
     }
 
-    /// Rows outside of the block that its embargo covers; some of them may be purged already.
+    /// Rows outside of the block that an embargo covers; some of them may be purged already.
+    ///
+    /// An embargo of no timestamps covers nothing.
     #[must_use]
-    pub fn embargoed(&self, series: &Series<'_>) -> Rows {
-        match self.embargo {
-            Embargo::None => Rows::new(),
+    pub fn embargoed(&self, series: &Series<'_>, embargo: Embargo) -> Rows {
+        let timeline = series.timeline;
+        match embargo {
+            Embargo::None | Embargo::After(Limit::Timestamps(0)) | Embargo::Before(Limit::Timestamps(0)) => Rows::new(),
             Embargo::After(limit) => {
-                let beyond = series.row_after(series.max_end(self.rows)).max(self.rows.stop);
                 let until = match limit {
                     Limit::Timestamps(count) => {
-                        let index = series.index.timestamp_of(beyond).saturating_add(count);
-                        series.index.first_row(index)
+                        let beyond = timeline.timestamp_of(series.row_after(self.last));
+                        timeline.first_row(beyond.saturating_add(count))
                     }
                     Limit::Instant(instant) => series.row_after(instant),
                 };
@@ -89,10 +100,9 @@ impl Block {
             }
             Embargo::Before(limit) => {
                 let from = match limit {
-                    Limit::Timestamps(0) => return Rows::new(),
                     Limit::Timestamps(count) => {
-                        let index = series.index.timestamp_of(self.rows.start).saturating_sub(count);
-                        series.times[series.index.first_row(index)]
+                        let index = timeline.timestamp_of(self.rows.start).saturating_sub(count);
+                        series.time(timeline.first_row(index))
                     }
                     Limit::Instant(instant) => instant,
                 };

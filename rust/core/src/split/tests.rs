@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::plan::{mask, positions};
+use super::positions::{mask, positions};
 use super::*;
 use crate::parallel::{Cancel, set_num_threads};
-use crate::rows::Range;
+use crate::rows::{Range, Rows};
 
 /// Times with ties and gaps, and label ends that need not be monotone; some labels have no length.
 fn any_series() -> impl Strategy<Value = (Vec<i64>, Vec<i64>)> {
@@ -22,7 +22,11 @@ fn any_series() -> impl Strategy<Value = (Vec<i64>, Vec<i64>)> {
 }
 
 fn timeline(times: &[i64], ends: Option<&[i64]>) -> Timeline {
-    Timeline::build(times, ends, &Cancel::new()).unwrap().expect("sorted")
+    Timeline::build(times, ends, &Cancel::new()).unwrap()
+}
+
+fn series<'a>(times: &'a [i64], ends: Option<&'a [i64]>, timeline: &'a Timeline) -> Series<'a> {
+    Series::new(times, ends, timeline).unwrap()
 }
 
 /// Whether a label overlaps a hull, word for word.
@@ -38,40 +42,51 @@ fn overlaps(label: (i64, i64), hull: (i64, i64), closed: Closed) -> bool {
     }
 }
 
+/// The role of a row of sorted times, from first principles: pairwise over the labels of each block.
 fn role_by_hand(row: usize, times: &[i64], ends: Option<&[i64]>, spec: &FoldSpec, closed: Closed) -> Role {
+    let mut distinct: Vec<i64> = times.to_vec();
+    distinct.dedup();
+    let rows_of = |span: &Span| {
+        let first =
+            |index: usize| distinct.get(index).map_or(times.len(), |t| times.iter().position(|x| x == t).unwrap());
+        Range::new(first(span.start), first(span.end))
+    };
     let end = |row: usize| ends.map_or(times[row], |ends| ends[row]);
     let within = |range: Range| range.start <= row && row < range.stop;
     let hull = |range: Range| (times[range.start], (range.start..range.stop).map(end).max().unwrap());
-    if spec.tests.iter().any(|block| within(block.rows)) {
+    if spec.tests.iter().any(|block| within(rows_of(&block.span))) {
         return Role::Test;
     }
-    let is_val = spec.val.is_some_and(within);
-    if !is_val && !within(spec.pool) {
+    let is_val = spec.val.as_ref().is_some_and(|span| within(rows_of(span)));
+    if !is_val && !within(rows_of(&spec.pool)) {
         return Role::Unused;
     }
     let label = (times[row], end(row));
-    let mut forbidding: Vec<Range> = spec.tests.iter().map(|block| block.rows).collect();
+    let mut forbidding: Vec<Range> = spec.tests.iter().map(|block| rows_of(&block.span)).collect();
     if !is_val {
-        forbidding.extend(spec.val.filter(|range| !range.is_empty()));
+        forbidding.extend(spec.val.as_ref().map(rows_of));
     }
-    if forbidding.into_iter().any(|range| overlaps(label, hull(range), closed)) {
+    if forbidding
+        .into_iter()
+        .flat_map(|range| range.start..range.stop)
+        .any(|i| overlaps(label, (times[i], end(i)), closed))
+    {
         return Role::Purged;
     }
-    let mut distinct: Vec<i64> = times.to_vec();
-    distinct.dedup();
     let embargoed = spec.tests.iter().any(|block| {
-        let (first, last) = hull(block.rows);
+        let rows = rows_of(&block.span);
+        let (first, last) = hull(rows);
         match block.embargo {
             Embargo::None => false,
             Embargo::After(limit) => {
                 let reach = match limit {
                     Limit::Instant(instant) => instant,
+                    Limit::Timestamps(0) => i64::MIN,
                     Limit::Timestamps(count) => {
-                        let beyond: Vec<i64> = distinct.iter().copied().filter(|&time| time > last).collect();
-                        if count == 0 { last } else { beyond.get(count - 1).copied().unwrap_or(i64::MAX) }
+                        distinct.iter().copied().filter(|&time| time > last).nth(count - 1).unwrap_or(i64::MAX)
                     }
                 };
-                row >= block.rows.stop && times[row] <= reach.max(if count_zero(limit) { last } else { reach })
+                row >= rows.stop && times[row] <= reach
             }
             Embargo::Before(limit) => {
                 let from = match limit {
@@ -82,7 +97,7 @@ fn role_by_hand(row: usize, times: &[i64], ends: Option<&[i64]>, spec: &FoldSpec
                         before[before.len().saturating_sub(count)..].first().copied().unwrap_or(i64::MAX)
                     }
                 };
-                row < block.rows.start && end(row) >= from
+                row < rows.start && end(row) >= from
             }
         }
     });
@@ -95,10 +110,6 @@ fn role_by_hand(row: usize, times: &[i64], ends: Option<&[i64]>, spec: &FoldSpec
     }
 }
 
-fn count_zero(limit: Limit) -> bool {
-    limit == Limit::Timestamps(0)
-}
-
 fn any_limit() -> impl Strategy<Value = Limit> {
     prop_oneof![(0_usize..6).prop_map(Limit::Timestamps), (0_i64..120).prop_map(Limit::Instant)]
 }
@@ -106,22 +117,19 @@ fn any_limit() -> impl Strategy<Value = Limit> {
 /// A fold over `count` timestamps: one or two test blocks, perhaps a validation block.
 fn any_fold(index: &Timeline) -> BoxedStrategy<FoldSpec> {
     let count = index.timestamps();
-    let index = index.clone();
-    let cut = 0..=count;
-    (prop::collection::vec(cut, 6), any_limit(), 0..3_u8, prop::bool::ANY)
-        .prop_filter_map("test and validation blocks are apart", move |(mut cuts, limit, kind, with_val)| {
+    (prop::collection::vec(0..=count, 6), any_limit(), 0..3_u8, prop::bool::ANY)
+        .prop_filter_map("a fold has a test block", move |(mut cuts, limit, kind, with_val)| {
             cuts.sort_unstable();
-            let rows = |i: usize| index.rows_of(cuts[i], cuts[i + 1]);
             let embargo = match kind {
                 0 => Embargo::None,
                 1 => Embargo::After(limit),
                 _ => Embargo::Before(limit),
             };
-            let tests: Vec<Block> =
-                [rows(1), rows(3)].into_iter().filter(|r| !r.is_empty()).map(|rows| Block { rows, embargo }).collect();
-            let val = with_val.then(|| rows(2)).filter(|range| !range.is_empty());
-            let pool = Range::new(index.first_row(cuts[0]), index.first_row(cuts[5]));
-            (!tests.is_empty()).then_some(FoldSpec { tests, val, pool, window: Window::All })
+            let span = |i: usize| cuts[i]..cuts[i + 1];
+            let blocks = [span(1), span(3)].into_iter().filter(|span| !span.is_empty());
+            let tests: Vec<Block> = blocks.map(|span| Block { span, embargo }).collect();
+            let val = with_val.then(|| span(2)).filter(|span| !span.is_empty());
+            (!tests.is_empty()).then_some(FoldSpec { tests, val, pool: cuts[0]..cuts[5], window: Window::All })
         })
         .boxed()
 }
@@ -137,10 +145,10 @@ proptest! {
     ) {
         let ends = with_ends.then_some(ends.as_slice());
         let index = timeline(&times, ends);
-        let series = Series { times: &times, ends, index: &index };
+        let series = series(&times, ends, &index);
         let table = plan(&series, std::slice::from_ref(&spec), closed, OnEmpty::Keep, &Cancel::new()).unwrap();
         let mut covered = 0;
-        for &(role, range) in &table.folds[0] {
+        for &(role, range) in &table.folds[0].segments {
             prop_assert_eq!(range.start, covered);
             covered = range.stop;
             for row in range.start..range.stop {
@@ -166,14 +174,62 @@ proptest! {
     }
 
     #[test]
-    fn positions_are_the_chosen_rows(order in Just((0_i64..30).collect::<Vec<_>>()).prop_shuffle(), a in 0_usize..30, b in 0_usize..30) {
-        let ranges = [Range::new(a.min(b), a.max(b))];
-        let mut expected = order[a.min(b)..a.max(b)].to_vec();
-        expected.sort_unstable();
-        prop_assert_eq!(&positions(&ranges, Some(&order), 30), &expected);
-        let chosen = mask(&ranges, Some(&order), 30);
-        prop_assert!((0..30_i64).all(|row| chosen[row as usize] == expected.contains(&row)));
+    fn unsorted_rows_are_the_sorted_ones_seen_through_the_order(
+        ((times, ends), shuffle) in any_series().prop_flat_map(|(times, ends)| {
+            let rows: Vec<usize> = (0..times.len()).collect();
+            (Just((times, ends)), Just(rows).prop_shuffle())
+        }),
+        instant in 0_i64..120,
+    ) {
+        let shuffled: Vec<i64> = shuffle.iter().map(|&row| times[row]).collect();
+        let shuffled_ends: Vec<i64> = shuffle.iter().map(|&row| ends[row]).collect();
+        let index = timeline(&shuffled, Some(&shuffled_ends));
+        let seen = series(&shuffled, Some(&shuffled_ends), &index);
+        let mut by_hand: Vec<usize> = (0..times.len()).collect();
+        by_hand.sort_by_key(|&row| shuffled[row]);
+        if let Some(order) = index.order() {
+            prop_assert!((0..times.len()).all(|place| order.at(place) == by_hand[place]));
+        } else {
+            prop_assert!(shuffled.is_sorted());
+        }
+        prop_assert!((0..times.len()).all(|place| seen.time(place) == times[place]));
+        prop_assert!((0..times.len()).all(|place| seen.end(place) == shuffled_ends[by_hand[place]]));
+        prop_assert_eq!(seen.row_after(instant), times.partition_point(|&time| time <= instant));
+        let everything = Range::new(0, times.len());
+        prop_assert_eq!(seen.max_end(everything), *ends.iter().max().unwrap());
+        let late: Vec<usize> = seen.rows_ending_from(everything, instant).iter().flat_map(|r| r.start..r.stop).collect();
+        let expected: Vec<usize> = (0..times.len()).filter(|&place| seen.end(place) >= instant).collect();
+        prop_assert_eq!(late, expected);
     }
+
+    #[test]
+    fn positions_are_the_chosen_rows(
+        order in Just((0_i32..30).collect::<Vec<_>>()).prop_shuffle(),
+        cuts in prop::collection::vec(0_usize..30, 4),
+    ) {
+        let rows = Rows::from_ranges([Range::new(cuts[0], cuts[1]), Range::new(cuts[2], cuts[3])]);
+        let wide = Order::Wide(order.iter().map(|&row| i64::from(row)).collect());
+        let narrow = Order::Narrow(order);
+        for order in [None, Some(narrow.places()), Some(wide.places())] {
+            let places = rows.ranges().iter().flat_map(|range| range.start..range.stop);
+            let mut expected: Vec<usize> = places.map(|place| order.map_or(place, |order| order.at(place))).collect();
+            expected.sort_unstable();
+            let longs: Vec<i64> = positions(&rows, order, &Cancel::new()).unwrap();
+            let ints: Vec<i32> = positions(&rows, order, &Cancel::new()).unwrap();
+            prop_assert!(longs.iter().map(|&row| row as usize).eq(expected.iter().copied()));
+            prop_assert!(ints.iter().map(|&row| row as usize).eq(expected.iter().copied()));
+            let chosen = mask(&rows, order, 30);
+            prop_assert!((0..30).all(|row| chosen[row] == expected.contains(&row)));
+        }
+    }
+}
+
+#[test]
+fn many_positions_are_written_by_many_tasks() {
+    let ranges: Vec<Range> = (0..500).map(|i| Range::new(i * 1_000, i * 1_000 + 900)).collect();
+    let rows = Rows::from_ranges(ranges.iter().copied());
+    let written: Vec<i64> = positions(&rows, None, &Cancel::new()).unwrap();
+    assert!(written.into_iter().eq(ranges.iter().flat_map(|range| range.start as i64..range.stop as i64)));
 }
 
 /// Enough rows for several tasks, several blocks and both kinds of label ends.
@@ -196,6 +252,23 @@ fn same_table_at_any_thread_count() {
 }
 
 #[test]
+fn same_order_at_any_thread_count() {
+    let (times, ends) = long_series(false);
+    // Asset-major: three runs over the same times.
+    let shuffled: Vec<i64> = (0..3).flat_map(|asset| times.iter().skip(asset).step_by(3).copied()).collect();
+    let shuffled_ends: Vec<i64> = (0..3).flat_map(|asset| ends.iter().skip(asset).step_by(3).copied()).collect();
+    let mut seen = Vec::new();
+    for threads in [1, 2, 3, 7] {
+        set_num_threads(threads).unwrap();
+        seen.push(timeline(&shuffled, Some(&shuffled_ends)));
+    }
+    assert!(seen.windows(2).all(|pair| pair[0] == pair[1]));
+    let order = seen[0].order().expect("unsorted");
+    assert!((0..times.len()).all(|place| order.at(place) == (place % 3) * 100_000 + place / 3));
+    assert!(seen[0].memory() <= 12 * times.len());
+}
+
+#[test]
 fn index_stays_small() {
     for monotone in [true, false] {
         let (times, ends) = long_series(monotone);
@@ -209,7 +282,7 @@ fn index_stays_small() {
 fn long_block_reads_the_summaries() {
     let (times, ends) = long_series(false);
     let index = timeline(&times, Some(&ends));
-    let series = Series { times: &times, ends: Some(&ends), index: &index };
+    let series = series(&times, Some(&ends), &index);
     for rows in [Range::new(10, 299_990), Range::new(1_023, 1_025), Range::new(0, 1_024), Range::new(5, 6)] {
         assert_eq!(series.max_end(rows), *ends[rows.start..rows.stop].iter().max().unwrap());
         let instant = times[rows.stop - 1];
@@ -224,12 +297,12 @@ fn window_keeps_the_last_timestamps_that_are_left() {
     let times = [0, 0, 1, 1, 2, 2, 3, 3, 4, 4];
     let ends = [0, 0, 1, 1, 2, 4, 3, 3, 4, 4];
     let index = timeline(&times, Some(&ends));
-    let series = Series { times: &times, ends: Some(&ends), index: &index };
-    let tests = vec![Block { rows: Range::new(8, 10), embargo: Embargo::None }];
+    let series = series(&times, Some(&ends), &index);
+    let tests = vec![Block { span: 4..5, embargo: Embargo::None }];
     for (count, first) in [(1, 6), (2, 4), (3, 2), (9, 0)] {
-        let spec = FoldSpec { tests: tests.clone(), val: None, pool: Range::new(0, 8), window: Window::Last(count) };
+        let spec = FoldSpec { tests: tests.clone(), val: None, pool: 0..4, window: Window::Last(count) };
         let table = plan(&series, &[spec], Closed::Both, OnEmpty::Raise, &Cancel::new()).unwrap();
-        let train = table.folds[0].iter().find(|(role, _)| *role == Role::Train).unwrap().1;
+        let train = table.folds[0].segments.iter().find(|(role, _)| *role == Role::Train).unwrap().1;
         assert_eq!(train.start, first, "window of {count}");
     }
 }
@@ -241,7 +314,9 @@ fn bad_input_is_named() {
     assert_eq!(Timeline::build(&[1, 2], Some(&[1]), &cancel).unwrap_err().code(), "data.length_mismatch");
     let error = Timeline::build(&[3, 2, 5], Some(&[3, 1, 4]), &cancel).unwrap_err();
     assert_eq!(error, crate::Error::LabelEndBeforeTime { row: 1 });
-    assert_eq!(Timeline::build(&[2, 1], None, &cancel).unwrap(), None);
+    assert_eq!(Timeline::build(&[2, 1], None, &cancel).unwrap().order(), Some(&Order::Narrow(vec![1, 0])));
+    let one = timeline(&[1], None);
+    assert_eq!(Series::new(&[1, 2], None, &one).err().unwrap().code(), "data.length_mismatch");
 }
 
 #[test]
@@ -249,11 +324,11 @@ fn empty_train_is_an_error_with_the_counts() {
     let times = [0, 1, 2, 3];
     let ends = [9, 9, 9, 9];
     let index = timeline(&times, Some(&ends));
-    let series = Series { times: &times, ends: Some(&ends), index: &index };
-    let tests = vec![Block { rows: Range::new(3, 4), embargo: Embargo::None }];
-    let spec = FoldSpec { tests, val: None, pool: Range::new(0, 3), window: Window::All };
+    let series = series(&times, Some(&ends), &index);
+    let tests = vec![Block { span: 3..4, embargo: Embargo::None }];
+    let spec = FoldSpec { tests, val: None, pool: 0..3, window: Window::All };
     let run = |on_empty| plan(&series, std::slice::from_ref(&spec), Closed::Both, on_empty, &Cancel::new());
-    let expected = crate::Error::EmptyTrain { fold: 0, pool: 3, purged: 3, embargoed: 0 };
+    let expected = crate::Error::EmptyTrain { fold: 0, pool: 3, val: 0, purged: 3, embargoed: 0 };
     assert_eq!(run(OnEmpty::Raise).unwrap_err(), expected);
     assert_eq!(run(OnEmpty::Skip).unwrap().folds.len(), 0);
     assert_eq!(run(OnEmpty::Keep).unwrap().folds.len(), 1);

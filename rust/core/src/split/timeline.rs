@@ -2,12 +2,13 @@
 //!
 //! The index is small. Where every row has a timestamp of its own nothing is stored per row; label ends are
 //! summarised per block of [`BLOCK`] rows, and the exact ends are read from the caller's array where it matters.
-
-use rayon::prelude::*;
+//! Rows that do not come sorted are seen through a permutation; the caller's arrays are neither copied nor moved.
 
 use crate::error::{Error, Result};
-use crate::parallel::{Cancel, INLINE_ROWS, map_blocks, pool};
+use crate::parallel::{Cancel, map_blocks};
 use crate::rows::Range;
+use crate::split::Span;
+use crate::split::order::Order;
 
 /// Rows summarised by one maximum.
 pub const BLOCK: usize = 1_024;
@@ -20,64 +21,24 @@ const TASK: usize = 64 * BLOCK;
 enum Starts {
     /// Every row has a timestamp of its own.
     EveryRow,
-    /// The first row of each timestamp, ascending.
-    At(Vec<usize>),
+    /// The first row of each timestamp, ascending; up to 2³² rows.
+    Narrow(Vec<u32>),
+    /// The same for more rows.
+    Wide(Vec<u64>),
 }
 
-/// What one look at sorted times and label ends leaves behind.
+/// What one look at times and label ends leaves behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeline {
     rows: usize,
     starts: Starts,
-    /// Whether label ends never decrease; true without label ends.
+    order: Option<Order>,
+    /// Whether label ends never decrease over time order; true without label ends.
     monotone: bool,
     /// The maximum label end of each block; empty when ends are monotone.
     block_max: Vec<i64>,
     /// The maximum label end of each block and all before it; empty when ends are monotone.
     prefix_max: Vec<i64>,
-}
-
-/// Whether times never decrease. O(n), in parallel.
-pub fn is_sorted(times: &[i64], cancel: &Cancel) -> Result<bool> {
-    let parts = map_blocks(times.len(), TASK, 1, cancel, |rows| {
-        let from = rows.start.saturating_sub(1);
-        Ok(times[from..rows.end].is_sorted())
-    })?;
-    Ok(parts.into_iter().all(|sorted| sorted))
-}
-
-/// The stable order of the rows by time. O(n log n), in parallel.
-#[must_use]
-pub fn time_order(times: &[i64]) -> Vec<i64> {
-    let mut order: Vec<i64> = (0..times.len() as i64).collect();
-    if times.len() < INLINE_ROWS {
-        order.sort_by_key(|&row| times[row as usize]);
-    } else {
-        pool().install(|| order.par_sort_by_key(|&row| times[row as usize]));
-    }
-    order
-}
-
-/// `values` in the given order. O(n).
-#[must_use]
-pub fn gather(values: &[i64], order: &[i64]) -> Vec<i64> {
-    order.iter().map(|&row| values[row as usize]).collect()
-}
-
-/// Refuses a label that ends before its row, naming the first such row of the caller.
-pub fn check_label_ends(times: &[i64], ends: &[i64], cancel: &Cancel) -> Result<()> {
-    let rows = times.len();
-    if ends.len() != rows {
-        return Err(Error::LengthMismatch { name: "label_end".into(), got: ends.len(), expected: rows });
-    }
-    map_blocks(rows, TASK, 2, cancel, |block| {
-        let start = block.start;
-        match times[block.clone()].iter().zip(&ends[block]).position(|(time, end)| end < time) {
-            Some(offset) => Err(Error::LabelEndBeforeTime { row: start + offset }),
-            None => Ok(()),
-        }
-    })
-    .map(drop)
 }
 
 /// What one task saw of its rows.
@@ -89,42 +50,48 @@ struct Seen {
     maxima: Vec<i64>,
 }
 
-fn look(times: &[i64], ends: Option<&[i64]>, rows: std::ops::Range<usize>) -> Seen {
-    let from = rows.start.saturating_sub(1);
-    let (mut sorted, mut timestamps) = (true, usize::from(rows.start == 0));
-    for pair in times[from..rows.end].windows(2) {
-        sorted &= pair[0] <= pair[1];
-        timestamps += usize::from(pair[0] != pair[1]);
+/// Looks at consecutive rows; `before` is the time and the end of the row that precedes them.
+fn look(times: &[i64], ends: Option<&[i64]>, before: Option<(i64, i64)>) -> Seen {
+    let (mut sorted, mut timestamps) = (true, 1);
+    if let Some((time, _)) = before {
+        sorted = time <= times[0];
+        timestamps = usize::from(time != times[0]);
+    }
+    for (a, b) in times.iter().zip(&times[1..]) {
+        sorted &= a <= b;
+        timestamps += usize::from(a != b);
     }
     let mut seen = Seen { sorted, timestamps, early_end: None, monotone: true, maxima: Vec::new() };
-    if let Some(ends) = ends {
-        seen.maxima.reserve(rows.len() / BLOCK + 1);
-        let mut last = if rows.start == 0 { i64::MIN } else { ends[rows.start - 1] };
-        for start in rows.clone().step_by(BLOCK) {
-            let stop = (start + BLOCK).min(rows.end);
-            let (mut top, mut early, mut monotone) = (i64::MIN, false, true);
-            for (&time, &end) in times[start..stop].iter().zip(&ends[start..stop]) {
-                early |= end < time;
-                monotone &= last <= end;
-                last = end;
-                top = top.max(end);
-            }
-            seen.monotone &= monotone;
-            seen.maxima.push(top);
-            if early && seen.early_end.is_none() {
-                seen.early_end = (start..stop).find(|&row| ends[row] < times[row]);
-            }
+    let Some(ends) = ends else { return seen };
+    seen.maxima.reserve(times.len().div_ceil(BLOCK));
+    seen.monotone = before.is_none_or(|(_, end)| end <= ends[0]);
+    for start in (0..times.len()).step_by(BLOCK) {
+        let stop = (start + BLOCK).min(times.len());
+        let (mut top, mut early, mut monotone) = (i64::MIN, false, true);
+        for (&time, &end) in times[start..stop].iter().zip(&ends[start..stop]) {
+            early |= end < time;
+            top = top.max(end);
+        }
+        // The next block's first row belongs to the comparison.
+        let window = &ends[start..(stop + 1).min(ends.len())];
+        for (a, b) in window.iter().zip(&window[1..]) {
+            monotone &= a <= b;
+        }
+        seen.monotone &= monotone;
+        seen.maxima.push(top);
+        if early && seen.early_end.is_none() {
+            seen.early_end = (start..stop).find(|&row| ends[row] < times[row]);
         }
     }
     seen
 }
 
 impl Timeline {
-    /// Looks at times and label ends once; `None` when the times are not sorted.
+    /// Looks at times and label ends once; a second time, through a stable order, when the times are not sorted.
     ///
     /// # Errors
-    /// Empty input, lengths that differ, a label that ends before its row (with the row).
-    pub fn build(times: &[i64], ends: Option<&[i64]>, cancel: &Cancel) -> Result<Option<Self>> {
+    /// Empty input, lengths that differ, a label that ends before its row (with the caller's row).
+    pub fn build(times: &[i64], ends: Option<&[i64]>, cancel: &Cancel) -> Result<Self> {
         let rows = times.len();
         if rows == 0 {
             return Err(Error::Empty { name: "time".into() });
@@ -134,13 +101,34 @@ impl Timeline {
         {
             return Err(Error::LengthMismatch { name: "label_end".into(), got: ends.len(), expected: rows });
         }
-        let seen = map_blocks(rows, TASK, 2, cancel, |block| Ok(look(times, ends, block)))?;
+        let seen = map_blocks(rows, TASK, 2, cancel, |task| {
+            let before = task.start.checked_sub(1).map(|row| (times[row], ends.map_or(times[row], |ends| ends[row])));
+            let mut seen = look(&times[task.clone()], ends.map(|ends| &ends[task.clone()]), before);
+            seen.early_end = seen.early_end.map(|row| task.start + row);
+            Ok(seen)
+        })?;
         if let Some(row) = seen.iter().find_map(|part| part.early_end) {
             return Err(Error::LabelEndBeforeTime { row });
         }
-        if !seen.iter().all(|part| part.sorted) {
-            return Ok(None);
+        if seen.iter().all(|part| part.sorted) {
+            return Self::assemble(&Source { times, ends, order: None }, seen, cancel);
         }
+        cancel.check()?;
+        let order = Order::by_time(times);
+        let source = Source { times, ends, order: Some(&order) };
+        let seen = map_blocks(rows, TASK, 2, cancel, |task| {
+            let before = task.start.checked_sub(1).map(|row| (source.time(row), source.end(row)));
+            let own_times: Vec<i64> = task.clone().map(|row| source.time(row)).collect();
+            let own_ends: Option<Vec<i64>> = ends.map(|_| task.clone().map(|row| source.end(row)).collect());
+            Ok(look(&own_times, own_ends.as_deref(), before))
+        })?;
+        let mut timeline = Self::assemble(&source, seen, cancel)?;
+        timeline.order = Some(order);
+        Ok(timeline)
+    }
+
+    fn assemble(source: &Source<'_>, seen: Vec<Seen>, cancel: &Cancel) -> Result<Self> {
+        let rows = source.times.len();
         let timestamps = seen.iter().map(|part| part.timestamps).sum();
         let monotone = seen.iter().all(|part| part.monotone);
         let block_max: Vec<i64> =
@@ -152,8 +140,14 @@ impl Timeline {
                 Some(*top)
             })
             .collect();
-        let starts = if timestamps == rows { Starts::EveryRow } else { Starts::At(starts(times, timestamps, cancel)?) };
-        Ok(Some(Self { rows, starts, monotone, block_max, prefix_max }))
+        let starts = if timestamps == rows {
+            Starts::EveryRow
+        } else if u32::try_from(rows).is_ok() {
+            Starts::Narrow(starts(source, timestamps, cancel, |row| row as u32)?)
+        } else {
+            Starts::Wide(starts(source, timestamps, cancel, |row| row as u64)?)
+        };
+        Ok(Self { rows, starts, order: None, monotone, block_max, prefix_max })
     }
 
     /// How many rows there are.
@@ -162,117 +156,207 @@ impl Timeline {
         self.rows
     }
 
+    /// The order of the rows by time; none when they come sorted.
+    #[must_use]
+    pub fn order(&self) -> Option<&Order> {
+        self.order.as_ref()
+    }
+
     /// How many distinct timestamps there are.
     #[must_use]
     pub fn timestamps(&self) -> usize {
         match &self.starts {
             Starts::EveryRow => self.rows,
-            Starts::At(starts) => starts.len(),
+            Starts::Narrow(starts) => starts.len(),
+            Starts::Wide(starts) => starts.len(),
         }
     }
 
-    /// The first row of timestamp `index`; the number of rows for the index one past the last.
+    /// The first row of timestamp `index`; the number of rows for an index past the last.
     #[must_use]
     pub fn first_row(&self, index: usize) -> usize {
         match &self.starts {
             Starts::EveryRow => index.min(self.rows),
-            Starts::At(starts) => starts.get(index).copied().unwrap_or(self.rows),
+            Starts::Narrow(starts) => starts.get(index).map_or(self.rows, |&row| row as usize),
+            Starts::Wide(starts) => starts.get(index).map_or(self.rows, |&row| row as usize),
         }
     }
 
-    /// The timestamp that begins at or before `row`; the number of timestamps for the row one past the last.
+    /// The timestamp that `row` has; the number of timestamps for a row past the last.
     #[must_use]
     pub fn timestamp_of(&self, row: usize) -> usize {
+        if row >= self.rows {
+            return self.timestamps();
+        }
         match &self.starts {
-            Starts::EveryRow => row.min(self.rows),
-            Starts::At(starts) if row < self.rows => starts.partition_point(|&start| start <= row) - 1,
-            Starts::At(starts) => starts.len(),
+            Starts::EveryRow => row,
+            Starts::Narrow(starts) => starts.partition_point(|&start| start as usize <= row) - 1,
+            Starts::Wide(starts) => starts.partition_point(|&start| start as usize <= row) - 1,
         }
     }
 
-    /// The rows of the timestamps `start..stop`.
+    /// The rows of some consecutive timestamps.
     #[must_use]
-    pub fn rows_of(&self, start: usize, stop: usize) -> Range {
-        Range::new(self.first_row(start), self.first_row(stop))
+    pub fn rows_of(&self, span: &Span) -> Range {
+        Range::new(self.first_row(span.start), self.first_row(span.end))
     }
 
     /// Bytes of memory held, for the tests of the memory promise.
     #[must_use]
     pub fn memory(&self) -> usize {
-        let starts = if let Starts::At(starts) = &self.starts { starts.capacity() } else { 0 };
-        8 * (starts + self.block_max.capacity() + self.prefix_max.capacity())
+        let starts = match &self.starts {
+            Starts::EveryRow => 0,
+            Starts::Narrow(starts) => 4 * starts.capacity(),
+            Starts::Wide(starts) => 8 * starts.capacity(),
+        };
+        starts
+            + 8 * (self.block_max.capacity() + self.prefix_max.capacity())
+            + self.order.as_ref().map_or(0, Order::memory)
     }
 }
 
-fn starts(times: &[i64], count: usize, cancel: &Cancel) -> Result<Vec<usize>> {
-    let parts = map_blocks(times.len(), TASK, 1, cancel, |rows| {
-        Ok(rows.filter(|&row| row == 0 || times[row] != times[row - 1]).collect::<Vec<_>>())
+fn starts<I: Send>(
+    source: &Source<'_>,
+    count: usize,
+    cancel: &Cancel,
+    number: impl Fn(usize) -> I + Sync,
+) -> Result<Vec<I>> {
+    let parts = map_blocks(source.times.len(), TASK, 1, cancel, |task| {
+        let mut found = Vec::new();
+        let mut last = task.start.checked_sub(1).map(|row| source.time(row));
+        for row in task {
+            let time = source.time(row);
+            if last != Some(time) {
+                found.push(number(row));
+            }
+            last = Some(time);
+        }
+        Ok(found)
     })?;
     let mut all = Vec::with_capacity(count);
     parts.into_iter().for_each(|part| all.extend(part));
     Ok(all)
 }
 
-/// Sorted times and label ends together with their index: what a plan is made from.
-#[derive(Debug, Clone, Copy)]
-pub struct Series<'a> {
-    /// Times, ascending.
-    pub times: &'a [i64],
-    /// Label ends, where there are any; without them a label ends at its time.
-    pub ends: Option<&'a [i64]>,
-    /// The index of both.
-    pub index: &'a Timeline,
+/// The caller's arrays, seen in time order.
+struct Source<'a> {
+    times: &'a [i64],
+    ends: Option<&'a [i64]>,
+    order: Option<&'a Order>,
 }
 
-impl Series<'_> {
+impl Source<'_> {
+    #[inline]
+    fn caller_row(&self, row: usize) -> usize {
+        self.order.map_or(row, |order| order.at(row))
+    }
+
+    #[inline]
+    fn time(&self, row: usize) -> i64 {
+        self.times[self.caller_row(row)]
+    }
+
+    #[inline]
+    fn end(&self, row: usize) -> i64 {
+        self.ends.unwrap_or(self.times)[self.caller_row(row)]
+    }
+}
+
+/// The caller's arrays together with their timeline: what a plan is made from. Rows are places of time order.
+pub struct Series<'a> {
+    source: Source<'a>,
+    /// What is known about both arrays.
+    pub timeline: &'a Timeline,
+}
+
+impl<'a> Series<'a> {
+    /// The arrays that `timeline` was built from.
+    ///
+    /// # Errors
+    /// Arrays of another length.
+    pub fn new(times: &'a [i64], ends: Option<&'a [i64]>, timeline: &'a Timeline) -> Result<Self> {
+        for (name, array) in [("time", Some(times)), ("label_end", ends)] {
+            let got = array.map_or(timeline.rows, <[i64]>::len);
+            if got != timeline.rows {
+                return Err(Error::LengthMismatch { name: name.into(), got, expected: timeline.rows });
+            }
+        }
+        Ok(Self { source: Source { times, ends, order: timeline.order.as_ref() }, timeline })
+    }
+
+    /// The time of a row.
+    #[must_use]
+    #[inline]
+    pub fn time(&self, row: usize) -> i64 {
+        self.source.time(row)
+    }
+
+    /// When the label of a row ends; without label ends, its time.
+    #[must_use]
+    #[inline]
+    pub fn end(&self, row: usize) -> i64 {
+        self.source.end(row)
+    }
+
+    /// The first row of `rows` for which `before` fails, when it holds for a prefix of them.
+    fn first(&self, rows: Range, before: impl Fn(usize) -> bool) -> usize {
+        let (mut low, mut high) = (rows.start, rows.stop);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if before(middle) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+
     /// The first row at or after an instant.
     #[must_use]
     pub fn row_at_or_after(&self, instant: i64) -> usize {
-        self.times.partition_point(|&time| time < instant)
+        self.first(Range::new(0, self.timeline.rows), |row| self.time(row) < instant)
     }
 
     /// The first row after an instant.
     #[must_use]
     pub fn row_after(&self, instant: i64) -> usize {
-        self.times.partition_point(|&time| time <= instant)
+        self.first(Range::new(0, self.timeline.rows), |row| self.time(row) <= instant)
     }
 
     /// The latest label end of a range of rows that is not empty.
     #[must_use]
     pub fn max_end(&self, rows: Range) -> i64 {
-        let Some(ends) = self.ends else { return self.times[rows.stop - 1] };
-        if self.index.monotone {
-            return ends[rows.stop - 1];
+        if self.source.ends.is_none() || self.timeline.monotone {
+            return self.end(rows.stop - 1);
         }
+        let top = |rows: std::ops::Range<usize>| rows.map(|row| self.end(row)).max().unwrap_or(i64::MIN);
         let (first, last) = (rows.start.div_ceil(BLOCK), rows.stop / BLOCK);
-        let top = |values: &[i64]| values.iter().copied().max().unwrap_or(i64::MIN);
         if first >= last {
-            return top(&ends[rows.start..rows.stop]);
+            return top(rows.start..rows.stop);
         }
-        top(&ends[rows.start..first * BLOCK])
-            .max(top(&self.index.block_max[first..last]))
-            .max(top(&ends[last * BLOCK..rows.stop]))
+        let whole = self.timeline.block_max[first..last].iter().copied().max().unwrap_or(i64::MIN);
+        whole.max(top(rows.start..first * BLOCK)).max(top(last * BLOCK..rows.stop))
     }
 
     /// The ranges of rows within `rows` whose label ends at or after `instant`.
     ///
     /// O(log n) when ends are monotone; else the clean prefix is found by its maximum and the rest is looked at, block
-    /// by block.
+    /// by block, skipping those that end too early.
     #[must_use]
     pub fn rows_ending_from(&self, rows: Range, instant: i64) -> Vec<Range> {
-        let ends = self.ends.unwrap_or(self.times);
-        if self.ends.is_none() || self.index.monotone {
-            let first = rows.start + ends[rows.start..rows.stop].partition_point(|&end| end < instant);
+        if self.source.ends.is_none() || self.timeline.monotone {
+            let first = self.first(rows, |row| self.end(row) < instant);
             return vec![Range::new(first, rows.stop)];
         }
-        let clean = self.index.prefix_max.partition_point(|&top| top < instant);
+        let clean = self.timeline.prefix_max.partition_point(|&top| top < instant);
         let mut found: Vec<Range> = Vec::new();
         for block in clean.max(rows.start / BLOCK)..rows.stop.div_ceil(BLOCK) {
-            if self.index.block_max[block] < instant {
+            if self.timeline.block_max[block] < instant {
                 continue;
             }
             for row in rows.start.max(block * BLOCK)..rows.stop.min((block + 1) * BLOCK) {
-                if ends[row] >= instant {
+                if self.end(row) >= instant {
                     match found.last_mut() {
                         Some(last) if last.stop == row => last.stop = row + 1,
                         _ => found.push(Range::new(row, row + 1)),

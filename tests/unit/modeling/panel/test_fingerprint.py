@@ -95,7 +95,9 @@ def test_open_label_ends_are_the_same_in_every_unit():
     ends = pl.Series("end", [*(FRAME["date"][:-1] + np.timedelta64(2, "D")).tolist(), None], dtype=pl.Date)
     frame = pl.DataFrame(FRAME).with_columns(ends)
     coarse = panel_of(frame, label_end="end", missing_label_end="open")
-    fine = panel_of(frame.with_columns(pl.col("end", "date").cast(pl.Datetime("ns"))), label_end="end", missing_label_end="open")
+    fine = panel_of(
+        frame.with_columns(pl.col("end", "date").cast(pl.Datetime("ns"))), label_end="end", missing_label_end="open"
+    )
     assert coarse.time_unit != fine.time_unit
     assert coarse.fingerprint == fine.fingerprint
 

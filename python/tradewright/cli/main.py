@@ -1,0 +1,86 @@
+"""Commands and their arguments."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import tradewright
+from tradewright.errors import TradewrightError
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status: 0, 1 for an error of ours (its message on stderr), 2 for wrong arguments.
+
+    Examples
+    --------
+    >>> main(["losses"])
+    bce
+    mse
+    0
+    """
+    parser = _parser()
+    chosen = parser.parse_args(arguments)
+    if not hasattr(chosen, "run"):
+        parser.print_help()
+        return 0
+    try:
+        return int(chosen.run(chosen) or 0)
+    except TradewrightError as error:
+        print(f"tradewright {chosen.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"tradewright {chosen.command}: interrupted", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tradewright", description=(tradewright.__doc__ or "").partition("\n")[0])
+    parser.add_argument("--version", action="version", version=f"tradewright {tradewright.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="command")
+
+    demo = commands.add_parser("demo", help="from real prices to tracked, saved, reloaded models")
+    demo.add_argument("--output", type=Path, default=Path("demo-output"), help="folder for everything made (%(default)s)")
+    demo.add_argument("--folds", type=int, default=8, help="walk-forward tests (%(default)s)")
+    demo.add_argument("--seed", type=int, default=7, help="seed of every model (%(default)s)")
+    demo.set_defaults(run=_demo)
+
+    inspect = commands.add_parser("inspect", help="what a saved bundle says of itself; loads no model")
+    inspect.add_argument("bundle", type=Path)
+    inspect.set_defaults(run=_inspect)
+
+    commands.add_parser("models", help="names for ModelRegistry.create").set_defaults(run=_models)
+    commands.add_parser("losses", help="names for LossRegistry.create").set_defaults(run=_losses)
+    commands.add_parser("versions", help="versions, for a bug report").set_defaults(run=_versions)
+    return parser
+
+
+def _demo(chosen: argparse.Namespace) -> None:
+    from tradewright.cli.demo import run_demo
+
+    run_demo(chosen.output, folds=chosen.folds, seed=chosen.seed)
+
+
+def _inspect(chosen: argparse.Namespace) -> None:
+    from tradewright.bundle import inspect_bundle
+
+    print(json.dumps(inspect_bundle(chosen.bundle), indent=2))
+
+
+def _models(_: argparse.Namespace) -> None:
+    reasons = tradewright.ModelRegistry.unavailable()
+    for name in tradewright.ModelRegistry.list():
+        print(f"{name}  ({reasons[name]})" if name in reasons else name)
+
+
+def _losses(_: argparse.Namespace) -> None:
+    print("\n".join(tradewright.LossRegistry.list()))
+
+
+def _versions(_: argparse.Namespace) -> None:
+    tradewright.show_versions()

@@ -1,0 +1,1 @@
+"""The faces of a loss towards other libraries, written once for all losses."""

@@ -1,0 +1,311 @@
+"""The contract of every loss, whatever its family."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tradewright._optional import is_loaded, require
+from tradewright.errors import ParameterError
+from tradewright.loss_functions.inputs import LossInputs, as_output, numpy_inputs
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["BaseLoss", "HessianChoice", "NanPolicy", "Reduction"]
+
+Reduction = Literal["mean", "mean_n", "sum", "none"]
+NanPolicy = Literal["raise", "omit"]
+HessianChoice = Literal["exact", "gauss_newton", "abs", "constant"]
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseLoss(ABC):
+    """A loss: something to minimise, with its gradient. Abstract; every concrete loss is final.
+
+    A loss is a frozen value: it compares, hashes, pickles and turns into JSON, and holds no data. numpy in gives a
+    float, torch in gives a scalar tensor with autograd.
+
+    Parameters
+    ----------
+    reduction : {"mean", "mean_n", "sum", "none"}, default "mean"
+        Σwl/Σw, Σwl/n, Σwl, or one weighted loss per row (per group for group losses).
+    nan_policy : {"raise", "omit"}, default "raise"
+        Whether a NaN target is an error that names the row, or the row leaves sum and count with a gradient of
+        exactly 0. Predictions must be finite on every row in either case.
+    hessian : {"exact", "gauss_newton", "abs", "constant"}, optional
+        The curvature given to boosting; None is the loss's own choice.
+
+    Notes
+    -----
+    Sums are formed in float64 in blocks that depend on the number of rows alone: the same bits at any thread count
+    on one machine. Nothing is copied on the way in, unless a dtype or layout forces it (float16, reversed or
+    broadcast views).
+
+    To write a loss of a new family, implement the five hooks at the end; :class:`PointLoss` implements them for all
+    losses that are sums over rows.
+    """
+
+    #: The registry name, which is also the tag in JSON.
+    name: ClassVar[str]
+    #: What ``hessian`` may be, besides None.
+    hessians: ClassVar[tuple[str, ...]] = get_args(HessianChoice)
+    #: What ``reduction`` may be.
+    reductions: ClassVar[tuple[str, ...]] = get_args(Reduction)
+    #: Further per-row keywords a call takes, in order.
+    per_row_names: ClassVar[tuple[str, ...]] = ()
+
+    reduction: Reduction = "mean"
+    nan_policy: NanPolicy = "raise"
+    hessian: HessianChoice | None = None
+
+    def __post_init__(self) -> None:
+        choice(self, "reduction", self.reductions)
+        choice(self, "nan_policy", get_args(NanPolicy))
+        if self.hessian is not None:
+            choice(self, "hessian", self.hessians)
+
+    # --- the public face ---------------------------------------------------------------------------------------
+
+    def __call__(
+        self,
+        y_true: Any,
+        y_pred: Any,
+        *,
+        sample_weight: Any = None,
+        groups: Any = None,
+        assets: Any = None,
+        **per_row: Any,
+    ) -> Any:
+        """Compute the loss.
+
+        Parameters
+        ----------
+        y_true : array_like or torch.Tensor, shape (n,) or (n, 1)
+            Targets; any numeric dtype.
+        y_pred : array_like or torch.Tensor, the shape of ``y_true``
+            Predictions. A tensor here makes it a torch call: all other arguments are then tensors of its device.
+        sample_weight : array_like, shape (n,), optional
+            Finite, not negative. Weight 2 is the row twice, weight 0 is the row left out.
+        groups, assets : array_like, shape (n,), optional
+            Date and asset of each row, for the losses that look across rows; others ignore them.
+        **per_row : array_like
+            Further arguments some losses take, a value per row.
+
+        Returns
+        -------
+        float or torch.Tensor
+            The reduced loss (an array of rows with ``reduction="none"``). A tensor has the dtype of ``y_pred`` and
+            carries its gradient; a second derivative raises.
+
+        Raises
+        ------
+        LossError
+            Shapes that differ, a non-finite prediction, a target or weight that is not allowed (with its row), or a
+            mean over nothing.
+        """
+        self._check_names(per_row)
+        if _is_tensor(y_pred):
+            from tradewright.loss_functions.adapters import torch_adapter
+
+            return torch_adapter.evaluate(self, y_true, y_pred, sample_weight, groups, assets, per_row)
+        return self._value(numpy_inputs(y_true, y_pred, sample_weight, groups, assets, per_row))
+
+    def value_and_grad(
+        self,
+        y_true: Any,
+        y_pred: Any,
+        *,
+        sample_weight: Any = None,
+        groups: Any = None,
+        assets: Any = None,
+        out: Array | None = None,
+        **per_row: Any,
+    ) -> tuple[Any, Array]:
+        """Compute the loss and the gradient of the *reduced* loss by the predictions.
+
+        Arguments are those of a call, in numpy's world (CPU tensors are viewed as arrays).
+
+        Parameters
+        ----------
+        out : numpy.ndarray, optional
+            Where to put the gradient: writable, contiguous, with the shape and dtype of ``y_pred``. Reusing one
+            saves the page faults of a fresh array, which cost more than the arithmetic.
+
+        Returns
+        -------
+        value : float
+            As a call (an array with ``reduction="none"``).
+        gradient : numpy.ndarray
+            Shape and dtype of ``y_pred``; ``out`` itself where it was given. With ``reduction="none"`` it is the
+            derivative of each row's loss.
+        """
+        self._check_names(per_row)
+        inputs = numpy_inputs(*_as_arrays(y_true, y_pred, sample_weight, groups, assets), per_row=per_row)
+        held, flat = as_output(out, inputs)
+        value = self._value_and_grad(inputs, flat)
+        return value, held if out is not None else held.astype(inputs.dtype, copy=False)
+
+    def grad_hess(
+        self,
+        y_true: Any,
+        y_pred: Any,
+        *,
+        sample_weight: Any = None,
+        groups: Any = None,
+        assets: Any = None,
+        **per_row: Any,
+    ) -> tuple[Array, Array]:
+        """Compute what a booster asks an objective for.
+
+        Per row, whatever ``reduction`` says: derivative and curvature of the *sum*, weights multiplied in, the
+        curvature at least 1e-6 times the weight (tree growers stop at 0). Omitted rows and rows of weight 0 give 0.
+
+        Returns
+        -------
+        gradient, hessian : numpy.ndarray, shape and dtype of ``y_pred``
+        """
+        self._check_names(per_row)
+        inputs = numpy_inputs(*_as_arrays(y_true, y_pred, sample_weight, groups, assets), per_row=per_row)
+        gradient, hessian = (np.empty(inputs.shape, dtype=inputs.prediction.dtype) for _ in range(2))
+        self._grad_hess(inputs, gradient.reshape(-1), hessian.reshape(-1))
+        return gradient.astype(inputs.dtype, copy=False), hessian.astype(inputs.dtype, copy=False)
+
+    @abstractmethod
+    def init_score(self, y: Any, sample_weight: Any = None) -> float:
+        """Return the constant prediction to start boosting from: the best constant where there is one."""
+
+    def module(self, *, check_on_device: bool = True) -> torch.nn.Module:
+        """Return the loss as a module whose ``forward(input, target, sample_weight=None, ...)`` is in torch's order.
+
+        Parameters
+        ----------
+        check_on_device : bool, default True
+            On an accelerator the checks of values need one synchronisation a call; False leaves them out, and bad
+            values then show as a NaN loss. On the CPU they are always made, at no cost.
+
+        Raises
+        ------
+        MissingExtraError
+            When torch is not installed.
+        """
+        require("torch", f"{type(self).__name__}.module()")
+        from tradewright.loss_functions.adapters import torch_adapter
+
+        return torch_adapter.make_module(self, check_on_device=check_on_device)
+
+    # --- the loss as a value -----------------------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the loss as plain JSON values: ``{"loss": name, "params": {...}}``."""
+        return {"loss": self.name, "params": {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> BaseLoss:
+        """Rebuild a loss from :meth:`to_dict`; on :class:`BaseLoss` any registered loss, on a subclass that one.
+
+        Raises
+        ------
+        ParameterError
+            When the tag is another loss's, or a parameter is unknown.
+        UnknownNameError
+            When no loss has that name.
+        """
+        tag, params = data.get("loss"), data.get("params", {})
+        made: Any = cls
+        if "name" not in cls.__dict__ and cls.__abstractmethods__:
+            # The registry is built on this module; only the tag leads back up to it.
+            from tradewright.loss_functions.registry import LossRegistry
+
+            made = LossRegistry.get(str(tag))
+        elif tag != cls.name:
+            raise ParameterError(
+                f"the loss is tagged {tag!r}, not {cls.name!r}; use BaseLoss.from_dict", code="loss.tag", tag=tag
+            )
+        known = {f.name for f in dataclasses.fields(made)}
+        if unknown := sorted(set(params) - known):
+            raise ParameterError(
+                f"{made.__name__} has no parameter {unknown[0]!r}; it has {', '.join(sorted(known))}",
+                code="parameter.unknown",
+                name=unknown[0],
+            )
+        loss: BaseLoss = made(**{k: tuple(v) if isinstance(v, list) else v for k, v in params.items()})
+        return loss
+
+    def to_json(self) -> str:
+        """Return :meth:`to_dict` as a JSON string with sorted keys: equal losses, equal strings."""
+        return json.dumps(self.to_dict(), sort_keys=True)
+
+    def _check_names(self, per_row: Mapping[str, Any]) -> None:
+        if unknown := sorted(set(per_row) - set(self.per_row_names)):
+            known = ["sample_weight", "groups", "assets", *self.per_row_names]
+            raise ParameterError(
+                f"{type(self).__name__} takes no argument {unknown[0]!r}; it takes {', '.join(known)}",
+                code="loss.unknown_argument",
+                name=unknown[0],
+            )
+
+    # --- the hooks of a family ---------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _value(self, inputs: LossInputs) -> Any:
+        """Return the reduced loss of arrays."""
+
+    @abstractmethod
+    def _value_and_grad(self, inputs: LossInputs, gradient: Array) -> Any:
+        """Return the reduced loss of arrays and fill ``gradient``."""
+
+    @abstractmethod
+    def _grad_hess(self, inputs: LossInputs, gradient: Array, hessian: Array) -> None:
+        """Fill what boosting takes."""
+
+    @abstractmethod
+    def _on_device(self, torch: Any, inputs: LossInputs) -> Any:
+        """Return the reduced loss of tensors on an accelerator, composed of torch's own operations.
+
+        ``torch`` is the module, handed in so that no loss imports it.
+        """
+
+    @abstractmethod
+    def _check_on_device(self, torch: Any, inputs: LossInputs) -> None:
+        """Raise what the core would raise for bad values in tensors on an accelerator; may synchronise once."""
+
+
+def choice(loss: BaseLoss, parameter: str, allowed: tuple[str, ...]) -> None:
+    """Refuse a parameter that is not one of ``allowed``."""
+    value = getattr(loss, parameter)
+    if value not in allowed:
+        raise ParameterError(
+            f"{type(loss).__name__}: {parameter}={value!r} is not allowed; pass one of {', '.join(map(repr, allowed))}",
+            code="parameter.invalid",
+            name=parameter,
+            value=value,
+        )
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _is_tensor(value: Any) -> bool:
+    if not is_loaded("torch"):
+        return False
+    from tradewright.loss_functions.adapters import torch_adapter
+
+    return torch_adapter.is_tensor(value)
+
+
+def _as_arrays(*values: Any) -> tuple[Any, ...]:
+    if not any(_is_tensor(value) for value in values):
+        return values
+    from tradewright.loss_functions.adapters import torch_adapter
+
+    return tuple(torch_adapter.as_array(value) for value in values)

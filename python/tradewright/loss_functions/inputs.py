@@ -1,0 +1,211 @@
+"""What a loss is called with, as arrays the core can read: views wherever the source allows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tradewright.errors import LossError
+
+__all__ = ["LossInputs", "as_output", "numpy_inputs", "weighted_mean"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LossInputs:
+    """The rows of one call; arrays in numpy's world, tensors of one device in torch's.
+
+    ``prediction`` and ``target`` are 1-D and of equal length, and so are the others where they are given.
+    ``shape`` and ``dtype`` are those of the caller's predictions: what the gradient comes back in.
+    """
+
+    prediction: Any
+    target: Any
+    weight: Any = None
+    groups: Any = None
+    assets: Any = None
+    per_row: Mapping[str, Any] = field(default_factory=dict)
+    shape: tuple[int, ...] = ()
+    dtype: Any = None
+
+
+def numpy_inputs(
+    y_true: Any,
+    y_pred: Any,
+    sample_weight: Any = None,
+    groups: Any = None,
+    assets: Any = None,
+    per_row: Mapping[str, Any] | None = None,
+) -> LossInputs:
+    """Coerce one call's arguments.
+
+    Anything ``numpy.asarray`` understands is taken: polars and pandas series and read-only or strided arrays are
+    viewed, not copied. Integers and booleans stay as they are (the core converts them block by block), except for
+    predictions, which become float64; float16 becomes float32.
+
+    Raises
+    ------
+    LossError
+        When shapes do not agree, or a dtype is not numeric.
+    """
+    target, prediction = _numeric("y_true", y_true), _numeric("y_pred", y_pred)
+    check_shapes(target.shape, prediction.shape)
+    rows = prediction.shape[0]
+    dtype = prediction.dtype if prediction.dtype.kind == "f" else np.dtype(np.float64)
+    further = {name: _numeric(name, value) for name, value in (per_row or {}).items()}
+    for name, value in further.items():
+        if value.shape[:1] != (rows,):
+            raise shape_error(name, value.shape, prediction.shape)
+    return LossInputs(
+        prediction=_view(prediction.reshape(-1), float_only=True),
+        target=_view(target.reshape(-1)),
+        weight=_row_argument("sample_weight", sample_weight, prediction.shape),
+        groups=_ids("groups", groups, prediction.shape),
+        assets=_ids("assets", assets, prediction.shape),
+        per_row=further,
+        shape=prediction.shape,
+        dtype=dtype,
+    )
+
+
+def check_shapes(target: tuple[int, ...], prediction: tuple[int, ...]) -> None:
+    """Refuse targets and predictions that are not the same (n,) or (n, 1)."""
+    is_rows = len(prediction) == 1 or (len(prediction) == 2 and prediction[1] == 1)
+    if target == prediction and is_rows:
+        return
+    if not is_rows:
+        hint = "pass predictions of shape (n,) or (n, 1)"
+    elif target[:1] == prediction[:1]:
+        hint = "broadcasting would pair every row with every other: pass both as (n,), such as y_pred.ravel()"
+    else:
+        hint = "pass arrays that describe the same rows"
+    raise LossError(
+        f"y_true has shape {target}, y_pred has shape {prediction}; {hint}",
+        code="loss.shape",
+        y_true=target,
+        y_pred=prediction,
+    )
+
+
+def shape_error(name: str, shape: tuple[int, ...], prediction: tuple[int, ...]) -> LossError:
+    """Build the error for a per-row argument that does not fit."""
+    return LossError(
+        f"{name} has shape {shape}, y_pred has shape {prediction}; pass one value per row",
+        code="loss.shape",
+        argument=name,
+        got=shape,
+        y_pred=prediction,
+    )
+
+
+def as_output(out: Any, inputs: LossInputs) -> tuple[Array, Array]:
+    """Return what to hand back and the flat view of it that the core fills.
+
+    Raises
+    ------
+    LossError
+        When ``out`` is not a writable, C-contiguous array of the predictions' shape and dtype.
+    """
+    working = inputs.prediction.dtype
+    if out is None:
+        fresh: Array = np.empty(inputs.shape, dtype=working)
+        return fresh, fresh.reshape(-1)
+    problem = None
+    if not isinstance(out, np.ndarray):
+        problem = f"is a {type(out).__name__}"
+    elif out.shape != inputs.shape or out.dtype != working:
+        problem = f"has shape {out.shape} and dtype {out.dtype}"
+    elif not out.flags.c_contiguous or not out.flags.writeable:
+        problem = "is read-only or not contiguous"
+    elif np.may_share_memory(out, inputs.prediction):
+        problem = "shares memory with y_pred"
+    if problem is not None:
+        raise LossError(
+            f"out {problem}; pass a writable, contiguous array of shape {inputs.shape} and dtype {working} of its own, "
+            "or leave it out",
+            code="loss.out",
+        )
+    return out, out.reshape(-1)
+
+
+def weighted_mean(y: Any, sample_weight: Any, nan_policy: str) -> float:
+    """Return the weighted mean of the targets, in float64; NaN targets raise or are left out.
+
+    Raises
+    ------
+    LossError
+        When a target is NaN under ``nan_policy="raise"``, a weight is negative, or nothing is left.
+    """
+    inputs = numpy_inputs(y, np.broadcast_to(np.float64(0), np.shape(y)), sample_weight)
+    target = inputs.target.astype(np.float64, copy=False)
+    weight = np.ones(len(target)) if inputs.weight is None else inputs.weight.astype(np.float64, copy=False)
+    if (bad := ~(np.isfinite(weight) & (weight >= 0))).any():
+        row = int(bad.argmax())
+        raise LossError(
+            f"row {row}: the weight is {weight[row]}; weights are finite and not negative",
+            code="loss.weight_invalid",
+            row=row,
+        )
+    missing = np.isnan(target)
+    if missing.any() and nan_policy == "raise":
+        row = int(missing.argmax())
+        raise LossError(
+            f'row {row}: the target is NaN; drop the row, or use nan_policy="omit"', code="loss.target_missing", row=row
+        )
+    total = float(weight[~missing].sum())
+    if total == 0.0:
+        raise LossError(
+            "no start value: there are no rows with a target and a weight; pass rows that count",
+            code="loss.nothing_to_average",
+        )
+    return float(np.dot(weight[~missing], target[~missing]) / total)
+
+
+def _numeric(name: str, value: Any) -> Array:
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise LossError(
+            f"{name} has dtype {array.dtype}; pass numbers, such as numpy.asarray({name}, dtype=float)",
+            code="loss.dtype",
+            argument=name,
+        )
+    return array
+
+
+def _row_argument(name: str, value: Any, shape: tuple[int, ...]) -> Array | None:
+    if value is None:
+        return None
+    array = _numeric(name, value)
+    if array.shape not in ((shape[0],), (shape[0], 1)):
+        raise shape_error(name, array.shape, shape)
+    return _view(array.reshape(-1))
+
+
+def _ids(name: str, value: Any, shape: tuple[int, ...]) -> Array | None:
+    if value is None:
+        return None
+    array = np.asarray(value)
+    if array.shape != (shape[0],):
+        raise shape_error(name, array.shape, shape)
+    return array
+
+
+def _view(array: Array, *, float_only: bool = False) -> Array:
+    """Return the array itself where the core can read it, else a copy in a dtype or layout that it can."""
+    kind, size = array.dtype.kind, array.dtype.itemsize
+    if kind == "f" and size == 2:
+        array = array.astype(np.float32)
+    elif (kind == "f" and size > 8) or (float_only and kind != "f"):
+        array = array.astype(np.float64)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    stride = array.strides[0]
+    # Reversed and broadcast views, and fields of records, are rare enough to be copied.
+    if not array.flags.aligned or (len(array) > 1 and (stride <= 0 or stride % array.dtype.itemsize)):
+        array = np.ascontiguousarray(array) if array.flags.aligned else array.copy()
+    return array

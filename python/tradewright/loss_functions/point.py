@@ -1,0 +1,133 @@
+"""Losses that are sums over rows."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tradewright import _core
+from tradewright.errors import LossError
+from tradewright.loss_functions.base import BaseLoss
+from tradewright.loss_functions.inputs import LossInputs
+
+__all__ = ["Domain", "PointLoss"]
+
+Array = NDArray[Any]
+#: Any finite number; 0 to 1 with both ends; 0 or 1.
+Domain = Literal["real", "unit", "binary"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointLoss(BaseLoss):
+    """A loss that is a sum over rows, each row standing alone; ``groups`` and ``assets`` are ignored.
+
+    A concrete one states its name, its parameters and domains, and writes its formula once more in torch's
+    operations for accelerators; the formula itself lives in the core.
+    """
+
+    #: What a target may be.
+    targets: ClassVar[Domain] = "real"
+
+    @property
+    def predictions(self) -> Domain:
+        """What a prediction may be."""
+        return "real"
+
+    @abstractmethod
+    def _params(self) -> Mapping[str, float]:
+        """Return the parameters the core's formula reads; truth values as 0 and 1."""
+
+    @abstractmethod
+    def _rows_on_device(self, torch: Any, prediction: Any, target: Any, per_row: Mapping[str, Any]) -> Any:
+        """Return the loss of each row, in torch's operations."""
+
+    def _spec(self) -> tuple[str, Mapping[str, float]]:
+        return self.name, self._params()
+
+    def _columns(self, inputs: LossInputs) -> tuple[Array, Array, Array | None, list[Array]]:
+        further = [inputs.per_row[name] for name in self.per_row_names if name in inputs.per_row]
+        return inputs.prediction, inputs.target, inputs.weight, further
+
+    def _value(self, inputs: LossInputs) -> Any:
+        rows = self._columns(inputs)
+        if self.reduction != "none":
+            return _core.loss_value(self._spec(), rows, self.reduction, self.nan_policy)
+        values = np.empty(inputs.shape, dtype=inputs.prediction.dtype)
+        _core.loss_rows(self._spec(), rows, self.nan_policy, values.reshape(-1))
+        return values.astype(inputs.dtype, copy=False)
+
+    def _value_and_grad(self, inputs: LossInputs, gradient: Array) -> Any:
+        rows = self._columns(inputs)
+        if self.reduction != "none":
+            return _core.loss_value_grad(self._spec(), rows, self.reduction, self.nan_policy, gradient)
+        values = np.empty(inputs.shape, dtype=inputs.prediction.dtype)
+        _core.loss_rows_grad(self._spec(), rows, self.nan_policy, values.reshape(-1), gradient)
+        return values.astype(inputs.dtype, copy=False)
+
+    def _grad_hess(self, inputs: LossInputs, gradient: Array, hessian: Array) -> None:
+        rows = self._columns(inputs)
+        _core.loss_grad_hess(self._spec(), rows, self.nan_policy, self.hessian or "boosting", gradient, hessian)
+
+    def _on_device(self, torch: Any, inputs: LossInputs) -> Any:
+        s, y, w = inputs.prediction, inputs.target.to(inputs.prediction.dtype), inputs.weight
+        if self.nan_policy == "omit":
+            kept = ~torch.isnan(y)
+            # Both are replaced before the formula: masking only afterwards would let 0 · NaN into the gradient.
+            s, y = torch.where(kept, s, 0), torch.where(kept, y, 0)
+            w = kept.to(s.dtype) if w is None else torch.where(kept, w.to(s.dtype), 0)
+            count = kept.sum()
+        else:
+            w = None if w is None else w.to(s.dtype)
+            count = s.numel()
+        rows = self._rows_on_device(torch, s, y, inputs.per_row)
+        if w is not None:
+            rows = torch.where(w == 0, 0, rows * w)
+        if self.reduction == "none":
+            return rows.reshape(inputs.shape)
+        if self.reduction == "sum":
+            return rows.sum()
+        return rows.sum() / (w.sum() if self.reduction == "mean" and w is not None else count)
+
+    def _check_on_device(self, torch: Any, inputs: LossInputs) -> None:
+        s, y, w = inputs.prediction, inputs.target, inputs.weight
+        bad_s = ~_inside(torch, s, self.predictions)
+        missing = torch.isnan(y)
+        bad_y = ~_inside(torch, y, self.targets)
+        if self.nan_policy == "omit":
+            bad_y = bad_y & ~missing
+        bad_w = torch.zeros_like(bad_s) if w is None else ~(torch.isfinite(w) & (w >= 0))
+        counted = torch.ones_like(bad_s) if self.nan_policy == "raise" else ~missing
+        weighs = counted if w is None or self.reduction != "mean" else counted & (w != 0)
+        # One transfer answers all questions.
+        flags = torch.stack([(bad_s | bad_y | bad_w).any(), weighs.any()]).tolist()
+        if flags[0]:
+            row = int((bad_s | bad_y | bad_w).to(torch.uint8).argmax())
+            what, values = next((n, v) for n, b, v in _named(bad_s, bad_y, bad_w, s, y, w) if bool(b[row]))
+            raise LossError(
+                f"row {row}: the {what} is {float(values[row])}, which {type(self).__name__} does not take; "
+                "drop or repair the row",
+                code=f"loss.{what}_invalid",
+                row=row,
+            )
+        if not flags[1] and self.reduction in ("mean", "mean_n"):
+            raise LossError(
+                'the mean is undefined: no row counts. Pass rows that count, or use reduction="sum"',
+                code="loss.nothing_to_average",
+            )
+
+
+def _named(bad_s: Any, bad_y: Any, bad_w: Any, s: Any, y: Any, w: Any) -> list[tuple[str, Any, Any]]:
+    return [("prediction", bad_s, s), ("target", bad_y, y), ("weight", bad_w, w)]
+
+
+def _inside(torch: Any, values: Any, domain: Domain) -> Any:
+    if domain == "unit":
+        return (values >= 0) & (values <= 1)
+    if domain == "binary":
+        return (values == 0) | (values == 1)
+    return torch.isfinite(values)

@@ -1,0 +1,7 @@
+"""Losses of real targets."""
+
+from __future__ import annotations
+
+from tradewright.loss_functions.regression.mse import MSELoss
+
+__all__ = ["MSELoss"]

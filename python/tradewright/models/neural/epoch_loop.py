@@ -1,0 +1,149 @@
+"""The epochs of a torch training: permuted batches taken from whole tensors, losses in the units of the labels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from tradewright.base import LoopObserver
+from tradewright.errors import LossError
+
+__all__ = ["EpochLoop", "Rows", "predict_scores"]
+
+#: Rows per forward pass where no gradient is needed.
+_SCORING_ROWS = 1 << 16
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows on the device: scaled features, labels and weights as the loss takes them.
+
+    Parameters
+    ----------
+    X : Tensor of float32, shape (n_rows, n_inputs)
+        Scaled features.
+    y : Tensor of float32, shape (n_rows,)
+        Labels in their own units; 0 and 1 for classes.
+    weight : Tensor of float32 or None, shape (n_rows,)
+        Row weights.
+    """
+
+    X: Tensor
+    y: Tensor
+    weight: Tensor | None
+
+
+class EpochLoop:
+    """One training run, an epoch at a time.
+
+    The module learns labels that are shifted and scaled; losses are reported in the labels' own units, so that they
+    compare with those of other models. A device is asked for numbers once per epoch and set.
+
+    Parameters
+    ----------
+    module, optimizer, loss
+        What is trained, by what, against what; the loss in torch's order: (score, label, weight).
+    train : Rows
+        The train rows.
+    shift, scale : float
+        The module learns (label − shift) / scale.
+    batch_size : int
+        Rows per step.
+    grad_clip : float or None
+        The largest norm of a step's gradient.
+    generator : torch.Generator
+        Draws the order of the rows.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        loss: Callable[..., Tensor],
+        train: Rows,
+        *,
+        shift: float,
+        scale: float,
+        batch_size: int,
+        grad_clip: float | None,
+        generator: torch.Generator,
+    ) -> None:
+        self._module = module
+        self._optimizer = optimizer
+        self._loss = loss
+        self._train = train
+        self._shift = shift
+        self._scale = scale
+        self._batch_size = batch_size
+        self._grad_clip = grad_clip
+        self._generator = generator
+        self._targets = (train.y - shift) / scale
+        self._scores = torch.empty_like(train.y)
+
+    def run(self, observer: LoopObserver) -> tuple[float, bool]:
+        """Train for one epoch; return its loss and whether the observer asked to stop.
+
+        The loss is that of the scores each row got when its batch was trained on. It is NaN when scores have ceased to
+        be finite; the epoch then ended there.
+        """
+        self._module.train()
+        order = torch.randperm(len(self._targets), generator=self._generator).to(self._targets.device)
+        stop = False
+        for number, rows in enumerate(torch.split(order, self._batch_size)):
+            if observer.wants_batches:
+                observer.batch_begin(number)
+            loss = self._step(rows)
+            if loss is None:
+                return math.nan, stop
+            if observer.wants_batches:
+                stop = observer.batch_end(number, {"loss": float(loss.detach())}) or stop
+        return self._measure(self._scores, self._train), stop
+
+    def _step(self, rows: Tensor) -> Tensor | None:
+        """Train on one batch; None when its scores are not finite."""
+        weight = None if self._train.weight is None else self._train.weight[rows]
+        self._optimizer.zero_grad(set_to_none=True)
+        scores = _scores(self._module, self._train.X[rows])
+        try:
+            loss = self._loss(scores, self._targets[rows], weight)
+        except LossError:
+            if bool(torch.isfinite(scores).all()):
+                raise
+            return None
+        loss.backward()  # type: ignore[no-untyped-call]
+        if self._grad_clip is not None:
+            nn.utils.clip_grad_norm_(self._module.parameters(), self._grad_clip)
+        self._optimizer.step()
+        self._scores[rows] = scores.detach()
+        return loss
+
+    def validate(self, rows: Rows) -> float:
+        """Return the loss on rows that are not trained on, NaN when scores are not finite."""
+        return self._measure(predict_scores(self._module, rows.X), rows)
+
+    def _measure(self, scores: Tensor, rows: Rows) -> float:
+        scores = scores * self._scale + self._shift
+        try:
+            with torch.no_grad():
+                return float(self._loss(scores, rows.y, rows.weight))
+        except LossError:
+            if bool(torch.isfinite(scores).all()):
+                raise
+            return math.nan
+
+
+def predict_scores(module: nn.Module, X: Tensor) -> Tensor:
+    """Return the module's output per row, in evaluation mode and in batches, without gradients."""
+    module.eval()
+    with torch.inference_mode():
+        parts = [_scores(module, part) for part in torch.split(X, _SCORING_ROWS)]
+        return torch.cat(parts) if len(parts) > 1 else parts[0]
+
+
+def _scores(module: nn.Module, X: Tensor) -> Tensor:
+    out: Tensor = module(X)
+    return out[:, 0] if out.ndim == 2 else out

@@ -1,0 +1,186 @@
+"""The plain face of the checks: arrays or frames in, a report out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, final
+
+import numpy as np
+
+from tradewright import _core
+from tradewright.sanity_checks.base import CheckContext, Side
+from tradewright.sanity_checks.duplicates import ArrayTwins
+from tradewright.sanity_checks.inputs import refuse_swapped, sides_from_arrays
+from tradewright.sanity_checks.report import SanityReport
+from tradewright.sanity_checks.runner import run_checks
+from tradewright.sanity_checks.suites import Ignore, build_checks
+
+__all__ = ["ModelSanityChecker"]
+
+
+@final
+class ModelSanityChecker:
+    """Looks for leaks and broken columns in train and validation data.
+
+    Takes polars and pandas frames, numpy arrays and panels. Nothing is sampled: every row is looked at. Columns are
+    read in place, in either memory order.
+
+    Parameters
+    ----------
+    config : mapping, optional
+        Thresholds by check id, such as ``{"feature.nan": {"warning": 0.3}}``.
+    closed : {"both", "left"}
+        Whether label intervals that only touch count as overlapping ("both") or not.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X, y = rng.normal(size=(400, 3)), rng.normal(size=400)
+    >>> X_val = np.vstack([X[:2], rng.normal(size=(98, 3))])
+    >>> report = ModelSanityChecker().run(X, y, X_val, rng.normal(size=100))
+    >>> for finding in report.findings:
+    ...     print(finding.id, finding.count, finding.examples[0])
+    dup.cross_exact 2 X_val row 0 ~ X_train row 0
+    >>> report.checks_skipped["split.label_overlap"]
+    'there are no times: pass time_train and time_val, or a DatetimeIndex'
+    """
+
+    def __init__(
+        self, config: Mapping[str, Mapping[str, Any]] | None = None, *, closed: Literal["both", "left"] = "both"
+    ) -> None:
+        build_checks("all", config or {}, ())  # refuse unknown names before any data is read
+        self.config = {name: dict(thresholds) for name, thresholds in (config or {}).items()}
+        self.closed = closed
+
+    def __repr__(self) -> str:
+        return f"ModelSanityChecker(config={self.config!r}, closed={self.closed!r})"
+
+    def run(
+        self,
+        X_train: Any,
+        y_train: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        *,
+        time_train: Any = None,
+        time_val: Any = None,
+        asset_train: Any = None,
+        asset_val: Any = None,
+        label_end_train: Any = None,
+        label_end_val: Any = None,
+        horizon: int | str | None = None,
+        suite: str | Sequence[str] = "all",
+        ignore: Ignore = (),
+    ) -> SanityReport:
+        """Run a suite of checks.
+
+        Parameters
+        ----------
+        X_train, X_val : frame, matrix or Panel, shape (n_rows, n_features)
+            The features. Frames are matched by column name, arrays by position. A panel brings its labels, times,
+            label ends and assets; a pandas DatetimeIndex brings the times.
+        y_train, y_val : array-like, shape (n_rows,)
+            The labels.
+        time_train, time_val, label_end_train, label_end_val : array-like, optional
+            When each row is, and when its label is known for certain.
+        asset_train, asset_val : array-like, optional
+            Whose row it is.
+        horizon : int or str, optional
+            The declared label horizon.
+        suite : str or sequence of str
+            ``"leakage"``, ``"split"``, ``"quality"`` or ``"all"``; or check ids.
+        ignore : sequence of str or (str, str)
+            Checks to leave out, or findings about a column: ``[("feature.nan", "vix")]``.
+
+        Returns
+        -------
+        SanityReport
+            Checks that lack what they need are listed as skipped, with the reason. Rows in examples are positions in
+            ``X_train`` or ``X_val``, and say which.
+
+        Raises
+        ------
+        ParameterError
+            For labels that look like features (swapped arguments), an unknown suite, check or threshold.
+        DataError, FeatureMismatchError
+            For lengths that differ, columns that are not numeric, and sides with different columns.
+        """
+        checks, ignored = build_checks(suite, self.config, ignore)
+        train, val = sides_from_arrays(
+            X_train,
+            y_train,
+            X_val,
+            y_val,
+            time=(time_train, time_val),
+            asset=(asset_train, asset_val),
+            label_end=(label_end_train, label_end_val),
+        )
+        context = CheckContext(train=train, val=val, twins=ArrayTwins(), horizon=horizon, closed=self.closed)
+        return run_checks(
+            checks,
+            rows=context,
+            pairs=[context],
+            ignored=ignored,
+            settings={
+                "suite": suite if isinstance(suite, str) else list(suite),
+                "ignore": [item if isinstance(item, str) else list(item) for item in ignore],
+                "horizon": horizon,
+                "closed": self.closed,
+            },
+            data_fingerprint=_fingerprint(train, val),
+            plan_digest=None,
+        )
+
+    def check_target_distribution(self, y: Any, **keywords: Any) -> SanityReport:
+        """Check the labels alone; takes the keywords of :meth:`run`."""
+        return self.run(None, y, suite=self._of("target.", keywords), **keywords)
+
+    def check_data_leakage(
+        self, X_train: Any, X_val: Any, y_train: Any = None, y_val: Any = None, **keywords: Any
+    ) -> SanityReport:
+        """Check whether train and validation rows are independent; takes the keywords of :meth:`run`.
+
+        Mind the order of the arguments: both matrices first, then both label vectors. The other order is recognised
+        by its shapes and refused.
+        """
+        refuse_swapped(y_train, X_val, y_val)
+        return self.run(X_train, y_train, X_val, y_val, **{"suite": "leakage", **keywords})
+
+    def check_feature_quality(self, X: Any, **keywords: Any) -> SanityReport:
+        """Check the feature columns of one frame; takes the keywords of :meth:`run`."""
+        return self.run(X, suite=self._of("feature.", keywords), **keywords)
+
+    @staticmethod
+    def _of(prefix: str, keywords: dict[str, Any]) -> Any:
+        """The suite asked for, or all checks whose id begins like this."""
+        from tradewright.sanity_checks.suites import CHECKS
+
+        return keywords.pop("suite", None) or [kind.id for kind in CHECKS if kind.id.startswith(prefix)]
+
+
+def _fingerprint(train: Side, val: Side | None) -> str | None:
+    """The content hash of all that was handed in."""
+    digests: list[str] = []
+    for side in (train, val):
+        if side is None:
+            continue
+        names = [f"feature:{name}" for name in side.columns]
+        arrays = list(side.columns.values())
+        units: list[str | None] = [None] * len(arrays)
+        texts: list[list[str] | None] = [None] * len(arrays)
+        unit = None if side.time_unit == "bar" else side.time_unit
+        for role, values, of_unit, text in (
+            ("target", side.y, None, None),
+            ("time", side.time, unit, None),
+            ("label_end", side.label_end, unit, None),
+            ("asset", side.asset, None, list(side.asset_names)),
+        ):
+            if values is not None:
+                names.append(f"{role}:")
+                arrays.append(np.ascontiguousarray(values))
+                units.append(of_unit)
+                texts.append(text)
+        digests.append(_core.combine_fingerprints(_core.fingerprint_columns(arrays, names, units, texts)))
+    # Combining forgets the order of the sides: say which is which.
+    sides = [np.frombuffer(bytes.fromhex(digest), dtype=np.uint8) for digest in digests]
+    return _core.fingerprint_columns([np.concatenate(sides)], ["sides"])[0] if sides else None

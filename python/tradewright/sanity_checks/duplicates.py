@@ -1,0 +1,168 @@
+"""Checks for rows that stand on both sides of a split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import sqrt
+from typing import Any, ClassVar, Literal, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tradewright import _core
+from tradewright.sanity_checks.base import MAX_EXAMPLES, CannotRun, Check, CheckContext, Side
+from tradewright.sanity_checks.report import Finding, Severity
+
+__all__ = ["ArrayTwins", "CrossDuplicates", "PanelTwins"]
+
+Positions = NDArray[np.int64]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class ArrayTwins:
+    """Equal rows of two frames: the smaller is indexed, the train frame streamed; no copy of either."""
+
+    def cross(self, train: Side, val: Side) -> tuple[Positions, Positions]:
+        """See :class:`Twins`."""
+        val_rows, train_rows = _core.cross_duplicates(list(train.columns.values()), list(val.columns.values()))
+        return val_rows.astype(np.int64), train_rows.astype(np.int64)
+
+    def within(self, side: Side) -> int:
+        """See :class:`Twins`."""
+        rows, _ = _core.duplicate_rows(list(side.columns.values()))
+        return len(rows)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class PanelTwins:
+    """Equal rows of one panel: found once, then only rows that have a twin are looked at, fold by fold."""
+
+    columns: tuple[NDArray[Any], ...]
+
+    @cached_property
+    def _groups(self) -> tuple[Positions, Positions]:
+        """Rows that have a twin, ascending, and the first row of the group of each."""
+        rows, first = _core.duplicate_rows(self.columns)
+        return rows.astype(np.int64), first.astype(np.int64)
+
+    def _on(self, side: Side) -> tuple[Positions, Positions]:
+        """The rows with a twin that stand on this side, and their groups."""
+        rows, groups = self._groups
+        if side.rows is None or not len(rows):
+            return rows, groups
+        here = side.rows.mask()[rows]
+        return rows[here], groups[here]
+
+    def cross(self, train: Side, val: Side) -> tuple[Positions, Positions]:
+        """See :class:`Twins`."""
+        (rows, groups), (val_rows, val_groups) = self._on(train), self._on(val)
+        if not len(rows) or not len(val_rows):
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        known, first = np.unique(groups, return_index=True)  # rows ascend: the first of a group is its earliest
+        at = np.minimum(np.searchsorted(known, val_groups), len(known) - 1)
+        found = known[at] == val_groups
+        return val_rows[found], rows[first[at[found]]]
+
+    def within(self, side: Side) -> int:
+        """See :class:`Twins`."""
+        _, groups = self._on(side)
+        _, counts = np.unique(groups, return_counts=True)
+        return int(counts[counts > 1].sum())
+
+
+@final
+@dataclass(frozen=True)
+class CrossDuplicates(Check):
+    """dup.cross_exact: validation rows whose features equal a train row's, every one of them. Counts validation rows.
+
+    Found by a 64-bit hash of the row and verified value by value; −0.0 equals 0.0, NaN equals NaN. Low-cardinality
+    features repeat honestly, so the count is held against chance: the share of train rows that have a twin within
+    train, plus ``sigmas`` standard errors of the two shares. At or below that the finding is info; above it, error.
+    Without any twin within train the rule of three bounds what chance may give, and a count within it is a warning.
+    A row of the same asset and time on both sides is one observation used twice: always an error.
+    """
+
+    sigmas: float = 4.0
+
+    id: ClassVar[str] = "dup.cross_exact"
+    severity: ClassVar[Literal["info", "warning", "error"]] = "error"
+    taxonomy: ClassVar[str | None] = "L1.4"
+    suites: ClassVar[tuple[str, ...]] = ("leakage",)
+    scope: ClassVar[Literal["rows", "pair"]] = "pair"
+
+    def run(self, context: CheckContext) -> list[Finding]:
+        """See the class."""
+        val, train = context.needs_val(), context.train
+        if not train.columns:
+            raise CannotRun("there are no features")
+        val_rows, train_rows = context.twins.cross(train, val)
+        count = len(val_rows)
+        if not count:
+            return []
+        twins = context.twins.within(train)
+        expected, limit = chance_limit(count, len(val), twins, len(train), self.sigmas)
+        agreements = agreement(train, val, train_rows, val_rows)
+        same_key = agreements.pop("same asset and time", 0)
+        severity: Severity = "error" if same_key or count > limit else ("info" if twins else "warning")
+        facts = [f"{share:,} with {name}" for name, share in agreements.items()]
+        if same_key:
+            facts.append(f"{same_key:,} are the same asset and time")
+        facts.append(
+            f"chance explains {expected:,.0f} (up to {limit:,.1f}): {twins:,} train rows have a twin within train"
+        )
+        examples = tuple(
+            val.example(int(v), other_source=train.name, other_row=int(t))
+            for v, t in zip(val_rows[:MAX_EXAMPLES], train_rows[:MAX_EXAMPLES], strict=True)
+        )
+        return [
+            context.finding(
+                self,
+                severity,
+                message=f"{count:,} of {len(val):,} validation rows equal a train row in all {len(train.columns)} "
+                f"features; {'; '.join(facts)}",
+                value=count / len(val),
+                threshold=limit / len(val),
+                count=count,
+                examples=examples,
+                remedy="remove the repeated rows from train before fitting, and look for where rows are copied: joins, "
+                "oversampling before the split, a file read twice",
+            )
+        ]
+
+
+def chance_limit(count: int, n_val: int, twins: int, n_train: int, sigmas: float) -> tuple[float, float]:
+    """Return how many validation rows with a twin chance explains, and how many it may by bad luck.
+
+    Both shares are estimates, so their errors add. With no twin in n train rows the 95 % bound on the share is 3/n.
+    """
+    if twins == 0:
+        return 0.0, 3.0 * n_val / n_train
+    expected = n_val * twins / n_train
+    pooled = (count + twins) / (n_val + n_train)
+    return expected, expected + sigmas * sqrt(n_val * pooled * (1 - pooled) * (1 + n_val / n_train))
+
+
+def agreement(train: Side, val: Side, train_rows: Positions, val_rows: Positions) -> dict[str, int]:
+    """Count in how many pairs the labels, assets and times agree, where both sides know them."""
+    counts: dict[str, int] = {}
+    same = {}
+    for name, left, right in (
+        ("the same label", train.y, val.y),
+        ("the same asset", train.asset, val.asset),
+        ("the same time", train.time, val.time),
+    ):
+        if left is None or right is None:
+            continue
+        a, b = left[train_rows], right[val_rows]
+        equal = a == b
+        if a.dtype.kind == "f" and b.dtype.kind == "f":
+            equal |= np.isnan(a) & np.isnan(b)
+        same[name] = equal
+        counts[name] = int(equal.sum())
+    if "the same time" in same:
+        one_asset = same.get("the same asset", np.ones(len(val_rows), dtype=bool))
+        counts["same asset and time"] = int((same["the same time"] & one_asset).sum())
+    return counts

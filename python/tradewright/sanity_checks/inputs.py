@@ -1,0 +1,240 @@
+"""From what callers have (polars, pandas, numpy, a Panel) to the two sides that checks look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tradewright.errors import DataError, FeatureMismatchError, ParameterError
+from tradewright.panel import Panel
+from tradewright.panel.times import TimeAxis, common_unit, normalize_times
+from tradewright.sanity_checks.base import Side
+
+__all__ = ["Rows2D", "feature_columns", "sides_from_arrays"]
+
+Rows2D = Any
+Columns = dict[str, NDArray[Any]]
+
+
+def sides_from_arrays(
+    X_train: Rows2D,
+    y_train: Any,
+    X_val: Rows2D,
+    y_val: Any,
+    *,
+    time: tuple[Any, Any],
+    asset: tuple[Any, Any],
+    label_end: tuple[Any, Any],
+) -> tuple[Side, Side | None]:
+    """Build the train and the validation side; each pair is (train, val).
+
+    Columns are views where the source allows it. Names of frames are matched; arrays are matched by position.
+    """
+    refuse_swapped(y_train, X_val, y_val)
+    panels = [X if isinstance(X, Panel) else None for X in (X_train, X_val)]
+    parts = []
+    for index, (name, X, y, panel) in enumerate(
+        (("X_train", X_train, y_train, panels[0]), ("X_val", X_val, y_val, panels[1]))
+    ):
+        columns = {} if X is None else feature_columns(X, name)
+        parts.append(
+            {
+                "name": name,
+                "columns": columns,
+                "y": _labels(y if y is not None or panel is None else panel.y, name),
+                "time": _first(time[index], _index_times(X), panel and panel.times),
+                "label_end": _first(label_end[index], panel and panel.label_ends),
+                "asset": _first(asset[index], _panel_assets(panel)),
+            }
+        )
+    train, val = parts
+    if X_val is not None and X_train is not None:
+        val["columns"] = _matched(train["columns"], val["columns"], X_train, X_val)
+    _to_common_axis(parts)
+    names = _encode_assets(parts)
+    for part in parts:
+        _refuse_lengths(part)
+        part["asset_names"] = names
+    absent = all(part is None for part in (X_val, y_val, val["time"]))
+    return Side(**train), None if absent else Side(**val)
+
+
+def refuse_swapped(y_train: Any, X_val: Any, y_val: Any) -> None:
+    """Raise when features stand where labels belong, the common slip of (X, X, y, y) against (X, y, X, y)."""
+    if _width(y_train) is not None and _is_vector(X_val):
+        raise ParameterError(
+            f"X_val is one-dimensional and y_train has {_width(y_train)} columns: they look swapped. "
+            "run takes (X_train, y_train, X_val, y_val), check_data_leakage takes (X_train, X_val, y_train, y_val)",
+            code="sanity.swapped",
+        )
+    for name, y in (("y_train", y_train), ("y_val", y_val)):
+        if _width(y) is not None:
+            raise DataError(f"{name} has {_width(y)} columns: pass one label per row", code="data.shape")
+
+
+def _width(values: Any) -> int | None:
+    """The number of columns of what has columns; None for vectors and (n, 1) arrays."""
+    if isinstance(values, Panel):
+        return len(values.columns)
+    shape = getattr(values, "shape", None)
+    return int(shape[1]) if shape is not None and len(shape) == 2 and shape[1] > 1 else None
+
+
+def _is_vector(values: Any) -> bool:
+    shape = getattr(values, "shape", None)
+    return shape is not None and (len(shape) == 1 or (len(shape) == 2 and shape[1] == 1))
+
+
+def _first(*values: Any) -> Any:
+    return next((value for value in values if value is not None), None)
+
+
+def feature_columns(X: Rows2D, name: str) -> Columns:
+    """Return the columns of a frame, a matrix or a panel by name: views where Rust can read them in place.
+
+    Raises
+    ------
+    DataError
+        For a column that is not numeric, with its name.
+    """
+    if isinstance(X, Panel):
+        return {column: _readable(values) for column, values in X.columns.items()}
+    if isinstance(X, Mapping):
+        columns = {str(key): np.asarray(values) for key, values in X.items()}
+    elif isinstance(X, np.ndarray) or not hasattr(X, "columns"):
+        matrix = np.asarray(X)
+        if matrix.ndim != 2:
+            raise DataError(
+                f"{name} has shape {matrix.shape}: pass one of (n_rows, n_features), or a frame", code="data.shape"
+            )
+        columns = {f"x{j}": matrix[:, j] for j in range(matrix.shape[1])}
+    else:
+        import narwhals.stable.v2 as nw
+
+        table = nw.from_native(X, eager_only=True)
+        columns = {column: table[column].to_numpy() for column in table.columns}
+    for column, values in columns.items():
+        if values.dtype.kind not in "fiub":
+            raise DataError(
+                f"{name}: column {column!r} is of dtype {values.dtype}, not numeric: encode it, or leave it out",
+                code="data.not_numeric",
+                column=column,
+            )
+    return {column: _readable(values) for column, values in columns.items()}
+
+
+def _readable(values: NDArray[Any]) -> NDArray[Any]:
+    """The array itself where Rust reads it in place; a copy of half floats, foreign byte order and odd strides."""
+    if values.dtype == np.float16:
+        return values.astype(np.float32)
+    if values.dtype.kind == "f" and values.itemsize > 8:
+        raise DataError(f"dtype {values.dtype} is not supported: convert to float64", code="data.dtype")
+    if not values.dtype.isnative:
+        return values.astype(values.dtype.newbyteorder("="))
+    if len(values) > 1 and (values.strides[0] <= 0 or values.strides[0] % values.itemsize):
+        return np.array(values, order="C")
+    return values if values.flags.aligned else np.array(values, order="C")
+
+
+def _matched(train: Columns, val: Columns, X_train: Any, X_val: Any) -> Columns:
+    """The validation columns in the order of the train ones."""
+    named = all(hasattr(X, "columns") or isinstance(X, Mapping) for X in (X_train, X_val))
+    if not named and len(train) == len(val):
+        return dict(zip(train, val.values(), strict=True))
+    missing, extra = [n for n in train if n not in val], [n for n in val if n not in train]
+    if missing or extra:
+        parts = [
+            f"{what} {', '.join(map(repr, names[:10]))}"
+            for what, names in (("lacks", missing), ("has also", extra))
+            if names
+        ]
+        raise FeatureMismatchError(
+            f"X_val does not have the columns of X_train: it {' and '.join(parts)}. Pass the same features twice",
+            code="data.feature_mismatch",
+            missing=tuple(missing),
+            extra=tuple(extra),
+        )
+    return {name: val[name] for name in train}
+
+
+def _labels(y: Any, side: str) -> NDArray[Any] | None:
+    if y is None:
+        return None
+    values = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else y)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    name = side.replace("X", "y")
+    if values.ndim != 1:
+        raise DataError(f"{name} has shape {values.shape}: pass one label per row", code="data.shape")
+    if values.dtype.kind not in "fiub":
+        raise DataError(f"{name} is of dtype {values.dtype}, not numeric: encode the labels", code="data.not_numeric")
+    return values
+
+
+def _index_times(X: Any) -> Any:
+    """The times of a pandas DatetimeIndex."""
+    index = getattr(X, "index", None)
+    dtype = getattr(index, "dtype", None)
+    return index if dtype is not None and getattr(dtype, "kind", "") == "M" else None
+
+
+def _panel_assets(panel: Panel | None) -> Any:
+    if panel is None or panel.asset is None:
+        return None
+    return np.asarray(panel.asset_names, dtype=object)[panel.asset]
+
+
+def _to_common_axis(parts: list[dict[str, Any]]) -> None:
+    """Write times and label ends as int64 in one unit for both sides."""
+    axes: dict[tuple[int, str], TimeAxis] = {}
+    for index, part in enumerate(parts):
+        for key in ("time", "label_end"):
+            if part[key] is not None:
+                axes[index, key] = normalize_times(part[key], name=part["name"].replace("X", key))
+    if not axes:
+        return
+    finest = next(iter(axes.values()))
+    for axis in axes.values():
+        _, finest = common_unit(axis, finest)
+    for (index, key), axis in axes.items():
+        parts[index][key] = common_unit(axis, finest)[0].values
+    for part in parts:
+        part["time_unit"] = finest.unit
+
+
+def _encode_assets(parts: list[dict[str, Any]]) -> tuple[str, ...]:
+    """Write assets as codes shared by both sides; return the names."""
+    known = [part for part in parts if part["asset"] is not None]
+    if not known:
+        return ()
+    texts = [_texts(part["asset"]) for part in known]
+    names, codes = np.unique(np.concatenate(texts), return_inverse=True)
+    start = 0
+    for part, text in zip(known, texts, strict=True):
+        part["asset"] = codes[start : start + len(text)].astype(np.int32)
+        start += len(text)
+    return tuple(str(name) for name in names)
+
+
+def _texts(asset: Any) -> NDArray[Any]:
+    values: Iterable[Any] = asset.to_list() if hasattr(asset, "to_list") else asset
+    return np.array([str(value) for value in values], dtype=str)
+
+
+def _refuse_lengths(part: dict[str, Any]) -> None:
+    """Raise when the arrays of one side differ in length."""
+    lengths = {name: len(values) for name, values in part["columns"].items()}
+    lengths |= {key: len(part[key]) for key in ("y", "time", "label_end", "asset") if part[key] is not None}
+    if len(set(lengths.values())) > 1:
+        first, expected = next(iter(lengths.items()))
+        name, got = next((name, got) for name, got in lengths.items() if got != expected)
+        raise DataError(
+            f"{part['name']}: {name!r} has {got:,} rows, {first!r} has {expected:,}: "
+            "pass arrays that describe the same rows",
+            code="data.length_mismatch",
+            got=got,
+            expected=expected,
+        )

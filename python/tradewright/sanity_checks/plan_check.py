@@ -1,0 +1,128 @@
+"""Checks of a panel under a split plan, fold by fold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from tradewright.errors import ParameterError
+from tradewright.panel import Panel
+from tradewright.sanity_checks.base import CheckContext, Side, Twins
+from tradewright.sanity_checks.duplicates import PanelTwins
+from tradewright.sanity_checks.inputs import feature_columns
+from tradewright.sanity_checks.report import SanityReport
+from tradewright.sanity_checks.runner import run_checks
+from tradewright.sanity_checks.suites import Ignore, build_checks
+from tradewright.splitting import SplitPlan
+
+__all__ = ["check"]
+
+Closed = Literal["both", "left"]
+
+
+def check(
+    panel: Panel,
+    plan: SplitPlan,
+    *,
+    suite: str | Sequence[str] = "all",
+    ignore: Ignore = (),
+    folds: Sequence[int] | None = None,
+    config: Mapping[str, Mapping[str, Any]] | None = None,
+) -> SanityReport:
+    """Check a panel and the folds of a plan over it.
+
+    Columns and labels are checked once, on all rows; train against validation and train against test rows of every
+    fold. Rows are hashed once, however many folds there are.
+
+    Parameters
+    ----------
+    panel : Panel
+        The data.
+    plan : SplitPlan
+        A plan over the rows of this panel.
+    suite : str or sequence of str
+        ``"leakage"``, ``"split"``, ``"quality"`` or ``"all"``; or check ids.
+    ignore : sequence of str or (str, str)
+        Checks to leave out, or findings about a column.
+    folds : sequence of int, optional
+        The folds to look at; by default all.
+    config : mapping, optional
+        Thresholds by check id.
+
+    Returns
+    -------
+    SanityReport
+        Findings carry the fold and the part ("val", "test") train was held against; rows are positions in the panel.
+
+    Raises
+    ------
+    ParameterError
+        For a plan over another number of rows, a fold that is not there, an unknown suite, check or threshold.
+
+    Examples
+    --------
+    >>> from tradewright import PurgedKFold, datasets
+    >>> panel = datasets.sp500_panel(horizon=5)
+    >>> report = check(panel, PurgedKFold(n_splits=5, embargo=5).plan(panel))
+    >>> report.passed("warning")
+    True
+    """
+    checks, ignored = build_checks(suite, config or {}, ignore)
+    chosen = _chosen(plan, folds)
+    closed: Closed = "left" if plan.splitter.get("closed") == "left" else "both"
+    columns = feature_columns(panel, "panel")
+    whole = Side(
+        name="panel",
+        columns=columns,
+        y=panel.y,
+        time=panel.time,
+        label_end=panel.label_end,
+        asset=panel.asset,
+        time_unit=panel.time_unit,
+        asset_names=tuple(panel.asset_names),
+    )
+    twins = PanelTwins(tuple(columns.values()))
+    return run_checks(
+        checks,
+        rows=CheckContext(train=whole, val=None, twins=twins, closed=closed),
+        pairs=_pairs(panel, plan, chosen, whole, twins, closed),
+        ignored=ignored,
+        settings={
+            "suite": suite if isinstance(suite, str) else list(suite),
+            "ignore": [item if isinstance(item, str) else list(item) for item in ignore],
+            "folds": list(chosen),
+            "closed": closed,
+        },
+        data_fingerprint=panel.fingerprint,
+        plan_digest=plan.digest,
+    )
+
+
+def _chosen(plan: SplitPlan, folds: Sequence[int] | None) -> list[int]:
+    count = len(plan.folds)
+    chosen = list(range(count)) if folds is None else [int(fold) for fold in folds]
+    for fold in chosen:
+        if not 0 <= fold < count:
+            raise ParameterError(f"fold {fold}: the plan has folds 0 to {count - 1}", code="sanity.fold", fold=fold)
+    return chosen
+
+
+def _pairs(
+    panel: Panel, plan: SplitPlan, chosen: Sequence[int], whole: Side, twins: Twins, closed: Closed
+) -> Iterator[CheckContext]:
+    """Train against val and train against test of each fold, made one at a time."""
+    for number in chosen:
+        fold = plan.folds[number]
+        train = replace(whole, rows=fold.train)
+        for part in ("val", "test"):
+            rows = getattr(fold, part)
+            if rows.n_rows != len(panel):
+                raise ParameterError(
+                    f"the plan is over {rows.n_rows:,} rows, the panel has {len(panel):,}: plan this panel anew",
+                    code="sanity.plan_rows",
+                )
+            if len(rows):
+                yield CheckContext(
+                    train=train, val=replace(whole, rows=rows), twins=twins, closed=closed, fold=number, against=part
+                )

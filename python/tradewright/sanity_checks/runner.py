@@ -1,0 +1,76 @@
+"""Runs checks over contexts and writes the report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from tradewright.sanity_checks.base import CannotRun, Check, CheckContext
+from tradewright.sanity_checks.report import Finding, SanityReport, severity_rank
+
+__all__ = ["run_checks"]
+
+
+def run_checks(
+    checks: Sequence[Check],
+    *,
+    rows: CheckContext,
+    pairs: Iterable[CheckContext],
+    ignored: set[tuple[str, str]],
+    settings: Mapping[str, Any],
+    data_fingerprint: str | None,
+    plan_digest: str | None,
+) -> SanityReport:
+    """Run checks of rows once on ``rows``, checks of pairs on each of ``pairs``.
+
+    A check that could run nowhere is skipped; one that could not run on some folds is listed with those folds.
+    """
+    findings: list[Finding] = []
+    seconds = {check.id: 0.0 for check in checks}
+    ran: set[str] = set()
+    reasons: dict[str, list[tuple[int | None, str]]] = {}
+
+    def run(check: Check, context: CheckContext) -> None:
+        start = time.perf_counter()
+        try:
+            findings.extend(check.run(context))
+            ran.add(check.id)
+        except CannotRun as reason:
+            reasons.setdefault(check.id, []).append((context.fold, str(reason)))
+        finally:
+            seconds[check.id] += time.perf_counter() - start
+
+    for check in checks:
+        if check.scope == "rows":
+            run(check, rows)
+    of_pairs = [check for check in checks if check.scope == "pair"]
+    for context in pairs if of_pairs else ():
+        for check in of_pairs:
+            run(check, context)
+    order = {check.id: index for index, check in enumerate(checks)}
+    kept = [finding for finding in findings if not any((finding.id, column) in ignored for column in finding.columns)]
+    kept.sort(key=lambda f: (-severity_rank(f.severity), order[f.id], -1 if f.fold is None else f.fold))
+    return SanityReport(
+        findings=tuple(kept),
+        checks_run=tuple(check.id for check in checks if check.id in ran),
+        checks_skipped={
+            check.id: _reason(reasons[check.id], check.id in ran) for check in checks if check.id in reasons
+        },
+        config={**settings, "thresholds": {check.id: check.config() for check in checks if check.config()}},
+        data_fingerprint=data_fingerprint,
+        plan_digest=plan_digest,
+        timings={name: round(value, 6) for name, value in seconds.items()},
+    )
+
+
+def _reason(reasons: list[tuple[int | None, str]], ran_elsewhere: bool) -> str:
+    """The reason, with the folds it holds for when the check ran on others."""
+    texts = list(dict.fromkeys(text for _, text in reasons))
+    if not ran_elsewhere:
+        return "; ".join(texts)
+    parts = []
+    for text in texts:
+        folds = sorted({fold for fold, other in reasons if other == text and fold is not None})
+        parts.append(f"on fold{'s' if len(folds) > 1 else ''} {', '.join(map(str, folds))}: {text}")
+    return "; ".join(parts)

@@ -1,0 +1,118 @@
+"""Checks of how train and validation rows stand in time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tradewright.panel.times import format_time
+from tradewright.sanity_checks.base import MAX_EXAMPLES, CannotRun, Check, CheckContext, Side
+from tradewright.sanity_checks.report import Finding
+
+__all__ = ["LabelOverlap"]
+
+Times = NDArray[np.int64]
+
+
+@final
+@dataclass(frozen=True)
+class LabelOverlap(Check):
+    """split.label_overlap: train rows whose label [time, label_end] meets a validation block. Counts train rows.
+
+    Each contiguous block of validation rows is looked at on its own: its hull reaches from its first time to the
+    latest of its label ends. Over all assets, since a common factor carries the label of one name to the others.
+    Without label ends a row is the instant of its time. O(n log m) and three int64 a train row.
+    """
+
+    id: ClassVar[str] = "split.label_overlap"
+    severity: ClassVar[Literal["info", "warning", "error"]] = "error"
+    taxonomy: ClassVar[str | None] = "L3.2"
+    suites: ClassVar[tuple[str, ...]] = ("leakage", "split")
+    scope: ClassVar[Literal["rows", "pair"]] = "pair"
+
+    def run(self, context: CheckContext) -> list[Finding]:
+        """See the class."""
+        val, train = context.needs_val(), context.train
+        if train.time is None or val.time is None:
+            raise CannotRun("there are no times: pass time_train and time_val, or a DatetimeIndex")
+        if (train.label_end is None) != (val.label_end is None):
+            raise CannotRun("label ends are known on one side only: pass label_end_train and label_end_val")
+        starts, ends = validation_blocks(train, val)
+        time = train.take(train.time)
+        until = time if train.label_end is None else train.take(train.label_end)
+        meets = meets_a_block(time, until, starts, ends, closed=context.closed)
+        rows = np.flatnonzero(meets)
+        if not len(rows):
+            if train.label_end is None and context.horizon not in (None, 0, 1):
+                raise CannotRun(
+                    f"horizon={context.horizon!r}, but no label ends are known; no train row shares a time with a "
+                    "validation block, yet labels may overlap. Pass label_end_train and label_end_val"
+                )
+            return []
+        positions = train.positions()[rows]
+        plural = "s" if len(starts) > 1 else ""
+        subject = "stand at a time" if train.label_end is None else "have a label that reaches"
+        shown = " … ".join(format_time(edge[rows[0]], train.time_unit) for edge in (time, until))
+        return [
+            context.finding(
+                self,
+                "error",
+                message=f"{len(rows):,} of {len(time):,} train rows {subject} within the hull of the {len(starts):,} "
+                f"validation block{plural}, the first in row {positions[0]} ({shown})",
+                value=len(rows) / len(time),
+                threshold=0.0,
+                count=len(rows),
+                examples=tuple(train.example(int(position)) for position in positions[:MAX_EXAMPLES]),
+                remedy="purge them: WalkForward and PurgedKFold do so when the panel knows label_end or horizon",
+            )
+        ]
+
+
+def validation_blocks(train: Side, val: Side) -> tuple[Times, Times]:
+    """Return first time and latest label end of each contiguous block of validation rows, by first time.
+
+    A plan knows its blocks. Otherwise a block ends where a train row stands between two validation rows in time.
+    """
+    assert val.time is not None
+    assert train.time is not None
+    ends_of = val.time if val.label_end is None else val.label_end
+    if val.rows is not None and hasattr(val.rows, "ranges"):
+        order = val.rows.order
+        hulls = []
+        for start, stop in val.rows.ranges:
+            rows = slice(start, stop) if order is None else order[start:stop]
+            hulls.append((val.time[rows].min(), ends_of[rows].max()))
+        starts, ends = np.array(hulls, dtype=np.int64).reshape(-1, 2).T
+        by_start = np.argsort(starts, kind="stable")
+        return starts[by_start], ends[by_start]
+    time, until = val.take(val.time), val.take(ends_of)
+    order = np.argsort(time, kind="stable")
+    time, until = time[order], until[order]
+    others = np.sort(train.take(train.time))
+    # How many train rows lie strictly before the next validation time, yet after this one?
+    between = np.searchsorted(others, time[1:], side="left") - np.searchsorted(others, time[:-1], side="right")
+    heads = np.concatenate([[0], np.flatnonzero(between > 0) + 1])
+    return time[heads], np.maximum.reduceat(until, heads)
+
+
+def meets_a_block(time: Times, until: Times, starts: Times, ends: Times, *, closed: str) -> NDArray[np.bool_]:
+    """Whether each interval [time, until] meets one of the blocks [start, end]; blocks sorted by start.
+
+    With ``closed="left"`` ends are open, but an instant (a zero-length interval) within the other counts.
+    """
+    latest = np.maximum.accumulate(ends)
+    if closed == "both":
+        reached = np.searchsorted(starts, until, side="right")
+        found: NDArray[np.bool_] = (reached > 0) & (latest[np.maximum(reached, 1) - 1] >= time)
+        return found
+    reached = np.searchsorted(starts, until, side="left")
+    instants = time == until
+    if instants.any():
+        reached[instants] = np.searchsorted(starts, until[instants], side="right")
+    meets: NDArray[np.bool_] = (reached > 0) & (latest[np.maximum(reached, 1) - 1] > time)
+    # A block that is one instant is met by what begins there.
+    meets |= np.isin(time, starts[starts == ends])
+    return meets

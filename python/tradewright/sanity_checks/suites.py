@@ -1,0 +1,62 @@
+"""Which checks there are, by name and by suite."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tradewright.errors import ParameterError
+from tradewright.sanity_checks.base import Check
+from tradewright.sanity_checks.duplicates import CrossDuplicates
+from tradewright.sanity_checks.features import MissingFeatures
+from tradewright.sanity_checks.split import LabelOverlap
+from tradewright.sanity_checks.target import ConstantTarget, InvalidTarget
+
+__all__ = ["CHECKS", "SUITES", "Ignore", "build_checks"]
+
+#: Every check, in the order of reports.
+CHECKS: tuple[type[Check], ...] = (InvalidTarget, ConstantTarget, LabelOverlap, CrossDuplicates, MissingFeatures)
+
+SUITES: tuple[str, ...] = ("leakage", "split", "quality", "all")
+
+#: A check to leave out, or a check and a column.
+Ignore = Sequence[str | tuple[str, str]]
+
+
+def build_checks(
+    suite: str | Sequence[str], config: Mapping[str, Mapping[str, Any]], ignore: Ignore
+) -> tuple[list[Check], set[tuple[str, str]]]:
+    """Build the checks of a suite (or a list of check ids) with their thresholds; and the ignored (id, column) pairs.
+
+    Raises
+    ------
+    ParameterError
+        For a suite, a check or a threshold that is not there, with the nearest names.
+    """
+    by_id = {kind.id: kind for kind in CHECKS}
+    left_out = {item for item in ignore if isinstance(item, str)}
+    pairs = {(item[0], item[1]) for item in ignore if not isinstance(item, str)}
+    named = {*left_out, *(pair[0] for pair in pairs), *config}
+    if isinstance(suite, str):
+        if suite not in SUITES:
+            raise ParameterError(f"suite={suite!r}: pass one of {', '.join(SUITES)}, or check ids", code="sanity.suite")
+        chosen = [kind for kind in CHECKS if suite == "all" or suite in kind.suites]
+    else:
+        named |= set(suite)
+        chosen = [kind for kind in CHECKS if kind.id in suite]
+    for name in sorted(named):
+        if name not in by_id:
+            near = difflib.get_close_matches(name, by_id, n=3, cutoff=0.4) or list(by_id)
+            raise ParameterError(f"there is no check {name!r}; there is {', '.join(near)}", code="sanity.unknown_check")
+    return [_build(kind, config.get(kind.id, {})) for kind in chosen if kind.id not in left_out], pairs
+
+
+def _build(kind: type[Check], thresholds: Mapping[str, Any]) -> Check:
+    known = kind().config()
+    for name in thresholds:
+        if name not in known:
+            raise ParameterError(
+                f"{kind.id} has no threshold {name!r}; it has {', '.join(known) or 'none'}", code="sanity.threshold"
+            )
+    return kind(**thresholds)

@@ -1,0 +1,126 @@
+"""split.label_overlap against every pair of rows and blocks."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tradewright import ModelSanityChecker, Panel, PurgedKFold, WalkForward, check
+from tradewright.sanity_checks.split import meets_a_block
+
+
+def meets_twin(time, until, starts, ends, closed):
+    def meets(a, b, s, e):
+        if closed == "both":
+            return a <= e and s <= b
+        if a == b:
+            return a == s if s == e else s <= a < e
+        return a <= s < b if s == e else a < e and s < b
+
+    return [any(meets(a, b, s, e) for s, e in zip(starts, ends, strict=True)) for a, b in zip(time, until, strict=True)]
+
+
+spans = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 6)), min_size=1, max_size=8)
+
+
+@settings(max_examples=300, deadline=None)
+@given(spans, spans, st.sampled_from(["both", "left"]))
+def test_intervals_equal_every_pair(rows, blocks, closed):
+    time, length = np.array(rows).T
+    starts, sizes = np.array(sorted(blocks)).T
+    until, ends = time + length, starts + sizes
+    found = meets_a_block(time, until, starts, ends, closed=closed)
+    assert found.tolist() == meets_twin(time, until, starts, ends, closed)
+
+
+def overlap(report):
+    findings = [f for f in report.findings if f.id == "split.label_overlap"]
+    return findings[0].count if findings else 0
+
+
+def block_hulls_twin(train_time, val_time, val_end):
+    """Blocks of validation rows that no train row stands between in time, found step by step."""
+    order = sorted(range(len(val_time)), key=lambda i: val_time[i])
+    hulls = [[val_time[order[0]], val_end[order[0]]]]
+    for previous, row in pairwise(order):
+        if any(val_time[previous] < t < val_time[row] for t in train_time):
+            hulls.append([val_time[row], val_end[row]])
+        else:
+            hulls[-1][1] = max(hulls[-1][1], val_end[row])
+    return hulls
+
+
+@settings(max_examples=200, deadline=None)
+@given(spans, spans, st.booleans(), st.sampled_from(["both", "left"]))
+def test_checker_counts_train_rows_exactly(train, val, with_ends, closed):
+    (t, t_len), (v, v_len) = np.array(train).T, np.array(val).T
+    t_end, v_end = (t + t_len, v + v_len) if with_ends else (t, v)
+    ends = {"label_end_train": t_end, "label_end_val": v_end} if with_ends else {}
+    report = ModelSanityChecker(closed=closed).run(
+        np.arange(len(t))[:, None] + 0.5,
+        None,
+        -np.arange(len(v))[:, None],
+        time_train=t,
+        time_val=v,
+        suite="split",
+        **ends,
+    )
+    hulls = np.array(block_hulls_twin(t.tolist(), v.tolist(), v_end.tolist())).T
+    assert overlap(report) == sum(meets_twin(t, t_end, *hulls, closed))
+    assert report.checks_run == ("split.label_overlap",)
+
+
+def panel_of(seed, n_times=120, n_assets=3, horizon=4, shuffle=False):
+    rng = np.random.default_rng(seed)
+    time = np.repeat(np.arange(n_times), n_assets)
+    asset = np.tile([f"A{j}" for j in range(n_assets)], n_times)
+    order = rng.permutation(len(time)) if shuffle else np.arange(len(time))
+    X, y = rng.normal(size=(len(time), 3)), rng.normal(size=len(time))
+    return Panel.from_arrays(X, y, time=time[order], asset=asset[order], horizon=horizon)
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("splitter", [PurgedKFold(n_splits=4, embargo=2), WalkForward(n_splits=4, val_size=10)])
+def test_purged_plans_are_clean_and_counts_are_exact_without_purging(splitter, shuffle):
+    panel = panel_of(0, shuffle=shuffle)
+    plan = splitter.plan(panel)
+    assert check(panel, plan, suite="split").findings == ()
+    # The same plan over labels that reach further than the plan knew.
+    longer = panel_of(0, shuffle=shuffle)
+    object.__setattr__(longer, "label_end", panel.time + 12)
+    report = check(longer, plan, suite="split")
+    assert not report.passed()
+    counted = {(f.fold, f.against): f.count for f in report.findings}
+    for number, fold in enumerate(plan.folds):
+        rows = fold.train.indices()
+        for part in ("val", "test"):
+            blocks = getattr(fold, part)
+            if not len(blocks):
+                continue
+            order = np.arange(len(panel)) if plan.order is None else plan.order
+            hulls = [
+                (panel.time[order[a:b]].min(), longer.label_end[order[a:b]].max()) for a, b in blocks.ranges.tolist()
+            ]
+            met = meets_twin(panel.time[rows], longer.label_end[rows], *np.array(hulls).T, "both")
+            assert counted.get((number, part), 0) == sum(met)
+            if sum(met):
+                finding = next(f for f in report.findings if (f.fold, f.against) == (number, part))
+                assert [e.row for e in finding.examples] == rows[np.flatnonzero(met)][:10].tolist()
+                assert finding.taxonomy == "L3.2"
+                assert finding.severity == "error"
+
+
+def test_unknown_label_ends_are_no_pass():
+    X = np.arange(10.0)[:, None]
+    run = ModelSanityChecker().run
+    times = {"time_train": np.arange(10), "time_val": np.arange(10, 20)}
+    assert "split.label_overlap" in run(X, None, -X, **times).checks_run
+    report = run(X, None, -X, **times, horizon=5)
+    assert "no label ends" in report.checks_skipped["split.label_overlap"]
+    assert run(X, None, -X, time_train=np.arange(10), time_val=np.arange(9, 19), horizon=5).findings[0].count == 1
+    one_sided = run(X, None, -X, **times, label_end_train=np.arange(10) + 1)
+    assert "one side only" in one_sided.checks_skipped["split.label_overlap"]

@@ -1,0 +1,175 @@
+"""The plain face: inputs of any kind, slips named, nothing passed silently."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from tradewright import ModelSanityChecker, Panel, PurgedKFold, check
+from tradewright.errors import DataError, FeatureMismatchError, ParameterError
+from tradewright.sanity_checks.suites import CHECKS
+
+rng = np.random.default_rng(0)
+X, Y = rng.normal(size=(60, 3)), rng.normal(size=60)
+XV, YV = rng.normal(size=(30, 3)), rng.normal(size=30)
+XV[4] = X[9]
+NAMES = ["a", "b", "c"]
+
+
+def kinds():
+    return {
+        "numpy": (X, Y, XV, YV),
+        "fortran": (np.asfortranarray(X), Y[:, None], np.asfortranarray(XV), YV),
+        "pandas": (pd.DataFrame(X, columns=NAMES), pd.Series(Y), pd.DataFrame(XV, columns=NAMES), pd.Series(YV)),
+        "polars": (pl.DataFrame(X, schema=NAMES), pl.Series(Y), pl.DataFrame(XV, schema=NAMES), pl.Series(YV)),
+        "mixed": (pl.DataFrame(X, schema=NAMES), Y.tolist(), pd.DataFrame(XV[:, ::-1], columns=NAMES[::-1]), YV),
+        "backwards": (X[::-1][::-1], Y, XV.astype(">f8"), YV),
+    }
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_any_kind_of_input(kind):
+    report = ModelSanityChecker().run(*kinds()[kind])
+    assert [(f.id, f.count, f.examples[0].row, f.examples[0].other_row) for f in report.findings] == [
+        ("dup.cross_exact", 1, 4, 9)
+    ]
+    assert set(report.checks_run) == {c.id for c in CHECKS} - {"split.label_overlap"}
+    assert list(report.checks_skipped) == ["split.label_overlap"]
+    assert not report.sampled
+
+
+def test_equal_data_has_equal_fingerprint_and_digest():
+    first, second = (ModelSanityChecker().run(*kinds()[kind]) for kind in ("pandas", "polars"))
+    assert first.data_fingerprint == second.data_fingerprint
+    assert first.digest == second.digest
+    turned = ModelSanityChecker().run(XV, YV, X, Y)
+    assert turned.data_fingerprint not in (None, first.data_fingerprint)
+
+
+def test_panels_bring_their_times_and_assets():
+    def panel(x, y, start):
+        return Panel.from_arrays(x, y, time=np.arange(len(x)) + start, label_end=np.arange(len(x)) + start + 2)
+
+    report = ModelSanityChecker().run(panel(X, Y, 0), None, panel(XV, YV, 60))
+    assert not report.checks_skipped
+    assert {f.id: f.count for f in report.findings} == {"dup.cross_exact": 1, "split.label_overlap": 2}
+
+
+def test_a_datetime_index_gives_the_times():
+    days = pd.date_range("2024-01-01", periods=90)
+    frames = (pd.DataFrame(X, columns=NAMES, index=days[:60]), pd.DataFrame(XV, columns=NAMES, index=days[59:89]))
+    report = ModelSanityChecker().run(frames[0], Y, frames[1], YV)
+    overlap = next(f for f in report.findings if f.id == "split.label_overlap")
+    assert overlap.count == 1
+    assert overlap.examples[0].row == 59
+    assert overlap.examples[0].time == "2024-02-29"
+
+
+def test_times_of_different_units_are_compared_exactly():
+    coarse = np.arange("2024-01-01", "2024-03-01", dtype="datetime64[D]")
+    fine = coarse[-1].astype("datetime64[ns]") + np.arange(1, 31).astype("timedelta64[ns]")
+    ran = ModelSanityChecker().run(X, Y, XV, YV, time_train=coarse, time_val=fine, suite="split")
+    assert ran.findings == ()
+    fine[0] = coarse[-1]
+    assert (
+        ModelSanityChecker().run(X, Y, XV, YV, time_train=coarse, time_val=fine, suite="split").findings[0].count == 1
+    )
+
+
+def test_swapped_arguments_are_named():
+    checker = ModelSanityChecker()
+    with pytest.raises(ParameterError, match="look swapped") as error:
+        checker.check_data_leakage(X, Y, XV, YV)
+    assert error.value.code == "sanity.swapped"
+    with pytest.raises(ParameterError, match="look swapped"):
+        checker.run(X, XV, Y, YV)
+
+
+def test_the_plain_methods():
+    checker = ModelSanityChecker()
+    constant = checker.check_target_distribution(np.ones(40))
+    assert [(f.id, f.severity, f.count) for f in constant.findings] == [("target.constant", "error", 40)]
+    unresolved = checker.check_target_distribution(np.append(Y, [np.nan, np.inf]))
+    assert [(f.id, f.count) for f in unresolved.findings] == [("target.invalid", 2)]
+    assert "at the end" in unresolved.findings[0].message
+    assert checker.check_target_distribution(pl.Series([1, 1, 2])).findings == ()
+    assert checker.check_feature_quality(X).checks_run == ("feature.nan",)
+    assert checker.check_data_leakage(X, XV, Y, YV).findings[0].id == "dup.cross_exact"
+
+
+def test_ignoring_checks_and_columns():
+    broken = X.copy()
+    broken[30:, :2] = np.nan
+    frame = pd.DataFrame(broken, columns=NAMES)
+    run = ModelSanityChecker().run
+    assert [f.columns for f in run(frame, Y).findings] == [("a",), ("b",)]
+    report = run(frame, Y, ignore=[("feature.nan", "a"), "target.constant"])
+    assert [f.columns for f in report.findings] == [("b",)]
+    assert "target.constant" not in report.checks_run
+    assert report.config["ignore"] == [["feature.nan", "a"], "target.constant"]
+
+
+def test_unknown_names_are_refused():
+    run = ModelSanityChecker().run
+    with pytest.raises(ParameterError, match=r"there is no check 'dup.cross_exakt'; there is dup.cross_exact"):
+        run(X, Y, ignore=["dup.cross_exakt"])
+    with pytest.raises(ParameterError, match="suite='drifts'"):
+        run(X, Y, suite="drifts")
+    with pytest.raises(ParameterError, match="there is no check"):
+        run(X, Y, suite=["nothing"])
+    with pytest.raises(ParameterError, match="no threshold 'warn'; it has info, warning, error"):
+        ModelSanityChecker({"feature.nan": {"warn": 0.1}})
+
+
+def test_bad_data_is_refused_with_its_place():
+    run = ModelSanityChecker().run
+    with pytest.raises(FeatureMismatchError, match="lacks 'c' and has also 'd'"):
+        run(pd.DataFrame(X, columns=NAMES), Y, pd.DataFrame(XV, columns=["a", "b", "d"]), YV)
+    with pytest.raises(FeatureMismatchError, match="lacks 'x2'"):
+        run(X, Y, XV[:, :2], YV)
+    with pytest.raises(DataError, match="column 's' is of dtype"):
+        run(pl.DataFrame({"s": ["x", "y"]}), [1, 2])
+    with pytest.raises(DataError, match="'y' has 59 rows, 'x0' has 60"):
+        run(X, Y[:-1])
+    with pytest.raises(DataError, match="y_train has 3 columns"):
+        run(X, X)
+    with pytest.raises(DataError, match=r"X_train has shape \(60,\)"):
+        run(Y, Y)
+
+
+def test_what_cannot_run_is_listed():
+    report = ModelSanityChecker().run(X)
+    assert set(report.checks_skipped) == {c.id for c in CHECKS} - {"feature.nan"}
+    assert report.checks_skipped["target.constant"] == "there are no labels: pass y_train"
+    assert "no validation rows" in report.checks_skipped["dup.cross_exact"]
+    empty = ModelSanityChecker().run(X, Y, XV[:0], YV[:0])
+    assert "no validation rows" in empty.checks_skipped["dup.cross_exact"]
+    assert ModelSanityChecker().run(X[:0], Y[:0]).findings == ()
+    assert "every label is missing" in ModelSanityChecker().run(X, Y * np.nan).checks_skipped["target.constant"]
+
+
+def test_check_of_a_plan_names_folds_and_refuses_foreign_plans():
+    panel = Panel.from_arrays(np.vstack([X, XV]), np.append(Y, YV), time=np.arange(90))
+    plan = PurgedKFold(n_splits=3).plan(panel)
+    report = check(panel, plan)
+    assert {(f.fold, f.against, f.count) for f in report.findings} == {(0, "test", 1), (2, "test", 1)}
+    assert report.plan_digest == plan.digest
+    assert report.data_fingerprint == panel.fingerprint
+    assert {f.fold for f in check(panel, plan, folds=[2]).findings} == {2}
+    assert check(panel, plan, folds=[1]).findings == ()
+    with pytest.raises(ParameterError, match="fold 3: the plan has folds 0 to 2"):
+        check(panel, plan, folds=[3])
+    with pytest.raises(ParameterError, match="the plan is over 90 rows, the panel has 60"):
+        check(Panel.from_arrays(X, Y, time=np.arange(60)), plan)
+
+
+def test_columns_of_a_panel_are_read_in_place():
+    from tradewright.sanity_checks.inputs import feature_columns
+
+    panel = Panel.from_arrays(X, Y, time=np.arange(60))
+    assert all(np.shares_memory(values, X) for values in feature_columns(panel, "panel").values())
+    assert all(np.shares_memory(values, X) for values in feature_columns(X, "X_train").values())
+    frame = pl.DataFrame(X, schema=NAMES)
+    assert all(np.shares_memory(v, frame[n].to_numpy()) for n, v in feature_columns(frame, "X_train").items())

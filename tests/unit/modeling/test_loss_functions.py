@@ -1,0 +1,363 @@
+"""Losses on arrays: an obvious numpy twin of each formula is the oracle."""
+
+from __future__ import annotations
+
+import json
+import pickle
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import log_loss, mean_squared_error
+
+from tradewright import _core
+from tradewright.errors import LossError, ParameterError, RegistryError, UnknownNameError
+from tradewright.loss_functions import BaseLoss, BinaryCrossEntropy, LossRegistry, MSELoss
+from tradewright.testing import check_loss
+
+LOSSES = [
+    BinaryCrossEntropy(),
+    BinaryCrossEntropy(from_logits=False),
+    BinaryCrossEntropy(reduction="sum", nan_policy="omit", hessian="constant"),
+    MSELoss(),
+    MSELoss(reduction="mean_n"),
+    MSELoss(reduction="none"),
+]
+
+
+def bce_twin(y, s):
+    return np.logaddexp(0.0, s) - y * s, 1.0 / (1.0 + np.exp(-s)) - y
+
+
+def probability_twin(y, p):
+    return -(y * np.log(p) + (1 - y) * np.log1p(-p)), (p - y) / (p * (1 - p))
+
+
+def mse_twin(y, s):
+    return (s - y) ** 2, 2 * (s - y)
+
+
+TWINS = {
+    "bce": (BinaryCrossEntropy, bce_twin, (-30, 30), (0, 1)),
+    "probability": (lambda **kw: BinaryCrossEntropy(from_logits=False, **kw), probability_twin, (1e-3, 0.999), (0, 1)),
+    "mse": (MSELoss, mse_twin, (-1e3, 1e3), (-1e3, 1e3)),
+}
+
+
+def floats(bounds, width):
+    low, high = (float(np.float32(b)) for b in bounds)
+    return st.floats(low, high, width=width)
+
+
+@st.composite
+def problem(draw, name):
+    """Ragged random rows: width, weights with zeros, missing targets, strides."""
+    _, _, scores, targets = TWINS[name]
+    width = draw(st.sampled_from([32, 64]))
+    row = st.tuples(
+        floats(scores, width),
+        st.one_of(floats(targets, width), st.just(float(targets[0])), st.just(np.nan)),
+        st.one_of(st.just(0.0), st.floats(0.01, 8.0)),
+    )
+    rows = np.array(draw(st.lists(row, min_size=1, max_size=60)))
+    # Repeated so that blocks of 1,024 rows are crossed now and then.
+    rows = np.tile(rows, (draw(st.sampled_from([1, 1, 40])), 1))
+    prediction = rows[:, 0].astype(f"f{width // 8}")
+    weight = rows[:, 2] if draw(st.booleans()) else None
+    return rows[:, 1], prediction, weight
+
+
+@pytest.mark.parametrize("name", TWINS)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_equals_the_twin(name, data):
+    make, twin, _, _ = TWINS[name]
+    target, prediction, weight = data.draw(problem(name))
+    kept = ~np.isnan(target)
+    w = np.ones(len(target)) if weight is None else weight
+    if w[kept].sum() == 0:
+        with pytest.raises(LossError, match="undefined"):
+            make(nan_policy="omit")(target, prediction, sample_weight=weight)
+        return
+    # The core reads the target in the prediction's width.
+    y = target.astype(prediction.dtype).astype(float)
+    rows, slopes = twin(np.where(kept, y, 0.5), prediction.astype(float))
+    tolerance = 1e-12 if prediction.dtype == np.float64 else 3e-5
+    weighted = np.where(kept, w * rows, 0.0)
+    for reduction, divisor in (("mean", w[kept].sum()), ("mean_n", kept.sum()), ("sum", 1.0)):
+        loss = make(reduction=reduction, nan_policy="omit")
+        value, gradient = loss.value_and_grad(target, prediction, sample_weight=weight)
+        expected = np.where(kept, w * slopes, 0.0) / divisor
+        np.testing.assert_allclose(value, weighted.sum() / divisor, rtol=tolerance, atol=tolerance)
+        np.testing.assert_allclose(gradient, expected, rtol=tolerance, atol=tolerance * max(1.0, abs(expected).max()))
+        assert gradient.dtype == prediction.dtype
+        assert (gradient[~kept] == 0).all()
+        assert loss(target, prediction, sample_weight=weight) == value
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=repr)
+def test_contract(loss):
+    ran = check_loss(loss)
+    assert {"gradient", "hessian", "weights", "torch"} <= set(ran)
+
+
+def test_contract_finds_a_wrong_gradient(monkeypatch):
+    right = MSELoss._value_and_grad
+
+    def wrong(self, inputs, gradient):
+        value = right(self, inputs, gradient)
+        gradient *= 1.001
+        return value
+
+    monkeypatch.setattr(MSELoss, "_value_and_grad", wrong)
+    with pytest.raises(AssertionError, match="fails gradient"):
+        check_loss(MSELoss())
+
+
+def test_equals_scikit_learn():
+    rng = np.random.default_rng(3)
+    s, y, w = rng.normal(size=999) * 4, rng.integers(0, 2, 999), rng.uniform(0, 2, 999)
+    p = 1 / (1 + np.exp(-s))
+    expected = log_loss(y, p, sample_weight=w)
+    assert BinaryCrossEntropy()(y, s, sample_weight=w) == pytest.approx(expected, rel=1e-12)
+    assert BinaryCrossEntropy(from_logits=False)(y, p, sample_weight=w) == pytest.approx(expected, rel=1e-12)
+    assert MSELoss()(y, s, sample_weight=w) == pytest.approx(mean_squared_error(y, s, sample_weight=w), rel=1e-12)
+
+
+@pytest.fixture
+def threads():
+    before = _core.num_threads()
+    yield _core.set_num_threads
+    _core.set_num_threads(before)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_same_bits_at_any_thread_count(threads, dtype, weighted):
+    rng = np.random.default_rng(0)
+    n = 300_007
+    s, y = (rng.normal(size=n) * 5).astype(dtype), rng.random(n)
+    w = rng.uniform(0, 3, n) if weighted else None
+    seen = set()
+    for count in (1, 2, 3, 7):
+        threads(count)
+        for loss in (BinaryCrossEntropy(), MSELoss(reduction="sum")):
+            value, gradient = loss.value_and_grad(y, s, sample_weight=w)
+            assert loss(y, s, sample_weight=w) == value
+            seen.add((loss.name, value, gradient.tobytes()))
+    assert len(seen) == 2
+    truth = bce_twin(y, s.astype(float))[0]
+    expected = truth.mean() if w is None else np.average(truth, weights=w)
+    assert BinaryCrossEntropy()(y, s, sample_weight=w) == pytest.approx(expected, rel=1e-7)
+
+
+def test_finite_far_out():
+    s = np.array([1000.0, -1000.0, 1000.0, -1000.0])
+    y = np.array([1.0, 0.0, 0.0, 1.0])
+    for dtype in (np.float32, np.float64):
+        values, gradient = BinaryCrossEntropy(reduction="none").value_and_grad(y, s.astype(dtype))
+        assert values.tolist() == [0.0, 0.0, 1000.0, 1000.0]
+        assert gradient.tolist() == [0.0, 0.0, 1.0, -1.0]
+    assert BinaryCrossEntropy(from_logits=False)([1.0], [0.0]) == 100.0
+
+
+def test_hessian_choices_of_probabilities():
+    p, y = np.array([0.2, 0.9]), np.array([1.0, 0.0])
+
+    def hessian(choice):
+        return BinaryCrossEntropy(from_logits=False, hessian=choice).grad_hess(y, p)[1]
+
+    np.testing.assert_allclose(hessian("exact"), [1 / 0.04, 1 / 0.01])
+    np.testing.assert_allclose(hessian(None), hessian("exact"))
+    np.testing.assert_allclose(hessian("gauss_newton"), 1 / (p * (1 - p)))
+    np.testing.assert_allclose(hessian("constant"), [1, 1])
+
+
+def test_boosting_form_of_mse_is_half():
+    gradient, hessian = MSELoss().grad_hess([1.0, 2.0], np.array([3.0, 2.0]), sample_weight=[1.0, 2.0])
+    assert gradient.tolist() == [2.0, 0.0]
+    assert hessian.tolist() == [1.0, 2.0]
+
+
+class TestInputs:
+    y = np.array([1.0, 0.0, 1.0, 1.0])
+    s = np.array([0.5, -1.0, 2.0, 0.0])
+
+    @pytest.mark.parametrize("series", [pl.Series, pd.Series, list, tuple, lambda a: a.astype(np.longdouble)])
+    def test_anything_numeric(self, series):
+        assert BinaryCrossEntropy()(series(self.y), series(self.s)) == BinaryCrossEntropy()(self.y, self.s)
+
+    def test_series_without_a_copy(self):
+        from tradewright.loss_functions.inputs import numpy_inputs
+
+        frame = pl.DataFrame({"y": self.y, "s": self.s})
+        inputs = numpy_inputs(frame["y"], frame["s"])
+        assert np.shares_memory(inputs.prediction, frame["s"].to_numpy(allow_copy=False))
+        matrix = np.stack([self.s, self.y], axis=1)
+        inputs = numpy_inputs(matrix[:, 1], matrix[:, 0])
+        assert np.shares_memory(inputs.target, matrix)
+        assert np.shares_memory(inputs.prediction, matrix)
+
+    def test_half_precision_comes_back_in_half(self):
+        value, gradient = MSELoss().value_and_grad(self.y, self.s.astype(np.float16))
+        assert gradient.dtype == np.float16
+        assert value == MSELoss()(self.y, self.s)
+
+    def test_integers_are_predictions_too(self):
+        value, gradient = MSELoss().value_and_grad([0, 1], [2, 1])
+        assert value == 2.0
+        assert gradient.tolist() == [2.0, 0.0]
+
+    def test_foreign_bytes_records_and_broadcasts(self):
+        expected = MSELoss()(self.y, self.s)
+        assert MSELoss()(self.y.astype(">f8"), self.s.astype(">f4")) == expected
+        record = np.zeros(4, dtype=[("tag", "i1"), ("s", "f8")])
+        record["s"] = self.s
+        assert MSELoss()(self.y, record["s"]) == expected
+        ones = np.broadcast_to(np.float64(1.0), 4)
+        assert MSELoss()(ones, self.s) == MSELoss()(np.ones(4), self.s)
+
+    @pytest.mark.parametrize(
+        ("y_true", "y_pred", "message"),
+        [
+            (np.ones(3), np.ones(4), r"y_true has shape \(3,\), y_pred has shape \(4,\)"),
+            (np.ones((4, 1)), np.ones(4), r"\(4, 1\).*\(4,\).*broadcasting would pair every row"),
+            (np.ones((4, 2)), np.ones((4, 2)), r"pass predictions of shape \(n,\) or \(n, 1\)"),
+            (1.0, 1.0, r"shape \(\)"),
+            (["a"], [1.0], "y_true has dtype <U1"),
+            ([1.0], [1j], "y_pred has dtype complex128"),
+            ([None, 1.0], [1.0, 1.0], "y_true has dtype object"),
+        ],
+    )
+    def test_shapes_and_dtypes_are_named(self, y_true, y_pred, message):
+        with pytest.raises(LossError, match=message):
+            MSELoss()(y_true, y_pred)
+
+    def test_weights(self):
+        with pytest.raises(LossError, match=r"sample_weight has shape \(3,\), y_pred has shape \(4,\)"):
+            MSELoss()(self.y, self.s, sample_weight=np.ones(3))
+        with pytest.raises(LossError, match=r"row 2: the weight is -1") as caught:
+            MSELoss()(self.y, self.s, sample_weight=[1, 1, -1, 1])
+        assert caught.value.fields["row"] == 2
+        assert caught.value.code == "loss.weight_invalid"
+        with pytest.raises(LossError, match="all weights are 0"):
+            MSELoss()(self.y, self.s, sample_weight=np.zeros(4))
+        assert MSELoss(reduction="sum")(self.y, self.s, sample_weight=np.zeros(4)) == 0.0
+
+    def test_targets(self):
+        with pytest.raises(LossError, match=r"row 1: the target is -1, .*\(y \+ 1\) / 2"):
+            BinaryCrossEntropy()([1, -1, 1], [0.0, 0.0, 0.0])
+        with pytest.raises(LossError, match=r"row 2: the target is NaN.*omit"):
+            MSELoss()([1, 2, np.nan], [0.0, 0.0, 0.0])
+        with pytest.raises(LossError, match="row 1: the target is inf"):
+            MSELoss(nan_policy="omit")([1, np.inf], [0.0, 0.0])
+
+    def test_predictions(self):
+        with pytest.raises(LossError, match="row 1: the prediction is NaN"):
+            MSELoss(nan_policy="omit")([1, np.nan], [0.0, np.nan])
+        with pytest.raises(LossError, match=r"row 0: the prediction is 1.5.*from_logits=True"):
+            BinaryCrossEntropy(from_logits=False)([1.0], [1.5])
+
+    def test_nothing(self):
+        with pytest.raises(LossError, match="no rows with a target"):
+            MSELoss()([], [])
+        assert MSELoss(reduction="sum")([], []) == 0.0
+
+    def test_out(self):
+        out = np.zeros(4)
+        assert MSELoss().value_and_grad(self.y, self.s, out=out)[1] is out
+        read_only = np.zeros(4)
+        read_only.setflags(write=False)
+        for bad in (np.zeros(3), np.zeros(4, np.float32), np.zeros(8)[::2], read_only, [0.0] * 4):
+            with pytest.raises(LossError, match=r"out .*pass a writable"):
+                MSELoss().value_and_grad(self.y, self.s, out=bad)
+        with pytest.raises(LossError, match="shares memory with y_pred"):
+            MSELoss().value_and_grad(self.y, self.s, out=self.s)
+
+    def test_unknown_per_row_argument(self):
+        with pytest.raises(ParameterError, match="takes no argument 'costs'; it takes sample_weight"):
+            MSELoss()(self.y, self.s, costs=self.y)
+
+    def test_groups_and_assets_are_no_matter_but_must_fit(self):
+        ids = np.array(["a", "b", "a", "b"])
+        assert MSELoss()(self.y, self.s, groups=ids, assets=ids) == MSELoss()(self.y, self.s)
+        with pytest.raises(LossError, match="groups has shape"):
+            MSELoss()(self.y, self.s, groups=ids[:2])
+
+
+class TestValues:
+    def test_parameters_are_checked(self):
+        with pytest.raises(ParameterError, match="reduction='avg' is not allowed; pass one of 'mean'"):
+            MSELoss(reduction="avg")
+        with pytest.raises(ParameterError, match="nan_policy"):
+            MSELoss(nan_policy="drop")
+        with pytest.raises(ParameterError, match="hessian"):
+            MSELoss(hessian="approximate")
+        with pytest.raises(ParameterError, match="from_logits"):
+            BinaryCrossEntropy(from_logits="yes")
+        with pytest.raises(TypeError):
+            BinaryCrossEntropy(True)
+
+    @pytest.mark.parametrize("loss", LOSSES, ids=repr)
+    def test_json_pickle_hash(self, loss):
+        assert BaseLoss.from_dict(json.loads(loss.to_json())) == loss
+        assert pickle.loads(pickle.dumps(loss)) == loss
+        assert len({loss, pickle.loads(pickle.dumps(loss))}) == 1
+
+    def test_tagged(self):
+        assert MSELoss().to_dict()["loss"] == "mse"
+        with pytest.raises(ParameterError, match="tagged 'mse', not 'bce'"):
+            BinaryCrossEntropy.from_dict(MSELoss().to_dict())
+        with pytest.raises(ParameterError, match="no parameter 'gamma'"):
+            BaseLoss.from_dict({"loss": "mse", "params": {"gamma": 1}})
+        with pytest.raises(UnknownNameError):
+            BaseLoss.from_dict({"loss": "nothing", "params": {}})
+
+    def test_abstract(self):
+        with pytest.raises(TypeError, match="abstract"):
+            BaseLoss()
+
+    def test_init_score(self):
+        assert MSELoss().init_score([1.0, 3.0]) == 2.0
+        assert MSELoss(nan_policy="omit").init_score([1.0, np.nan]) == 1.0
+        score = BinaryCrossEntropy().init_score([1, 0, 0, 0], [3.0, 1.0, 1.0, 1.0])
+        assert score == pytest.approx(0.0)
+        assert BinaryCrossEntropy(from_logits=False).init_score([1, 0]) == 0.5
+        assert np.isfinite(BinaryCrossEntropy().init_score([1, 1]))
+        with pytest.raises(LossError, match="row 1"):
+            MSELoss().init_score([1.0, np.nan])
+        with pytest.raises(LossError, match="row 0: the weight"):
+            MSELoss().init_score([1.0], [-1.0])
+        with pytest.raises(LossError, match="no start value"):
+            MSELoss().init_score([])
+        with pytest.raises(LossError, match="labels -1 and 1"):
+            BinaryCrossEntropy().init_score([-1, -1, 1])
+
+    def test_start_value_is_the_best_constant(self):
+        y, w = np.array([1.0, 0.0, 0.0, 1.0, 0.25]), np.array([1.0, 2.0, 0.5, 1.0, 1.0])
+        for loss in (BinaryCrossEntropy(), BinaryCrossEntropy(from_logits=False), MSELoss()):
+            start = np.full(5, loss.init_score(y, w))
+            assert loss.value_and_grad(y, start, sample_weight=w)[1].sum() == pytest.approx(0.0, abs=1e-12)
+
+
+class TestRegistry:
+    def test_names(self):
+        assert {"bce", "mse"} <= set(LossRegistry.list())
+        assert LossRegistry.create("bce", from_logits=False) == BinaryCrossEntropy(from_logits=False)
+        assert LossRegistry.get("binary_cross_entropy") is BinaryCrossEntropy
+        assert "mse" in LossRegistry.search("regression")
+
+    def test_did_you_mean(self):
+        with pytest.raises(UnknownNameError, match="no loss is called 'bcee'; did you mean 'bce'"):
+            LossRegistry.create("bcee")
+
+    def test_taken(self):
+        with pytest.raises(RegistryError, match="'mse' is taken"):
+            LossRegistry.register("mse", MSELoss)
+
+    @pytest.mark.parametrize("name", LossRegistry.list())
+    def test_name_and_tag_agree(self, name):
+        assert LossRegistry.create(name).name == name
