@@ -138,7 +138,7 @@ def test_a_signal_in_another_process_ends_its_run_as_killed(tmp_path, uri, signu
     child.send_signal(signum)
     out, err = child.communicate(timeout=120)
     assert child.returncode == 0, err
-    told = json.loads(out)
+    told = json.loads(out.splitlines()[-1])  # MLflow prints where to view a run of a server
     assert told["status"] == "interrupted"
     client = ModelTrainer(DescentModel(), mlflow_uri=uri).mlflow_client
     run = stored_run(client, told["run_id"])
