@@ -29,7 +29,19 @@ CONFINED = {
 }
 
 #: Libraries that ``import tradewright`` must not load.
-HEAVY = ("polars", "pandas", "sklearn", "scipy", "torch", "mlflow", "lightgbm", "xgboost", "rich", "skops", "matplotlib")
+HEAVY = (
+    "polars",
+    "pandas",
+    "sklearn",
+    "scipy",
+    "torch",
+    "mlflow",
+    "lightgbm",
+    "xgboost",
+    "rich",
+    "skops",
+    "matplotlib",
+)
 
 
 def imported_roots(path: Path) -> set[str]:

@@ -38,7 +38,17 @@ def bare_python(wheel, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("bare")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     python = folder / "bin" / "python"
-    install = [BIN / "uv", "pip", "install", "--quiet", "--constraint", ROOT / "constraints.txt", "--python", python, wheel]
+    install = [
+        BIN / "uv",
+        "pip",
+        "install",
+        "--quiet",
+        "--constraint",
+        ROOT / "constraints.txt",
+        "--python",
+        python,
+        wheel,
+    ]
     subprocess.run(install, check=True, capture_output=True)
     return python
 

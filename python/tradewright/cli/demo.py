@@ -80,7 +80,7 @@ def run_demo(output: Path, *, folds: int = 8, seed: int = 7) -> None:
 
     console.rule("3  Is anything leaking?")
     report = tw.check(panel, plan)
-    report.show(console)
+    report.show()
     report.raise_if("error")
 
     console.rule("4  Three models, fold by fold")
@@ -88,7 +88,9 @@ def run_demo(output: Path, *, folds: int = 8, seed: int = 7) -> None:
 
     console.rule("5  Out of sample")
     console.print(_table(panel, scores))
-    console.print(f"Sharpe ratios of the sign of the forecast, net of {COST * 1e4:.0f} bp per unit of turnover, held a day.")
+    console.print(
+        f"Sharpe ratios of the sign of the forecast, net of {COST * 1e4:.0f} bp per unit of turnover, held a day."
+    )
 
     console.rule("6  Saved, reloaded in a fresh process, compared bit by bit")
     _save_predictions(scores, output)
@@ -189,7 +191,9 @@ def _compare_reloaded(output: Path, folds: int, console: Console) -> None:
     )
     console.print(done.stdout.rstrip(), highlight=False, soft_wrap=True)
     if done.returncode != 0:
-        raise tw.InternalError(f"a reloaded model differs: {done.stderr.strip() or done.stdout.strip()}", code="demo.reload")
+        raise tw.InternalError(
+            f"a reloaded model differs: {done.stderr.strip() or done.stdout.strip()}", code="demo.reload"
+        )
 
 
 def _list_files(output: Path, console: Console) -> None:

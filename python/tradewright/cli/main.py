@@ -45,7 +45,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="command")
 
     demo = commands.add_parser("demo", help="from real prices to tracked, saved, reloaded models")
-    demo.add_argument("--output", type=Path, default=Path("demo-output"), help="folder for everything made (%(default)s)")
+    demo.add_argument(
+        "--output", type=Path, default=Path("demo-output"), help="folder for everything made (%(default)s)"
+    )
     demo.add_argument("--folds", type=int, default=8, help="walk-forward tests (%(default)s)")
     demo.add_argument("--seed", type=int, default=7, help="seed of every model (%(default)s)")
     demo.set_defaults(run=_demo)

@@ -149,7 +149,8 @@ class BaseLoss(ABC):
             derivative of each row's loss.
         """
         self._check_names(per_row)
-        inputs = numpy_inputs(*_as_arrays(y_true, y_pred, sample_weight, groups, assets), per_row=per_row)
+        y_true, y_pred, sample_weight, groups, assets = _as_arrays(y_true, y_pred, sample_weight, groups, assets)
+        inputs = numpy_inputs(y_true, y_pred, sample_weight, groups, assets, per_row)
         held, flat = as_output(out, inputs)
         value = self._value_and_grad(inputs, flat)
         return value, held if out is not None else held.astype(inputs.dtype, copy=False)
@@ -174,7 +175,8 @@ class BaseLoss(ABC):
         gradient, hessian : numpy.ndarray, shape and dtype of ``y_pred``
         """
         self._check_names(per_row)
-        inputs = numpy_inputs(*_as_arrays(y_true, y_pred, sample_weight, groups, assets), per_row=per_row)
+        y_true, y_pred, sample_weight, groups, assets = _as_arrays(y_true, y_pred, sample_weight, groups, assets)
+        inputs = numpy_inputs(y_true, y_pred, sample_weight, groups, assets, per_row)
         gradient, hessian = (np.empty(inputs.shape, dtype=inputs.prediction.dtype) for _ in range(2))
         self._grad_hess(inputs, gradient.reshape(-1), hessian.reshape(-1))
         return gradient.astype(inputs.dtype, copy=False), hessian.astype(inputs.dtype, copy=False)

@@ -209,15 +209,15 @@ def _to_numpy(values: Any, name: str) -> tuple[NDArray[Any], str | None]:
 
 def _from_objects(array: NDArray[Any], name: str) -> NDArray[Any]:
     """Python dates and datetimes; anything else in an object column is not a time."""
-    import datetime
+    import datetime as dt
 
     known = [item for item in array if item is not None]
-    if known and all(isinstance(item, datetime.datetime) for item in known):
+    if known and all(isinstance(item, dt.datetime) for item in known):
         if any(item.tzinfo is not None for item in known):
-            utc = [item if item is None else item.astimezone(datetime.UTC).replace(tzinfo=None) for item in array]
+            utc = [item if item is None else item.astimezone(dt.UTC).replace(tzinfo=None) for item in array]
             return np.array(utc, dtype="datetime64[us]")
         return np.array(list(array), dtype="datetime64[us]")
-    if known and all(isinstance(item, datetime.date) for item in known):
+    if known and all(isinstance(item, dt.date) for item in known):
         return np.array(list(array), dtype="datetime64[D]")
     kind = type(known[0]).__name__ if known else "None"
     raise DataError(f"{name} holds {kind} values, not times: parse them first", code="data.time", column=name)

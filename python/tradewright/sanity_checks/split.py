@@ -53,15 +53,15 @@ class LabelOverlap(Check):
                 )
             return []
         positions = train.positions()[rows]
-        plural = "s" if len(starts) > 1 else ""
-        subject = "stand at a time" if train.label_end is None else "have a label that reaches"
+        blocks = "the validation block" if len(starts) == 1 else f"one of {len(starts):,} validation blocks"
+        subject = "share the time" if train.label_end is None else "have a label that overlaps the labels"
         shown = " … ".join(format_time(edge[rows[0]], train.time_unit) for edge in (time, until))
         return [
             context.finding(
                 self,
                 "error",
-                message=f"{len(rows):,} of {len(time):,} train rows {subject} within the hull of the {len(starts):,} "
-                f"validation block{plural}, the first in row {positions[0]} ({shown})",
+                message=f"{len(rows):,} of {len(time):,} train rows {subject} of {blocks}, "
+                f"the first in row {positions[0]} ({shown})",
                 value=len(rows) / len(time),
                 threshold=0.0,
                 count=len(rows),

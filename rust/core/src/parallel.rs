@@ -170,6 +170,9 @@ where
 }
 
 /// As [`map_blocks_into`], with two outputs of one length.
+///
+/// # Panics
+/// When the outputs differ in length.
 pub fn map_blocks_into_pair<U, T, F>(
     first: &mut [U],
     second: &mut [U],

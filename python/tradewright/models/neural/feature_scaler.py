@@ -59,10 +59,16 @@ class FeatureScaler:
             total += np.where(missing, 0.0, block).sum(axis=0)
         seen = np.maximum(count, 1.0)
         mean = total / seen
+        deviations = np.zeros(n_features)
         squares = np.zeros(n_features)
         for _, block, missing in _blocks(X):
-            squares += np.where(missing, 0.0, (block - mean) ** 2).sum(axis=0)
-        scale = np.sqrt(squares / seen)
+            deviation = np.where(missing, 0.0, block - mean)
+            deviations += deviation.sum(axis=0)
+            squares += (deviation**2).sum(axis=0)
+        # The corrected two-pass formula: what rounding left in the mean is in the deviations.
+        shift = deviations / seen
+        mean += shift
+        scale = np.sqrt(np.maximum(squares / seen - shift**2, 0.0))
         # What rounding leaves of a constant column is noise, which dividing would blow up.
         scale[scale <= 10 * np.finfo(np.float64).eps * np.abs(mean) * np.sqrt(seen)] = 1.0
         scale[scale == 0.0] = 1.0

@@ -22,8 +22,8 @@ from tradewright.runtime.threads import num_threads
 
 __all__ = ["LightGBM"]
 
-#: LightGBM's names for one and the same parameter, as far as they matter here.
-_BOOSTING = ("boosting_type", "boosting", "boost")
+#: LightGBM's names for one and the same parameter, as far as they matter here, in the order in which they win.
+_BOOSTING = ("boosting", "boost", "boosting_type")
 _ROUNDS = (
     "num_iterations",
     "num_iteration",

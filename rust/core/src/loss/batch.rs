@@ -133,6 +133,7 @@ trait Wide: Copy {
 macro_rules! wide {
     ($($type:ty)*) => { $( impl Wide for $type {
         #[inline(always)]
+        #[allow(clippy::cast_lossless)]
         fn wide(self) -> f64 { self as f64 }
     } )* };
 }

@@ -209,7 +209,7 @@ fn prepare<L: PointLoss, F: Float>(
                 check_weights(w, block.start)?;
             }
             let y = load(&batch.target, block.clone(), &mut y_buffer);
-            let keep = |y: F| nan_policy == NanPolicy::Raise || y == y;
+            let keep = |y: F| nan_policy == NanPolicy::Raise || !y.wide().is_nan();
             for (i, &y) in y.iter().enumerate() {
                 let counts = keep(y);
                 sum.rows += usize::from(counts);

@@ -57,6 +57,7 @@ pub trait Float:
     /// Whether the number is neither infinite nor NaN; one subtraction and one comparison, so it vectorises.
     #[must_use]
     #[inline(always)]
+    #[allow(clippy::eq_op)]
     fn is_usable(self) -> bool {
         self - self == Self::ZERO
     }
@@ -145,7 +146,6 @@ macro_rules! float {
 
             #[inline(always)]
             fn log1p(self) -> Self {
-                use $constants as k;
                 let u = 1.0 + self;
                 // What the rounding of 1 + x lost, as a correction of the logarithm.
                 let lost = if self < 1.0 { self - (u - 1.0) } else { 1.0 - (u - self) };
@@ -154,19 +154,18 @@ macro_rules! float {
                 let f = if near_one { self } else { m - 1.0 };
                 let correction = if near_one { 0.0 } else { lost / u };
                 let log = $f::log_of_parts(n, f, correction);
-                let log = if self > -1.0 { log } else { k::NAN };
-                let log = if self == -1.0 { -k::INFINITY } else { log };
-                if self == k::INFINITY { self } else { log }
+                let log = if self > -1.0 { log } else { $f::NAN };
+                let log = if self == -1.0 { -$f::INFINITY } else { log };
+                if self == $f::INFINITY { self } else { log }
             }
 
             #[inline(always)]
             fn ln(self) -> Self {
-                use $constants as k;
                 let (n, m) = $f::split_exponent(self);
                 let log = $f::log_of_parts(n, m - 1.0, 0.0);
-                let log = if self >= $f::MIN_POSITIVE { log } else { k::NAN };
-                let log = if self < $f::MIN_POSITIVE && self >= 0.0 { -k::INFINITY } else { log };
-                if self == k::INFINITY { self } else { log }
+                let log = if self >= $f::MIN_POSITIVE { log } else { $f::NAN };
+                let log = if self < $f::MIN_POSITIVE && self >= 0.0 { -$f::INFINITY } else { log };
+                if self == $f::INFINITY { self } else { log }
             }
 
             fn of_column<'a>(column: &Column<'a>) -> Option<Strided<'a, Self>> {
@@ -210,11 +209,10 @@ trait Parts: Sized {
     fn log_of_parts(n: Self, f: Self, correction: Self) -> Self;
 }
 
-/// Constants of single precision. Polynomials by Remez on the reduced range; LN2_HIGH has 14 bits, so that its
+/// Constants of single precision. Polynomials by Remez on the reduced range; `LN2_HIGH` has 14 bits, so that its
 /// product with any exponent is exact.
 #[allow(clippy::excessive_precision, clippy::unreadable_literal)]
 mod single {
-    pub(super) use std::f32::{INFINITY, NAN};
     pub(super) const EXP_LOW: f32 = -104.0;
     pub(super) const EXP_HIGH: f32 = 89.0;
     pub(super) const ROUNDER: f32 = 12_582_912.0; // 1.5 · 2²³
@@ -242,10 +240,9 @@ mod single {
         [0.666666665504973, 0.400001248001483, 0.285505063608462, 0.233386300255142];
 }
 
-/// Constants of double precision; LN2_HIGH has 32 bits.
+/// Constants of double precision; `LN2_HIGH` has 32 bits.
 #[allow(clippy::excessive_precision, clippy::unreadable_literal)]
 mod double {
-    pub(super) use std::f64::{INFINITY, NAN};
     pub(super) const EXP_LOW: f64 = -746.0;
     pub(super) const EXP_HIGH: f64 = 710.0;
     pub(super) const ROUNDER: f64 = 6_755_399_441_055_744.0; // 1.5 · 2⁵²

@@ -4,6 +4,10 @@
 //! it weights, missing targets, checks that name the row, reductions, both widths, threads and the promise of the
 //! same bits at any thread count.
 
+// Kernels are compiled once per instruction set by being inlined into the dispatching function; one call that is not
+// inlined stays scalar. Comparisons are exact and without short cuts, for the same reason.
+#![allow(clippy::inline_always, clippy::needless_bitwise_bool, clippy::float_cmp, clippy::manual_range_contains)]
+
 pub mod batch;
 pub mod bce;
 mod cpu;

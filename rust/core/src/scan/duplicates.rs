@@ -367,7 +367,7 @@ mod tests {
         let val: Vec<f64> = (0..5_000)
             .flat_map(|r| {
                 let shift = if r % 100 == 0 { 0.0 } else { 0.5 };
-                [(r * 7) as f64 + shift, (r * 7 * r * 7) as f64, 0.25]
+                [f64::from(r * 7) + shift, f64::from(r * 7 * r * 7), 0.25]
             })
             .collect();
         let columns = |data: &'static [f64], rows: usize| -> Vec<Column<'static>> {

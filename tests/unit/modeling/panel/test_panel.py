@@ -50,7 +50,10 @@ def test_same_panel_from_any_library(make):
     assert other.fingerprint == ours.fingerprint
     np.testing.assert_array_equal(other.matrix(), ours.matrix())
     arrays = tw.Panel.from_arrays(
-        np.column_stack([np.arange(10.0), np.arange(10.0)]), frame()["ret"].to_numpy(), time=DAYS, feature_names=["a", "b"]
+        np.column_stack([np.arange(10.0), np.arange(10.0)]),
+        frame()["ret"].to_numpy(),
+        time=DAYS,
+        feature_names=["a", "b"],
     )
     assert arrays.feature_names == ours.feature_names
 
@@ -154,7 +157,9 @@ def test_missing_time_names_the_row(as_pandas):
 
 def test_label_end_before_time_names_the_row():
     table = frame(end=DAYS - np.array([0, 0, 0, 1, 0, 0, 1, 0, 0, 0]))
-    with pytest.raises(tw.LabelEndError, match=r"row 3: label_end 2024-01-03 is earlier than its time 2024-01-04 \(2 rows"):
+    with pytest.raises(
+        tw.LabelEndError, match=r"row 3: label_end 2024-01-03 is earlier than its time 2024-01-04 \(2 rows"
+    ):
         panel(table, label_end="end")
 
 
@@ -198,7 +203,9 @@ def test_duplicate_keys_equal_a_set(keys, repeat):
 
 
 def test_unknown_columns_get_a_hint():
-    with pytest.raises(tw.ColumnNotFoundError, match=r"target='rett' is not a column of the frame; did you mean 'ret'\?") as e:
+    with pytest.raises(
+        tw.ColumnNotFoundError, match=r"target='rett' is not a column of the frame; did you mean 'ret'\?"
+    ) as e:
         panel(target="rett")
     assert isinstance(e.value, KeyError)
     assert e.value.fields["column"] == "rett"

@@ -26,7 +26,11 @@ INSTANT = dt.datetime(2024, 3, 9, 22, 30, tzinfo=dt.UTC)
         (np.array(["2024-03-09T22:30"], dtype="M8[ns]"), "ns", None),
         (np.array(["2024-03-09T22:30"], dtype="M8[m]"), "s", None),
         (pl.Series([INSTANT]), "us", "UTC"),
-        (pl.Series([INSTANT]).dt.convert_time_zone("America/New_York").dt.cast_time_unit("ms"), "ms", "America/New_York"),
+        (
+            pl.Series([INSTANT]).dt.convert_time_zone("America/New_York").dt.cast_time_unit("ms"),
+            "ms",
+            "America/New_York",
+        ),
         (pd.Series([INSTANT]), "us", "UTC"),
         (pd.DatetimeIndex([INSTANT]).tz_convert("Europe/Zurich"), "us", "Europe/Zurich"),
         ([INSTANT], "us", None),
@@ -99,7 +103,9 @@ def test_shift_beyond_the_end_of_time_stays_there():
     assert add_duration(np.array([2**63 - 5]), "1s", unit="ns")[0] == 2**63 - 1
 
 
-@pytest.mark.parametrize("bad", ["5", "d", "-3d", "5 fortnights", 3.5, dt.timedelta(days=-1), np.timedelta64(1, "M"), None])
+@pytest.mark.parametrize(
+    "bad", ["5", "d", "-3d", "5 fortnights", 3.5, dt.timedelta(days=-1), np.timedelta64(1, "M"), None]
+)
 def test_bad_durations_are_refused(bad):
     with pytest.raises(tw.ParameterError, match=r"embargo=.* is not a duration: pass a count with a unit"):
         parse_duration(bad, name="embargo")
