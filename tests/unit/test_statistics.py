@@ -52,7 +52,7 @@ def test_bad_input_is_named():
         sharpe_ratio([0.1])
     with pytest.raises(tw.DataError, match="pair is repeated"):
         portfolio_returns([1, 1], [0, 0], [0, 0], [0, 0])
-    with pytest.raises(tw.DataError, match=r"y_pred has shape \(1,\), y_true has shape \(2,\)"):
+    with pytest.raises(tw.DataError, match=r"y_pred has shape \(1,\), y_true has \(2,\)"):
         rank_ic([1, 2], [1], [0, 0])
     with pytest.raises(tw.ParameterError, match="cost=-1"):
         portfolio_returns([1], [0], [0], [0], cost=-1)

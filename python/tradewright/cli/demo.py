@@ -141,38 +141,48 @@ def _train(name: str, panel: tw.Panel, plan: tw.SplitPlan, seed: int, output: Pa
     return scores
 
 
-def _table(panel: tw.Panel, scores: dict[str, Scores]) -> Table:
-    """Rank IC, Sharpe ratio and loss per model, pooled over the test rows of all folds, and the rank IC per fold."""
-    statistics, mse = tw.statistics, tw.LossRegistry.create("mse")
+def _tables(panel: tw.Panel, plan: tw.SplitPlan, scores: dict[str, Scores]) -> tuple[Table, Table]:
+    """Scores per model pooled over the test rows of all folds, and the rank IC fold by fold."""
     assert panel.y is not None
-    assert panel.asset is not None
-    assert panel.returns is not None
-    table = Table(title=f"{sum(len(rows) for rows in next(iter(scores.values())).rows):,} out-of-sample rows")
-    for column in ("model", "rank IC", "t", "Sharpe net", "loss (mse)", "vs. zero", "rank IC per fold", "seconds"):
-        table.add_column(column, justify="left" if column in ("model", "rank IC per fold") else "right")
+    rows = np.concatenate([fold.test.indices() for fold in plan.folds])
+    pooled = Table(title=f"{len(rows):,} out-of-sample rows of {len(plan)} folds")
+    for column in ("model", "rank IC", "t", "Sharpe net", "loss (mse)", "vs. zero"):
+        pooled.add_column(column, justify="left" if column == "model" else "right", no_wrap=True)
     for name, score in scores.items():
-        rows, forecast = np.concatenate(score.rows), np.concatenate(score.predictions)
-        actual = panel.y[rows]
-        ic = statistics.rank_ic(actual, forecast, panel.time[rows])
-        earned = statistics.portfolio_returns(
-            np.sign(forecast), panel.returns[rows], panel.time[rows], panel.asset[rows], cost=COST
-        )
-        per_fold = [
-            statistics.rank_ic(panel.y[part], guess, panel.time[part]).mean
-            for part, guess in zip(score.rows, score.predictions, strict=True)
-        ]
-        loss = float(mse(actual, forecast))
-        table.add_row(
-            name,
-            f"{ic.mean:+.4f}",
-            f"{ic.t_statistic:+.1f}",
-            f"{statistics.sharpe_ratio(earned):+.2f}",
-            f"{loss:.6f}",
-            f"{loss / float(np.mean(actual**2)) - 1:+.2%}",
-            " ".join(f"{value:+.3f}" for value in per_fold),
-            f"{score.seconds:.1f}",
-        )
-    return table
+        pooled.add_row(name, *_pooled(panel, rows, np.concatenate(score.predictions)))
+    # What the sign of any mostly positive forecast earns in stocks that went up.
+    pooled.add_row("always long", "", "", f"{_sharpe(panel, rows, np.ones(len(rows))):+.2f}", "", "")
+
+    by_fold = Table(title="rank IC of each fold")
+    by_fold.add_column("model")
+    for fold in plan.folds:
+        by_fold.add_column(str(panel.times[fold.test.indices()[0]])[:4], justify="right", no_wrap=True)
+    for name, score in scores.items():
+        parts = zip(score.rows, score.predictions, strict=True)
+        ics = [tw.statistics.rank_ic(panel.y[part], guess, panel.time[part]).mean for part, guess in parts]
+        by_fold.add_row(name, *(f"{value:+.3f}" for value in ics))
+    return pooled, by_fold
+
+
+def _pooled(panel: tw.Panel, rows: NDArray[np.int64], forecast: NDArray[np.float64]) -> list[str]:
+    """Rank IC with its t statistic, Sharpe ratio and loss of one model."""
+    assert panel.y is not None
+    actual = panel.y[rows]
+    ic = tw.statistics.rank_ic(actual, forecast, panel.time[rows])
+    loss = float(tw.LossRegistry.create("mse")(actual, forecast))
+    against_zero = loss / float(np.mean(actual**2)) - 1
+    sharpe = _sharpe(panel, rows, np.sign(forecast))
+    return [f"{ic.mean:+.4f}", f"{ic.t_statistic:+.1f}", f"{sharpe:+.2f}", f"{loss:.6f}", f"{against_zero:+.2%}"]
+
+
+def _sharpe(panel: tw.Panel, rows: NDArray[np.int64], position: NDArray[np.float64]) -> float:
+    """Annualised Sharpe ratio of positions held a day, net of costs."""
+    assert panel.returns is not None
+    assert panel.asset is not None
+    earned = tw.statistics.portfolio_returns(
+        position, panel.returns[rows], panel.time[rows], panel.asset[rows], cost=COST
+    )
+    return tw.statistics.sharpe_ratio(earned)
 
 
 def _save_predictions(scores: dict[str, Scores], output: Path) -> None:

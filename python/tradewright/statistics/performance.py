@@ -154,7 +154,7 @@ def sharpe_ratio(returns: ArrayLike, *, periods_per_year: float = 252.0) -> floa
     Examples
     --------
     >>> round(sharpe_ratio([0.01, -0.005, 0.007, 0.002], periods_per_year=252), 2)
-    8.4
+    8.47
     """
     (values,) = _aligned(returns=returns)
     if len(values) < 2:
