@@ -11,6 +11,7 @@
 
 pub mod batch;
 pub mod bce;
+pub mod book;
 mod cpu;
 pub mod driver;
 pub mod float;
@@ -18,14 +19,18 @@ pub mod group_driver;
 pub mod groups;
 mod kernels;
 pub mod mse;
+pub mod position;
 mod rows_of;
+pub mod series_driver;
 pub mod traits;
 
 pub use batch::Batch;
 pub use bce::BinaryCrossEntropy;
+pub use book::{Absent, Trading};
 pub use driver::{NanPolicy, Options, Reduction, grad_hess, value, value_grad, value_grad_rows, value_rows};
 pub use float::Float;
 pub use groups::GroupIndex;
 pub use kernels::HESSIAN_FLOOR;
 pub use mse::SquaredError;
+pub use position::Position;
 pub use traits::{Domain, Extras, Group, GroupLoss, Hessian, PointLoss, Returns, SeriesLoss, Term};
