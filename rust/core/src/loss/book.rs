@@ -1,17 +1,18 @@
 //! Portfolio returns: what positions earned on each date, after costs, and the way back.
 //!
-//! r_t = (1/N_t) Σ_i [pos·y − cost·|pos − previous pos|], N_t the assets that have a row on date t; softmax positions
-//! are added up. In a *pooled* book every row has a return of its own. All is in (date, row) order and double
+//! `r_t = (1/N_t) Σ_i [pos·y − cost·|pos − previous pos|]`, `N_t` the assets that have a row on date t; softmax
+//! positions are added up. In a *pooled* book every row has a return of its own. All is in (date, row) order and double
 //! precision; a date is computed by one thread.
+
+use std::borrow::Cow;
 
 use super::groups::{GroupIndex, Links, NONE, Tasks};
 use super::position::Position;
+use super::rows_of::Gathered;
 use super::traits::Domain;
 use super::{Batch, Float, NanPolicy};
 use crate::error::{Error, Result};
 use crate::parallel::{Cancel, map_blocks, map_parts_into};
-
-use super::rows_of::Gathered;
 
 /// What becomes of the position of an asset that has no row on a date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +66,7 @@ impl Trading {
 }
 
 /// The rows that count, by date, with what they hold. A *slot* is the number of such a row.
-pub(super) struct Book {
+pub(super) struct Book<'a> {
     trading: Trading,
     /// The first slot of each date that has rows, and the number of slots.
     pub(super) starts: Vec<usize>,
@@ -73,7 +74,8 @@ pub(super) struct Book {
     dates: Vec<usize>,
     /// The place of each slot.
     pub(super) places: Vec<u32>,
-    links: Option<Links>,
+    /// None where turnover costs nothing.
+    links: Option<Cow<'a, Links>>,
     score: Vec<f64>,
     target: Vec<f64>,
     /// What a position is multiplied by; empty where by 1.
@@ -98,12 +100,12 @@ struct Part {
     weight: Vec<f64>,
 }
 
-impl Book {
+impl<'a> Book<'a> {
     /// Reads and checks all rows and takes the positions.
     pub(super) fn open<F: Float>(
         trading: Trading,
         batch: &Batch<'_, F>,
-        index: &GroupIndex,
+        index: &'a GroupIndex,
         nan_policy: NanPolicy,
         cancel: &Cancel,
     ) -> Result<Self> {
@@ -349,10 +351,10 @@ fn read<F: Float>(
 }
 
 /// The links of the index between the places that count, in slots.
-fn link(index: &GroupIndex, places: &[u32]) -> Result<Links> {
-    let Some(links) = index.links() else { return one_asset(index, places) };
+fn link<'a>(index: &'a GroupIndex, places: &[u32]) -> Result<Cow<'a, Links>> {
+    let Some(links) = index.links() else { return one_asset(index, places).map(Cow::Owned) };
     if places.len() == index.len() {
-        return Ok(links.clone());
+        return Ok(Cow::Borrowed(links));
     }
     // The slot that holds the asset of a place, at that place or before.
     let mut held = vec![NONE; index.len()];
@@ -371,7 +373,7 @@ fn link(index: &GroupIndex, places: &[u32]) -> Result<Links> {
             slot += 1;
         }
     }
-    Ok(kept)
+    Ok(Cow::Owned(kept))
 }
 
 /// Without assets there is one, with a row a date.

@@ -95,6 +95,7 @@ pub fn value_grad_groups<L: GroupLoss, F: Float>(
 
 /// What boosting takes: sum-reduced, weights multiplied in, `hessian` at least [`HESSIAN_FLOOR`] times the weight.
 /// Both are 0 for rows that are left out and for skipped groups.
+#[allow(clippy::too_many_arguments)]
 pub fn grad_hess<L: GroupLoss, F: Float>(
     loss: &L,
     batch: &Batch<'_, F>,
@@ -306,6 +307,8 @@ impl<'a, L: GroupLoss, F: Float> Call<'a, L, F> {
         let places = if sorted { &mut *gradient } else { &mut buffer[..] };
         let parts = map_parts_into(places, &self.tasks.ends, self.tasks.work, cancel, |task, out| {
             out.fill(F::ZERO);
+            // The method itself is not general enough in its lifetimes, whatever clippy thinks.
+            #[allow(clippy::redundant_closure_for_method_calls)]
             self.task(task, out, |work, weight, out| work.gradient(weight, out))
         })?;
         let scale = 1.0 / divide(&Totals::of(&parts))?;

@@ -28,7 +28,9 @@ impl Position {
                     *s = (*s - top).exp();
                     sum += *s;
                 }
-                scores.iter_mut().for_each(|s| *s /= sum);
+                for s in scores {
+                    *s /= sum;
+                }
             }
         }
     }

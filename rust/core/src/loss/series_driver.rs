@@ -5,9 +5,9 @@
 //! [`NanPolicy::Omit`] is as if it were not there: the asset is absent on that date. A weight is per date and raises
 //! where it differs inside one. Costs need an index that knows assets, or one row a date.
 //!
-//! **Gradient.** With D_t = dL/dr_t and d the change of a position, dL/dpos = \[D_t (y − cost·sign d_t) +
-//! D_u cost·sign d_u\] / N with u the next date of the asset (or the date on which it is closed), sign 0 = 0; then the
-//! derivative of the position by its score.
+//! **Gradient.** With `D_t = dL/dr_t` and `d` the change of a position, `dL/dpos = D_t (y − cost·sign d_t) / N_t +
+//! D_u cost·sign d_u / N_u` with u the next date of the asset (or the date on which it is closed) and sign 0 = 0; then
+//! the derivative of the position by its score.
 //!
 //! **Same bits.** A date is computed by one thread, in row order; the loss sees the whole series.
 

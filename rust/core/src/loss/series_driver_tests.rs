@@ -235,8 +235,8 @@ fn check<L: SeriesLoss>(
     let expected = panel.naive_loss(loss, trading, reduction);
     prop_assert!((got - expected).abs() < 1e-10 * expected.abs().max(1.0), "{} {}", got, expected);
     prop_assert_eq!(value(loss, &batch, &index, trading, options, &cancel).unwrap().to_bits(), got.to_bits());
-    for i in 0..panel.s.len() {
-        prop_assert!(!panel.y[i].is_nan() || gradient[i] == 0.0);
+    for (i, &analytic) in gradient.iter().enumerate() {
+        prop_assert!(!panel.y[i].is_nan() || analytic == 0.0);
         if trading.position == Position::Clip && (panel.s[i].abs() - 1.0).abs() < 1e-4 {
             continue;
         }
@@ -250,7 +250,7 @@ fn check<L: SeriesLoss>(
         if (up - down).abs() < 1e-9 {
             let slope = (up + down) / 2e-6;
             let tolerance = 1e-6 * slope.abs().max(1.0) + 1e-8 * got.abs().max(1.0);
-            prop_assert!((slope - gradient[i]).abs() < tolerance, "row {}: {} {}", i, slope, gradient[i]);
+            prop_assert!((slope - analytic).abs() < tolerance, "row {}: {} {}", i, slope, analytic);
         } else {
             prop_assert!(trading.cost > 0.0);
         }
