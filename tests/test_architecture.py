@@ -45,14 +45,21 @@ HEAVY = (
 
 
 def imported_roots(path: Path) -> set[str]:
-    """Every library a file imports, inside functions too."""
-    roots = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    """Every library a file imports when it runs, inside functions too; names for type checkers don't count."""
+    roots: set[str] = set()
+    tree = ast.parse(path.read_text())
+    for block in [node for node in ast.walk(tree) if isinstance(node, ast.If) and _is_type_checking(node)]:
+        block.body = [ast.Pass()]
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             roots |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             roots.add(node.module.partition(".")[0])
     return roots
+
+
+def _is_type_checking(node: ast.If) -> bool:
+    return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def run_python(code: str) -> str:

@@ -7,7 +7,7 @@ own; medians of repeated runs are compared by ratio, since machines differ.
 from __future__ import annotations
 
 import argparse
-import datetime
+import datetime as dt
 import importlib
 import importlib.metadata
 import json
@@ -92,7 +92,7 @@ def record(name: str, content: dict[str, Any], packages: Sequence[str]) -> Path:
     path = RESULTS / f"{name}.json"
     head = {
         "bench": name,
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
         "machine": machine(),
         "versions": versions(*packages),
     }

@@ -1,10 +1,33 @@
 """The compiled core. Everything here has a Python wrapper; use that one."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
+
+__all__ = [
+    "Timeline",
+    "combine_fingerprints",
+    "cross_duplicates",
+    "duplicate_rows",
+    "error_codes",
+    "fingerprint_columns",
+    "kfold_blocks",
+    "loss_grad_hess",
+    "loss_rows",
+    "loss_rows_grad",
+    "loss_value",
+    "loss_value_grad",
+    "nan_counts",
+    "num_threads",
+    "range_mask",
+    "range_positions",
+    "request_stop",
+    "set_num_threads",
+    "spin",
+    "walk_forward_blocks",
+]
 
 # --- errors and runtime
 def error_codes() -> list[str]: ...

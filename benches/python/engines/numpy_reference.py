@@ -6,6 +6,7 @@ Closed labels, embargo by counts of distinct timestamps, sorted times. Tested eq
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,7 @@ def kfold(line: Timeline, folds: int, embargo: int) -> list[tuple[np.ndarray, tu
     """(train ranges, test range) of each fold."""
     cuts = [0, *np.cumsum([len(part) for part in np.array_split(np.empty(line.count, "i1"), folds)]).tolist()]
     plans = []
-    for a, b in zip(cuts[:-1], cuts[1:], strict=True):
+    for a, b in pairwise(cuts):
         start, stop = line.first_row(a), line.first_row(b)
         last = line.end[start:stop].max()
         after = int(np.searchsorted(line.time, last, side="right"))

@@ -121,11 +121,13 @@ def _train(name: str, panel: tw.Panel, plan: tw.SplitPlan, seed: int, output: Pa
             seed=seed,
         )
         callbacks: list[tw.Callback] = [
-            tw.ProgressBar(),
+            tw.ProgressBar(every_n=1_000),  # a bar in a terminal; in a log only the last line of each fold
             tw.EarlyStopping("val_loss", patience=20 if name == "lightgbm" else 3),
             tw.MLflowLogger(),
         ]
         result = trainer.train(panel, fold=fold, callbacks=callbacks)
+        if result.model is None:  # Ctrl-C before the first round had ended
+            raise KeyboardInterrupt
         scores.rows.append(fold.test.indices())
         scores.predictions.append(np.asarray(result.model.predict(panel, rows=fold.test), dtype=np.float64))
         scores.folds.append(fold.index)
@@ -144,6 +146,7 @@ def _table(panel: tw.Panel, scores: dict[str, Scores]) -> Table:
     statistics, mse = tw.statistics, tw.LossRegistry.create("mse")
     assert panel.y is not None
     assert panel.asset is not None
+    assert panel.returns is not None
     table = Table(title=f"{sum(len(rows) for rows in next(iter(scores.values())).rows):,} out-of-sample rows")
     for column in ("model", "rank IC", "t", "Sharpe net", "loss (mse)", "vs. zero", "rank IC per fold", "seconds"):
         table.add_column(column, justify="left" if column in ("model", "rank IC per fold") else "right")

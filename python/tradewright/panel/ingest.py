@@ -95,7 +95,8 @@ def panel_parts_from_frame(
                 code="data.not_numeric",
                 column=name,
             )
-        return table[name].to_numpy()
+        values: NDArray[Any] = table[name].to_numpy()
+        return values
 
     return _parts(
         columns,

@@ -117,9 +117,9 @@ def portfolio_returns(
     if len(np.unique(cells)) != len(cells):
         raise DataError("a (date, asset) pair is repeated: pass one row per pair", code="data.duplicate_key")
     # Dense dates × assets: absent assets hold nothing, so leaving and coming back both cost.
-    book = np.zeros(n_days * n_assets)
-    book[cells] = held
-    book = book.reshape(n_days, n_assets)
+    flat = np.zeros(n_days * n_assets)
+    flat[cells] = held
+    book = flat.reshape(n_days, n_assets)
     turnover = np.abs(np.diff(book, axis=0, prepend=0.0)).sum(axis=1)
     gross = np.bincount(day, weights=held * earned, minlength=n_days)
     present = np.bincount(day, minlength=n_days)
@@ -165,7 +165,7 @@ def sharpe_ratio(returns: ArrayLike, *, periods_per_year: float = 252.0) -> floa
 
 def _aligned(**arrays: ArrayLike) -> tuple[NDArray[np.float64], ...]:
     """1-D arrays of one length without NaN; times and ids keep their exact kind."""
-    out = []
+    out: list[NDArray[np.float64]] = []
     for name, values in arrays.items():
         array = np.asarray(values)
         array = array.astype(np.float64) if name not in ("dates", "assets") else array

@@ -195,7 +195,7 @@ def check_splitter(splitter: Any, seeds: Iterable[int] = range(5)) -> None:
             raise AssertionError(f"seed {seed}: the splitter cannot split the panel: {error}") from error
         _check_folds(plan, time, label_end, splitter.closed, f"seed {seed}")
         _check_order(splitter, plan, time, label_end, seed)
-        _check_embargo(splitter, plan, time, label_end, seed)
+        _check_embargo(splitter, time, label_end, seed)
         _check_copies(splitter, plan, time, label_end, seed)
 
 
@@ -236,7 +236,7 @@ def _check_order(splitter: Any, plan: Any, time: NDArray[Any], label_end: NDArra
             )
 
 
-def _check_embargo(splitter: Any, plan: Any, time: NDArray[Any], label_end: NDArray[Any], seed: int) -> None:
+def _check_embargo(splitter: Any, time: NDArray[Any], label_end: NDArray[Any], seed: int) -> None:
     if isinstance(splitter.embargo, str | bytes) or not isinstance(splitter.embargo, int | np.integer):
         return  # only counts can be raised by one without knowing what they count
     if getattr(splitter, "train_size", None) is not None:

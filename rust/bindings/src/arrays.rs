@@ -96,7 +96,7 @@ fn column_views<'a, T: Element + Copy>(
         1 => Ok(vec![strided(py, view.into_dimensionality::<ndarray::Ix1>().expect("one axis"))?]),
         2 => {
             let view = view.into_dimensionality::<ndarray::Ix2>().expect("two axes");
-            (0..view.ncols()).map(|j| strided(py, view.clone().index_axis_move(ndarray::Axis(1), j))).collect()
+            (0..view.ncols()).map(|j| strided(py, view.index_axis_move(ndarray::Axis(1), j))).collect()
         }
         axes => Err(data_error(
             py,

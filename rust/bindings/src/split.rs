@@ -15,6 +15,7 @@ use crate::errors::data_error;
 use crate::{detach, errors};
 
 type Ints<'py> = Bound<'py, PyArray1<i64>>;
+type Table<'py> = Bound<'py, PyArray2<i64>>;
 
 /// Times and label ends of a panel, looked at once: what plans are made from, as often as one likes.
 ///
@@ -32,7 +33,7 @@ impl Timeline {
     #[pyo3(signature = (time, label_end=None))]
     fn new(py: Python<'_>, time: Ints<'_>, label_end: Option<Ints<'_>>) -> PyResult<Self> {
         let index = {
-            let (times, ends) = (time.readonly(), label_end.as_ref().map(|ends| ends.readonly()));
+            let (times, ends) = (time.readonly(), label_end.as_ref().map(PyArrayMethods::readonly));
             let times = slice(py, "time", &times)?;
             let ends = ends.as_ref().map(|ends| slice(py, "label_end", ends)).transpose()?;
             detach::run(py, times.len(), |cancel| split::Timeline::build(times, ends, cancel))?
@@ -122,7 +123,7 @@ impl Timeline {
         window_instants: Option<PyReadonlyArray1<'py, i64>>,
         closed_left: bool,
         on_empty: &str,
-    ) -> PyResult<(Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<i64>>, Ints<'py>)> {
+    ) -> PyResult<(Table<'py>, Table<'py>, Ints<'py>)> {
         let timestamps = self.index.timestamps();
         let pools = spans(py, "pools", &pools, timestamps)?;
         let sizes = slice(py, "val_sizes", &val_sizes)?;
@@ -220,7 +221,7 @@ impl Timeline {
 }
 
 /// A row-major table; the number of values is a multiple of `columns`.
-fn table_of<'py>(py: Python<'py>, values: Vec<i64>, columns: usize) -> PyResult<Bound<'py, PyArray2<i64>>> {
+fn table_of(py: Python<'_>, values: Vec<i64>, columns: usize) -> PyResult<Table<'_>> {
     let rows = values.len() / columns;
     values.into_pyarray(py).reshape([rows, columns])
 }
@@ -239,7 +240,7 @@ fn spans(py: Python<'_>, name: &str, blocks: &PyReadonlyArray2<'_, i64>, timesta
     Ok(blocks.rows().into_iter().map(|block| clamp(block[0], block[1], timestamps)).collect())
 }
 
-fn spans_out<'py>(py: Python<'py>, blocks: Vec<Span>) -> PyResult<Bound<'py, PyArray2<i64>>> {
+fn spans_out(py: Python<'_>, blocks: Vec<Span>) -> PyResult<Table<'_>> {
     table_of(py, blocks.into_iter().flat_map(|span| [span.start as i64, span.end as i64]).collect(), 2)
 }
 

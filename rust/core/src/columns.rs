@@ -44,6 +44,9 @@ impl<'a, T: Copy> Strided<'a, T> {
     }
 
     /// Value `i`.
+    ///
+    /// # Panics
+    /// When there are not that many values.
     #[must_use]
     #[inline]
     pub fn get(&self, i: usize) -> T {
@@ -70,6 +73,9 @@ impl<'a, T: Copy> Strided<'a, T> {
     }
 
     /// The values `start..stop` as a view.
+    ///
+    /// # Panics
+    /// When the range is inverted or reaches behind the last value.
     #[must_use]
     pub fn slice(&self, start: usize, stop: usize) -> Self {
         assert!(start <= stop && stop <= self.len);

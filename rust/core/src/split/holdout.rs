@@ -20,6 +20,7 @@ pub fn validation(pool: &Span, tests: &[Span], size: usize) -> Option<Span> {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init)] // a fold with one test block is a list of one range
 mod tests {
     use super::validation;
 

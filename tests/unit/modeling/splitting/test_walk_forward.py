@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -34,7 +35,7 @@ def test_tests_touch_and_end_with_the_data():
         tests = [fold.test.ranges for fold in plan.folds]
         assert all(len(ranges) == 1 for ranges in tests)
         assert tests[-1][0, 1] == len(DAYS)
-        assert all(a[0, 1] == b[0, 0] for a, b in zip(tests[:-1], tests[1:], strict=True))
+        assert all(a[0, 1] == b[0, 0] for a, b in pairwise(tests))
 
 
 def test_elapsed_size_between_bars_takes_what_it_covers():
@@ -166,7 +167,7 @@ def test_data_too_short_is_named():
     for splitter in (tw.PurgedKFold(40), tw.WalkForward(40), tw.WalkForward(3, test_size=20)):
         with pytest.raises(SplitError, match=r"30"):
             splitter.plan(np.arange(30))
-    with pytest.raises(SplitError, match="2 distinct|too few"):
+    with pytest.raises(SplitError, match="too few"):
         tw.WalkForward(9, test_size="1y").plan(DAYS)
 
 
