@@ -103,13 +103,13 @@ fn same_length(name: &str, got: usize, expected: usize) -> Result<()> {
     if got == expected { Ok(()) } else { Err(Error::LengthMismatch { name: name.into(), got, expected }) }
 }
 
-fn open<F: Float>(
+fn open<'a, F: Float>(
     batch: &Batch<'_, F>,
-    index: &GroupIndex,
+    index: &'a GroupIndex,
     trading: Trading,
     nan_policy: NanPolicy,
     cancel: &Cancel,
-) -> Result<Book> {
+) -> Result<Book<'a>> {
     trading.check()?;
     same_length("groups", index.len(), batch.len())?;
     let arguments = usize::from(trading.target_volatility.is_some());
@@ -118,7 +118,13 @@ fn open<F: Float>(
 }
 
 /// From slots to the caller's rows; 0 for rows that are left out.
-fn put_back<F: Float>(book: &Book, index: &GroupIndex, slots: &[f64], out: &mut [F], cancel: &Cancel) -> Result<()> {
+fn put_back<F: Float>(
+    book: &Book<'_>,
+    index: &GroupIndex,
+    slots: &[f64],
+    out: &mut [F],
+    cancel: &Cancel,
+) -> Result<()> {
     let mut spread = Vec::new();
     let places = if slots.len() == index.len() {
         slots
@@ -139,8 +145,8 @@ fn put_back<F: Float>(book: &Book, index: &GroupIndex, slots: &[f64], out: &mut 
 }
 
 /// A loss on its series.
-struct Call {
-    book: Book,
+struct Call<'a> {
+    book: Book<'a>,
     returns: Vec<f64>,
     weights: Vec<f64>,
     weight: f64,
@@ -149,11 +155,11 @@ struct Call {
     slope: Vec<f64>,
 }
 
-impl Call {
+impl<'a> Call<'a> {
     fn run<L: SeriesLoss, F: Float>(
         loss: &L,
         batch: &Batch<'_, F>,
-        index: &GroupIndex,
+        index: &'a GroupIndex,
         trading: Trading,
         options: Options,
         cancel: &Cancel,
