@@ -125,8 +125,8 @@ pub fn value_grad_rows<L: PointLoss, F: Float>(
     Ok(())
 }
 
-/// What boosting takes: per row, sum-reduced, weights multiplied in, `hessian` at least [`HESSIAN_FLOOR`] times
-/// the weight. Both are 0 for an omitted row.
+/// What boosting takes: per row, sum-reduced, weights multiplied in, `hessian` at least
+/// [`HESSIAN_FLOOR`](super::HESSIAN_FLOOR) times the weight. Both are 0 for an omitted row.
 pub fn grad_hess<L: PointLoss, F: Float>(
     loss: &L,
     batch: &Batch<'_, F>,
