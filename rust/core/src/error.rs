@@ -120,6 +120,27 @@ error_table! {
     /// A mean over nothing.
     NothingToAverage { reason: String } Loss "loss.nothing_to_average"
         "the mean is undefined: {reason}. Pass rows that count, or use reduction=\"sum\", which is 0 here"
+    /// A loss that takes one weight per group got two.
+    WeightDiffers { row: usize, group: i64, value: f64, expected: f64 } Loss "loss.weight_differs"
+        "row {row}: the weight is {value}, other rows of group {group} have {expected}; this loss takes one weight per group (date). Give all its rows the same"
+    /// One asset has two rows on one date.
+    AssetTwice { row: usize, date: i64, asset: i64 } Loss "loss.asset_twice"
+        "row {row}: asset {asset} has another row on date {date}; an asset holds one position a date. Drop one, or check the ids"
+    /// A date has several rows, and nothing says whose they are.
+    AssetsNeeded { row: usize, date: i64 } Loss "loss.assets_needed"
+        "row {row}: date {date} has another row; pass assets= so that each position finds its predecessor, or cost=0"
+    /// A date loses everything, which compounding does not survive.
+    Ruin { date: i64, value: f64 } Loss "loss.ruin"
+        "date {date}: the portfolio return is {value}; at -1 or below nothing is left to compound. Bound the position, or check that returns are fractions and not percent"
+    /// Fewer dates than the loss can be computed from.
+    TooFewDates { got: usize, needed: usize } Loss "loss.too_few_dates"
+        "{got} returns are too few, this loss needs {needed}: pass more dates"
+    /// The loss is a ratio, which has no sum.
+    ReductionUndefined { reduction: String } Loss "loss.reduction_undefined"
+        "reduction=\"{reduction}\" is not defined: this loss is no sum over dates. Use reduction=\"mean\""
+    /// A volatility that nothing can be divided by.
+    VolatilityInvalid { row: usize, value: f64 } Loss "loss.volatility_invalid"
+        "row {row}: the volatility is {value}; volatilities are finite and above 0. Floor them, or drop the row"
 }
 
 impl std::error::Error for Error {}

@@ -169,6 +169,37 @@ where
     pool().install(|| in_order(out.par_chunks_mut(block).enumerate().map(one)))
 }
 
+/// As [`map_blocks_into`], with blocks of any length: block `i` writes the values from `ends[i - 1]` to `ends[i]`.
+///
+/// The ends must depend on the data alone. `work` says what all blocks cost, in rows of a cheap computation; it only
+/// decides whether threads are worth it.
+///
+/// # Panics
+/// When the ends decrease or the last one is not the length of `out`.
+pub fn map_parts_into<U, T, F>(out: &mut [U], ends: &[usize], work: usize, cancel: &Cancel, f: F) -> Result<Vec<T>>
+where
+    U: Send,
+    T: Send,
+    F: Fn(usize, &mut [U]) -> Result<T> + Sync,
+{
+    assert_eq!(ends.last().copied().unwrap_or(0), out.len(), "the parts cover the output");
+    let mut parts = Vec::with_capacity(ends.len());
+    let (mut rest, mut start) = (out, 0);
+    for &end in ends {
+        let (part, behind) = rest.split_at_mut(end - start);
+        parts.push(part);
+        (rest, start) = (behind, end);
+    }
+    let one = |(index, part): (usize, &mut [U])| {
+        cancel.check()?;
+        f(index, part)
+    };
+    if parts.len() <= 1 || work < INLINE_ROWS {
+        return parts.into_iter().enumerate().map(one).collect();
+    }
+    pool().install(|| in_order(parts.into_par_iter().enumerate().map(one)))
+}
+
 /// As [`map_blocks_into`], with two outputs of one length.
 ///
 /// # Panics

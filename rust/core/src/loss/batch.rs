@@ -113,6 +113,11 @@ pub(super) fn load_extras<'s, F: Float>(
     if columns.is_empty() { &[] } else { &extras[..rows.len()] }
 }
 
+/// Appends the values at `rows`, in that order and in double precision.
+pub(super) fn gather(column: &Column<'_>, rows: impl Iterator<Item = usize>, out: &mut Vec<f64>) {
+    with_column!(column, view => out.extend(rows.map(|row| Wide::wide(view.get(row)))));
+}
+
 fn convert<T: Wide, F: Float>(view: &Strided<'_, T>, out: &mut [F]) {
     if let Some(values) = view.as_slice() {
         for (slot, &value) in out.iter_mut().zip(values) {

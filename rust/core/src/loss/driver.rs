@@ -125,8 +125,8 @@ pub fn value_grad_rows<L: PointLoss, F: Float>(
     Ok(())
 }
 
-/// What boosting takes: per row, sum-reduced, weights multiplied in, `hessian` at least [`HESSIAN_FLOOR`] times
-/// the weight. Both are 0 for an omitted row.
+/// What boosting takes: per row, sum-reduced, weights multiplied in, `hessian` at least
+/// [`HESSIAN_FLOOR`](super::HESSIAN_FLOOR) times the weight. Both are 0 for an omitted row.
 pub fn grad_hess<L: PointLoss, F: Float>(
     loss: &L,
     batch: &Batch<'_, F>,
@@ -301,20 +301,24 @@ impl<L: PointLoss, F: Float> Call<'_, L, F> {
     }
 }
 
+const RELEVANCE: &str = "a whole number from 0 to 30";
+
 fn allowed_predictions(domain: Domain) -> String {
     match domain {
         Domain::Real => "any finite number",
         Domain::Unit => "a probability, 0 to 1; for raw scores use from_logits=True",
         Domain::Binary => "0 or 1",
+        Domain::Relevance => RELEVANCE,
     }
     .into()
 }
 
-fn allowed_targets(domain: Domain, value: f64) -> String {
+pub(super) fn allowed_targets(domain: Domain, value: f64) -> String {
     let allowed = match domain {
         Domain::Real => return "any finite number".into(),
         Domain::Unit => "0 to 1",
         Domain::Binary => "0 or 1",
+        Domain::Relevance => return format!("{RELEVANCE}; for returns use gain=\"linear\", or pass quantiles"),
     };
     if value == -1.0 { format!("{allowed}; for labels -1 and 1 pass (y + 1) / 2") } else { allowed.into() }
 }

@@ -47,6 +47,7 @@ fn outside<F: Float>(values: &[F], domain: Domain) -> u32 {
         Domain::Real => count(values, |v| !Domain::Real.contains(v)),
         Domain::Unit => count(values, |v| !Domain::Unit.contains(v)),
         Domain::Binary => count(values, |v| !Domain::Binary.contains(v)),
+        Domain::Relevance => count(values, |v| !Domain::Relevance.contains(v)),
     }
 }
 
