@@ -225,9 +225,7 @@ where
     if len < INLINE_ROWS {
         return first.chunks_mut(block).zip(second.chunks_mut(block)).enumerate().map(one).collect();
     }
-    let results: Vec<Result<T>> =
-        pool().install(|| first.par_chunks_mut(block).zip(second.par_chunks_mut(block)).enumerate().map(one).collect());
-    results.into_iter().collect()
+    pool().install(|| in_order(first.par_chunks_mut(block).zip(second.par_chunks_mut(block)).enumerate().map(one)))
 }
 
 #[cfg(test)]
