@@ -7,25 +7,14 @@ one process; ratios are what counts, since machines differ. "floor" reads every 
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
+import harness
 import numpy as np
 import polars as pl
 
 from tradewright import _core
-
-
-def median_seconds(work: Callable[[], Any], repeats: int) -> float:
-    work()  # warm: threads started, pages touched
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds)
 
 
 def polars_duplicates(train: pl.DataFrame, val: pl.DataFrame) -> int:
@@ -96,12 +85,25 @@ def main() -> None:
         "nan counts: C order": lambda: _core.nan_counts(row_major[0]),
         "polars is_nan().sum()": lambda: frames[0].select(pl.all().is_nan().sum()),
     }
-    base = None
+    found = {}
     for name, work in contenders.items():
-        seconds = median_seconds(work, options.repeats if "numpy hash" not in name else 1)
-        base = seconds if name.startswith("duplicates, verified: F") else base
-        ratio = f"{seconds / base:6.2f}×" if base else ""
-        print(f"{name:<36} {seconds:8.3f} s {ratio}")
+        found[name] = harness.median_seconds(work, options.repeats if "numpy hash" not in name else 1)
+        base = found.get("duplicates, verified: F order")
+        ratio = f"{found[name]['median'] / base['median']:6.2f}×" if base else ""
+        print(f"{name:<36} {found[name]['median']:8.3f} s {ratio}")
+    path = harness.record(
+        f"scan_{options.dtype}",
+        {
+            "rows": [n_train, n_val],
+            "columns": options.columns,
+            "threads": _core.num_threads(),
+            "seconds": found,
+            "ratio_to": "duplicates, verified: F order",
+            "ratios": {name: seconds["median"] / base["median"] for name, seconds in found.items()},
+        },
+        ["numpy", "polars", "tradewright"],
+    )
+    print(f"recorded in benches/results/{path.name}")
 
 
 if __name__ == "__main__":

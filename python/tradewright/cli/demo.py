@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -156,8 +157,8 @@ def _tables(panel: tw.Panel, plan: tw.SplitPlan, scores: dict[str, Scores]) -> t
     # What the sign of any mostly positive forecast earns in stocks that went up.
     pooled.add_row("always long", "", "", f"{_sharpe(panel, rows, np.ones(len(rows))):+.2f}", "", "")
 
-    by_fold = Table(title="rank IC of each fold")
-    by_fold.add_column("model")
+    by_fold = Table(title="rank IC of each fold, by its first year", box=box.SIMPLE_HEAD, pad_edge=False)
+    by_fold.add_column("model", no_wrap=True)
     for fold in plan.folds:
         by_fold.add_column(str(panel.times[fold.test.indices()[0]])[:4], justify="right", no_wrap=True)
     for name, score in scores.items():

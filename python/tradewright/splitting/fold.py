@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from tradewright.splitting.rows import Rows
 
@@ -31,6 +32,8 @@ class Fold:
         A digest of the roles of all rows in this fold.
     plan_digest : str
         The digest of the plan the fold belongs to.
+    closed : {"both", "left"}
+        Whether labels that only touch overlap, as the plan has it.
     """
 
     index: int
@@ -42,6 +45,7 @@ class Fold:
     unused: Rows
     digest: str = ""
     plan_digest: str = ""
+    closed: Literal["both", "left"] = "both"
 
     def __iter__(self) -> Iterator[Rows]:
         """Unpack as ``train, test = fold``."""

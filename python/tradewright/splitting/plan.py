@@ -8,7 +8,7 @@ import json
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,7 +148,8 @@ class SplitPlan:
             for role, name in enumerate(ROLES)
         }
         digest = _digest(f"fold {self._rows_digest}", segments[:, 1:])
-        return Fold(number, **sets, digest=digest, plan_digest=self.digest)
+        closed: Literal["both", "left"] = "left" if self.splitter.get("closed") == "left" else "both"
+        return Fold(number, **sets, digest=digest, plan_digest=self.digest, closed=closed)
 
     def __iter__(self) -> Iterator[tuple[Rows, Rows]]:
         for fold in self.folds:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +13,7 @@ from tradewright.base import Samples
 from tradewright.base.samples import FloatDtype
 from tradewright.errors import DataError, ParameterError
 from tradewright.panel import Panel
+from tradewright.panel.fingerprint import panel_fingerprint
 
 if TYPE_CHECKING:
     from tradewright.splitting import Fold
@@ -34,6 +35,8 @@ class TrainingData:
         ``time_train``, ``time_val``, ``label_end_train``, ``label_end_val``: those given beside the tables.
     facts : mapping
         What the model's metadata should say of the rows: fingerprint, plan digest, fold, ranges.
+    closed : {"both", "left"}
+        Whether labels that only touch overlap, as the fold's plan has it.
     """
 
     train: Samples
@@ -41,6 +44,7 @@ class TrainingData:
     tables: tuple[Any, Any]
     times: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    closed: Literal["both", "left"] = "both"
 
     @property
     def fold(self) -> int | None:
@@ -55,7 +59,8 @@ class TrainingData:
         val_panel = panel.take(fold.val) if fold is not None and len(fold.val) else None
         train = Samples.collect(train_panel, dtype=dtype)
         val = None if val_panel is None else Samples.collect(val_panel, expected=train.feature_names, dtype=dtype)
-        facts: dict[str, Any] = {"data_fingerprint": panel.fingerprint, "time_range": _range(train_panel.times)}
+        # Taken afresh: the panel's columns are views, and the caller may have written to them since.
+        facts: dict[str, Any] = {"data_fingerprint": panel_fingerprint(panel), "time_range": _range(train_panel.times)}
         if fold is not None:
             facts |= {
                 "plan_digest": fold.plan_digest,
@@ -63,7 +68,7 @@ class TrainingData:
                 "train_ranges": _ranges(fold.train),
                 "purged_ranges": tuple(sorted(_ranges(fold.purged) + _ranges(fold.embargoed))),
             }
-        return cls(train, val, (train_panel, val_panel), {}, facts)
+        return cls(train, val, (train_panel, val_panel), {}, facts, "both" if fold is None else fold.closed)
 
     @classmethod
     def from_arrays(

@@ -54,7 +54,7 @@ def check_leakage(data: TrainingData, checks: str | None, *, allow_leakage: bool
         (None, None) if isinstance(X_train, Panel) else (data.train.y, None if data.val is None else data.val.y)
     )
     times: dict[str, Any] = dict(data.times)
-    report = ModelSanityChecker().run(X_train, y_train, X_val, y_val, suite=checks, **times)
+    report = ModelSanityChecker(closed=data.closed).run(X_train, y_train, X_val, y_val, suite=checks, **times)
     skipped = report.checks_skipped.items()
     notes = [f"{_NAMES.get(check, check)} not checked: {reason}" for check, reason in skipped]
     errors = [finding for finding in report.findings if finding.severity == "error"]

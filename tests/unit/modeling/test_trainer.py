@@ -521,6 +521,23 @@ def test_a_fold_of_a_panel_is_stamped(tmp_path):
     assert twin.weights.shape == result.model.weights.shape
 
 
+def test_the_gate_reads_labels_as_the_plan_does(tmp_path):
+    """Labels that only touch are no overlap for a half-open plan, and its folds are not refused."""
+    days = np.arange(40)
+    touching = tw.Panel.from_arrays(panel().matrix()[:40], panel().y[:40], time=days, label_end=days + 1)
+    plan = tw.PurgedKFold(n_splits=4, val_size=5, closed="left").plan(touching)
+    assert trainer(tmp_path).train(touching, fold=plan[2]).status == "completed"
+
+
+def test_the_fingerprint_is_of_the_data_as_it_is_now(tmp_path):
+    features = panel().matrix()
+    data = tw.Panel.from_arrays(features, panel().y, time=np.arange(len(features)))
+    before = data.fingerprint
+    features[0, 0] += 1.0
+    result = trainer(tmp_path).train(data, fold=tw.PurgedKFold(n_splits=4, val_size=5).plan(data)[1])
+    assert result.model.metadata.data_fingerprint != before
+
+
 def test_checkpoints_carry_the_stamps_too(tmp_path):
     data = panel()
     plan = tw.PurgedKFold(n_splits=4, val_size=10).plan(data)

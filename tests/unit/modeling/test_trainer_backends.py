@@ -14,6 +14,7 @@ DATA = split_problem()
 MODELS = {
     "ridge": {},
     "lightgbm": {"n_estimators": 40, "min_child_samples": 5, "verbose": -1},
+    "mlp": {"hidden": (8,), "epochs": 15, "batch_size": 32, "lr": 0.02},
 }
 
 
@@ -25,8 +26,6 @@ def train(tmp_path, name, *callbacks, **options):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_stopping_and_checkpoints(tmp_path, name):
-    if name == "lightgbm":
-        pytest.importorskip("lightgbm")
     stopping, checkpoint = tw.EarlyStopping(patience=3), tw.ModelCheckpoint(save_last=True)
     result = train(tmp_path, name, stopping, checkpoint)
     assert result.status in ("completed", "stopped")
@@ -40,15 +39,14 @@ def test_stopping_and_checkpoints(tmp_path, name):
     np.testing.assert_allclose(np.mean((expected - DATA[3]) ** 2), best["val_loss"], rtol=1e-6)
 
 
-def test_a_booster_is_kept_after_an_interrupt(tmp_path):
-    pytest.importorskip("lightgbm")
-
+@pytest.mark.parametrize("name", ["lightgbm", "mlp"])
+def test_the_model_is_kept_after_an_interrupt(tmp_path, name):
     class Interrupt(Callback):
         def on_epoch_end(self, epoch, logs):
             if epoch == 4:
                 os.kill(os.getpid(), signal.SIGINT)
 
-    result = train(tmp_path, "lightgbm", Interrupt())
+    result = train(tmp_path, name, Interrupt())
     assert result.status == "interrupted"
     assert len(result.history) == 5
     assert np.isfinite(result.model.predict(DATA[2])).all()
