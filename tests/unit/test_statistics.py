@@ -56,4 +56,5 @@ def test_bad_input_is_named():
         rank_ic([1, 2], [1], [0, 0])
     with pytest.raises(tw.ParameterError, match="cost=-1"):
         portfolio_returns([1], [0], [0], [0], cost=-1)
-    assert np.isnan(sharpe_ratio([0.1, 0.1]))
+    for equal in ([0.1, 0.1], [0.1] * 3, [0.001] * 10):
+        assert np.isnan(sharpe_ratio(equal))

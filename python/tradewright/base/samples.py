@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tradewright.errors import DataError, EmptyDataError, FeatureMismatchError
+from tradewright.errors import DataError, EmptyDataError, FeatureMismatchError, ParameterError
 from tradewright.panel import Panel
 
 __all__ = ["Samples"]
@@ -91,6 +91,8 @@ class Samples:
             sample_weight = panel.weight if sample_weight is None else sample_weight
             groups = panel.time if groups is None else groups
             assets = panel.asset if assets is None else assets
+        elif rows is not None:
+            raise ParameterError("rows= goes with a Panel: slice other tables yourself, X[rows]", code="data.rows")
         elif hasattr(X, "columns"):
             matrix, names, dtypes = _from_frame(X, expected, dtype)
             named = True
@@ -129,13 +131,14 @@ def _from_frame(
     import narwhals.stable.v2 as nw
 
     table = nw.from_native(frame, eager_only=True)
-    names = tuple(table.columns) if expected is None else _expected_of(table.columns, expected)
+    named = {str(name): table.get_column(name) for name in table.columns}
+    names = tuple(named) if expected is None else _expected_of(tuple(named), expected)
     columns = []
     for name in names:
-        values = table[name].to_numpy()
+        values = named[name].to_numpy()
         if values.dtype.kind not in "fiub":
             raise DataError(
-                f"column {name!r} is {table[name].dtype}, not numeric: encode it, or leave it out",
+                f"column {name!r} is {named[name].dtype}, not numeric: encode it, or leave it out",
                 code="data.not_numeric",
                 column=name,
             )

@@ -129,9 +129,8 @@ def _train(name: str, panel: tw.Panel, plan: tw.SplitPlan, seed: int, output: Pa
             tw.EarlyStopping("val_loss", patience=20 if name == "lightgbm" else 3),
             tw.MLflowLogger(),
         ]
-        result = trainer.train(panel, fold=fold, callbacks=callbacks)
-        if result.model is None:  # Ctrl-C before the first round had ended
-            raise KeyboardInterrupt
+        result = trainer.train(panel, fold=fold, callbacks=callbacks, on_interrupt="raise")
+        assert result.model is not None
         scores.rows.append(fold.test.indices())
         scores.predictions.append(np.asarray(result.model.predict(panel, rows=fold.test), dtype=np.float64))
         scores.folds.append(fold.index)

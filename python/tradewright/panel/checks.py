@@ -8,15 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradewright.errors import DuplicateKeyError, LabelEndError, ParameterError
-from tradewright.panel.times import format_time
+from tradewright.panel.times import OPEN, format_time
 
 if TYPE_CHECKING:
     from tradewright.panel.panel import Panel
 
 __all__ = ["refuse_duplicate_keys", "refuse_early_label_ends", "resolve_missing_label_ends"]
-
-#: A label that never closes within any data.
-OPEN = np.iinfo(np.int64).max
 
 
 def refuse_duplicate_keys(panel: Panel) -> None:

@@ -25,6 +25,10 @@ __all__ = ["Duration", "add_duration", "parse_duration"]
 #: Elapsed units in nanoseconds.
 _ELAPSED = {"h": 3_600 * 10**9, "m": 60 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 _CALENDAR = ("y", "mo", "w", "d")
+#: The most days that one of each calendar unit can take; of business days on average, weekends included.
+_LONGEST_DAYS = {"y": 366, "mo": 31, "w": 7, "d": 1, "b": 2}
+#: How far from 1970 the calendar reaches: the proleptic years of the library behind it.
+_CALENDAR_DAYS = 90_000_000
 _PATTERN = re.compile(r"(\d+)\s*(y|mo|w|d|b|h|min|ms|us|ns|m|s)")
 
 
@@ -102,7 +106,8 @@ def add_duration(
     -------
     ndarray of int64
         In the same unit. An elapsed duration that is no multiple of the unit is cut towards the start, so that
-        comparing with whole units stays exact. Months end on their last day: January 31 and ``"1mo"`` give the last day
+        comparing with whole units stays exact. A shift beyond what the unit can hold stays at its end. Months
+        end on their last day: January 31 and ``"1mo"`` give the last day
         of February.
 
     Raises
@@ -129,11 +134,29 @@ def add_duration(
         if step > 2**62:
             raise ParameterError(f"{name} is longer than time itself", code="parameter.duration", name=name)
         return _saturating(times, sign * step)
+    longest = duration.count * _LONGEST_DAYS[duration.unit] * UNITS["d"] // UNITS[unit]
+    if duration.unit == "b":
+        longest += 7 * UNITS["d"] // UNITS[unit]
+    far = _out_of_reach(times, longest, unit, sign)
+    if far.any():
+        limits = np.iinfo(np.int64)
+        out = np.full(times.shape, limits.max if sign > 0 else limits.min)
+        if not far.all():
+            out[~far] = add_duration(times[~far], duration, unit=unit, zone=zone, sign=sign, name=name)
+        return out
     if duration.unit == "b":
         return _shift_days(
             times, unit, zone, lambda days: np.busday_offset(days, sign * duration.count, roll="forward")
         )
     return _shift_calendar(times, f"{'-' if sign < 0 else ''}{duration.count}{duration.unit}", unit, zone)
+
+
+def _out_of_reach(times: NDArray[np.int64], longest: int, unit: str, sign: int) -> NDArray[np.bool_]:
+    """Which times a shift of at most ``longest`` could carry beyond what the unit, or the calendar, can hold."""
+    reach = min(np.iinfo(np.int64).max, _CALENDAR_DAYS * UNITS["d"] // UNITS[unit]) - longest
+    if reach <= 0:
+        return np.ones(times.shape, dtype=bool)
+    return times > reach if sign > 0 else times < -reach
 
 
 def _saturating(times: NDArray[np.int64], step: int) -> NDArray[np.int64]:

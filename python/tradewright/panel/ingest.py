@@ -47,6 +47,12 @@ def panel_parts_from_frame(
             f"a {type(frame).__name__} is not a frame: pass a polars or pandas DataFrame or a pyarrow Table, {hint}",
             code="data.not_a_frame",
         ) from error
+    except nw.exceptions.DuplicateError as error:
+        raise DataError(
+            f"the frame has two columns of one name, rename one: {error}", code="data.duplicate_column"
+        ) from error
+    # pandas allows columns called 0, 1, …; a panel's names are text.
+    named = {str(name): table.get_column(name) for name in table.columns}
     roles = {
         "target": target,
         "time": time,
@@ -56,9 +62,9 @@ def panel_parts_from_frame(
         "returns": returns,
     }
     for role, name in roles.items():
-        if name is not None and name not in table.columns:
+        if name is not None and name not in named:
             raise ColumnNotFoundError(
-                f"{role}={name!r} is not a column of the frame; {did_you_mean(name, table.columns)}",
+                f"{role}={name!r} is not a column of the frame; {did_you_mean(name, named)}{_index_hint(frame, name)}",
                 code="data.column_not_found",
                 column=name,
                 role=role,
@@ -68,45 +74,27 @@ def panel_parts_from_frame(
 
     used = {name for name in roles.values() if name is not None}
     if features is None:
-        names = [n for n in table.columns if n not in used and _is_numeric(table[n].dtype)]
+        names = [name for name, series in named.items() if name not in used and _is_numeric(series.dtype)]
     else:
-        names = _chosen_features(features, table.columns, roles)
-    columns = {}
-    for name in names:
-        series = table[name]
-        if not _is_numeric(series.dtype):
-            raise DataError(
-                f"feature {name!r} is {series.dtype}, not numeric: encode it, or leave it out of features",
-                code="data.not_numeric",
-                column=name,
-            )
-        columns[name] = series.to_numpy()
+        names = _chosen_features(features, list(named), roles)
 
     def native(name: str | None) -> Any:
-        return None if name is None else table[name].to_native()
+        return None if name is None else named[name].to_native()
 
-    def numbers(role: str) -> NDArray[Any] | None:
-        name = roles[role]
-        if name is None:
-            return None
-        if not _is_numeric(table[name].dtype):
-            raise DataError(
-                f"{role} {name!r} is {table[name].dtype}, not numeric: encode it first",
-                code="data.not_numeric",
-                column=name,
-            )
-        values: NDArray[Any] = table[name].to_numpy()
-        return values
+    def numbers(role: str, name: str | None) -> NDArray[Any] | None:
+        return None if name is None else _numbers(role, name, named[name])
+
+    columns = {name: _numbers("feature", name, named[name]) for name in names}
 
     return _parts(
         columns,
-        numbers("target"),
+        numbers("target", target),
         target or "",
         native(time),
         native(asset),
         native(label_end),
-        numbers("weight"),
-        numbers("returns"),
+        numbers("weight", weight),
+        numbers("returns", returns),
         names=(time, label_end or "label_end", asset or "asset"),
     )
 
@@ -139,15 +127,24 @@ def panel_parts_from_arrays(
     columns = {name: matrix[:, j] for j, name in enumerate(names)}
     return _parts(
         columns,
-        None if y is None else np.asarray(y),
+        _numeric_array("y", y),
         "y",
         time,
         asset,
         label_end,
-        None if weight is None else np.asarray(weight),
-        None if returns is None else np.asarray(returns),
+        _numeric_array("weight", weight),
+        _numeric_array("returns", returns),
         names=("time", "label_end", "asset"),
     )
+
+
+def _numeric_array(name: str, values: ArrayLike | None) -> NDArray[Any] | None:
+    if values is None:
+        return None
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise DataError(f"{name} is of dtype {array.dtype}, not numeric: encode it first", code="data.not_numeric")
+    return array
 
 
 def _parts(
@@ -167,7 +164,7 @@ def _parts(
     if label_end is not None:
         end_axis = normalize_times(label_end, name=names[1], missing="keep")
         missing = end_axis.missing
-        axis, end_axis = common_unit(axis, end_axis)
+        axis, end_axis = common_unit(axis, end_axis, names=names[:2])
         ends = end_axis.values
     codes, asset_names = (None, ()) if asset is None else _encode_assets(asset, names[2])
     n_rows = len(axis.values)
@@ -205,7 +202,20 @@ def _encode_assets(asset: Any, name: str) -> tuple[NDArray[np.int32], tuple[str,
     """Codes into the sorted asset names, so that equal panels have equal codes whatever their row order."""
     import polars as pl
 
-    values = asset if isinstance(asset, pl.Series) else pl.Series(name, _plain_sequence(asset))
+    try:
+        values = asset if isinstance(asset, pl.Series) else pl.Series(name, _plain_sequence(asset))
+    except (TypeError, pl.exceptions.PolarsError) as error:
+        raise DataError(
+            f"column {name!r} mixes kinds of asset ids: make all of them text, or all integers ({error})",
+            code="data.asset",
+            column=name,
+        ) from error
+    if values.dtype.is_float():
+        values = values.fill_nan(None)
+        if (values.drop_nulls() % 1 != 0).any():
+            raise DataError(
+                f"column {name!r} holds fractions, not asset ids: pass text or integers", code="data.asset", column=name
+            )
     if values.null_count():
         row = int(values.is_null().arg_max() or 0)
         raise DataError(
@@ -214,6 +224,8 @@ def _encode_assets(asset: Any, name: str) -> tuple[NDArray[np.int32], tuple[str,
             row=row,
             column=name,
         )
+    if values.dtype.is_float():  # whole numbers that a missing value had made floats
+        values = values.cast(pl.Int64)
     distinct = values.unique().sort()
     if values.dtype.is_numeric():
         codes = np.searchsorted(distinct.to_numpy(), values.to_numpy())
@@ -226,7 +238,9 @@ def _encode_assets(asset: Any, name: str) -> tuple[NDArray[np.int32], tuple[str,
 def _plain_sequence(values: Any) -> Any:
     """What polars can read: numpy text arrays become lists, frames' own columns pass through Arrow."""
     if isinstance(values, np.ndarray):
-        return values.tolist() if values.dtype.kind in "OUS" else values
+        if values.dtype.kind == "O":  # NaN is how pandas writes a missing text
+            return [None if isinstance(item, float) and item != item else item for item in values.tolist()]
+        return values.tolist() if values.dtype.kind in "US" else values
     if hasattr(values, "__arrow_c_stream__"):
         return values
     return values.tolist() if hasattr(values, "tolist") else list(values)
@@ -236,7 +250,7 @@ def _chosen_features(features: Sequence[str], columns: Sequence[str], roles: dic
     if isinstance(features, str):
         raise ParameterError(f"features={features!r}: pass a list of names", code="panel.features")
     names = list(features)
-    role_of = {name: role for role, name in roles.items() if name is not None and role in ("target", "label_end")}
+    role_of = {name: role for role, name in roles.items() if role in ("target", "label_end", "returns")}
     for name in names:
         if name not in columns:
             raise ColumnNotFoundError(
@@ -246,7 +260,7 @@ def _chosen_features(features: Sequence[str], columns: Sequence[str], roles: dic
             )
         if name in role_of:
             raise ParameterError(
-                f"{name!r} is the {role_of[name]} and cannot be a feature as well: the model would know the answer",
+                f"{name!r} is the {role_of[name]} column and cannot be a feature as well: the model would know the answer",
                 code="panel.features",
                 column=name,
             )
@@ -254,6 +268,31 @@ def _chosen_features(features: Sequence[str], columns: Sequence[str], roles: dic
         repeated = next(name for name in names if names.count(name) > 1)
         raise ParameterError(f"feature {repeated!r} is listed twice: name each once", code="panel.features")
     return names
+
+
+def _numbers(role: str, name: str, series: Any) -> NDArray[Any]:
+    """A numeric column as numpy: a view where the library gives one; nulls become NaN."""
+    import narwhals.stable.v2 as nw
+
+    values: NDArray[Any] | None = None
+    if _is_numeric(series.dtype):
+        if series.dtype == nw.Boolean and series.null_count():
+            series = series.cast(nw.Float64)
+        values = series.to_numpy()
+    if values is None or values.dtype.kind not in "fiub":
+        raise DataError(
+            f"{role} {name!r} is {series.dtype}, not numeric: encode it first, or leave it out",
+            code="data.not_numeric",
+            column=name,
+        )
+    return values
+
+
+def _index_hint(frame: Any, name: str) -> str:
+    """A word for pandas users whose times are the index."""
+    if getattr(getattr(frame, "index", None), "name", None) == name:
+        return f"; {name!r} is the index: pass frame.reset_index()"
+    return ""
 
 
 def _is_numeric(dtype: Any) -> bool:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tradewright.errors import ColumnNotFoundError, ParameterError
-from tradewright.panel.times import as_datetimes, format_time
+from tradewright.errors import ColumnNotFoundError, DataError, ParameterError
+from tradewright.panel.times import OPEN, as_datetimes, format_time
 
 if TYPE_CHECKING:
     import polars as pl
@@ -129,8 +129,9 @@ class Panel:
         Returns
         -------
         Panel
-            Its columns are views of the frame's memory where the frame is one chunk without nulls; integer columns
-            with nulls become float64 copies.
+            Its columns are views of the frame's memory where the frame is one chunk without nulls; integer and boolean
+            columns with nulls become float64 copies. Rows that ``horizon`` drops from the middle make copies of all
+            columns; from the end of sorted rows they do not.
 
         Raises
         ------
@@ -231,7 +232,7 @@ class Panel:
             return panel
         if unresolved == "raise":
             horizons.refuse_unresolved(panel, closed, horizon)
-        kept = panel.take(np.flatnonzero(closed))
+        kept = panel.take(horizons.kept_rows(panel, closed, horizon))
         return replace(kept, dropped=int(len(closed) - closed.sum()))
 
     # --- shape and names ------------------------------------------------------------------------------------------
@@ -323,16 +324,47 @@ class Panel:
         )
 
     def to_frame(self) -> pl.DataFrame:
-        """Return the panel as a polars frame: time, asset, features, target, label_end and the rest."""
+        """Return the panel as a polars frame: ``time`` (in its zone), ``asset``, features, target, ``label_end`` and the rest.
+
+        Raises
+        ------
+        DataError
+            When a feature is called like one of these.
+        """
         import polars as pl
 
-        data: dict[str, Any] = {"time": self.times}
+        roles = {self.target: self.y, "label_end": self.label_end, "weight": self.weight, "returns": self.returns}
+        clash = sorted({"time", "asset", *(name for name in roles if name)} & set(self.columns))
+        if clash:
+            raise DataError(
+                f"features are called like columns of the panel: {', '.join(clash)}. Rename them before making the panel",
+                code="data.name_clash",
+                columns=clash,
+            )
+        data: dict[str, Any] = {"time": self._series(self.time)}
         if self.asset is not None:
-            data["asset"] = np.asarray(self.asset_names, dtype=object)[self.asset].astype(str)
+            data["asset"] = pl.Series(self.asset_names, dtype=pl.String).gather(self.asset)
         data.update(self.columns)
-        optional = {self.target: self.y, "label_end": self.label_ends, "weight": self.weight, "returns": self.returns}
-        data.update({name: values for name, values in optional.items() if values is not None and name not in data})
+        if self.y is not None:
+            data[self.target] = self.y
+        if self.label_end is not None:
+            # A label that never closes has no end to show.
+            never = pl.Series(self.label_end == OPEN)
+            data["label_end"] = self._series(np.where(never, self.time, self.label_end)).set(never, None)
+        data.update({name: roles[name] for name in ("weight", "returns") if roles[name] is not None})
         return pl.DataFrame(data)
+
+    def _series(self, values: IntTimes) -> pl.Series:
+        """Times in polars, in the zone they came in."""
+        import polars as pl
+
+        if self.time_unit == "bar":
+            return pl.Series(values)
+        seconds = self.time_unit == "s"  # a unit polars does not know
+        series = pl.Series(as_datetimes(values * 1000 if seconds else values, "ms" if seconds else self.time_unit))
+        if self.time_zone is None or self.time_unit == "d":
+            return series
+        return series.dt.replace_time_zone("UTC").dt.convert_time_zone(self.time_zone)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -370,9 +402,8 @@ class Panel:
         ends = self.label_end
         label = "none" if self.y is None else self.target
         if ends is not None and len(self):
-            label += (
-                f", labels end {format_time(ends.min(), self.time_unit)} … {format_time(ends.max(), self.time_unit)}"
-            )
+            last = "never" if ends.max() == OPEN else format_time(ends.max(), self.time_unit)
+            label += f", labels end {format_time(ends.min(), self.time_unit)} … {last}"
         names = ", ".join(self.feature_names[:8]) + (" …" if len(self.columns) > 8 else "")
         lines = [head, f"  target    {label}", f"  features  {names}"]
         if self.dropped:
@@ -391,5 +422,23 @@ class Panel:
 
 def _take(values: NDArray[Any], rows: Any) -> NDArray[Any]:
     """The rows of one column: a Rows knows when that is a view."""
-    taken: NDArray[Any] = rows.take(values) if hasattr(rows, "ranges") else values[np.asarray(rows)]
+    if isinstance(rows, slice):
+        return values[rows]
+    taken: NDArray[Any] = rows.take(values) if hasattr(rows, "ranges") else values[_positions(rows, len(values))]
     return taken
+
+
+def _positions(rows: Any, n_rows: int) -> NDArray[Any]:
+    """An index array or mask that fits, or an error that says what does not."""
+    index = np.asarray(rows)
+    if index.size == 0:
+        return np.zeros(0, dtype=np.int64)
+    if index.dtype.kind not in "iub" or index.ndim != 1:
+        raise DataError("rows must be positions, a boolean mask or a Rows", code="data.rows")
+    outside = len(index) != n_rows if index.dtype.kind == "b" else (index.min() < -n_rows or index.max() >= n_rows)
+    if outside:
+        raise DataError(
+            f"rows do not fit a panel of {n_rows:,} rows: pass positions below that, or a mask of that length",
+            code="data.rows",
+        )
+    return index

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from tradewright.errors import DataError, MissingTimeError
 
-__all__ = ["UNITS", "TimeAxis", "as_datetimes", "common_unit", "format_time", "normalize_times"]
+__all__ = ["OPEN", "UNITS", "TimeAxis", "as_datetimes", "common_unit", "format_time", "normalize_times"]
 
 #: Units from coarse to fine, with how many nanoseconds one has. ``"bar"`` (plain integers) stands apart.
 UNITS = {"d": 86_400 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
@@ -30,6 +31,9 @@ _NUMPY_UNITS = {
 }
 
 _NAT = np.iinfo(np.int64).min
+
+#: The end of a label that never closes within any data.
+OPEN = int(np.iinfo(np.int64).max)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,7 +91,7 @@ def normalize_times(values: Any, *, name: str = "time", missing: Literal["raise"
     if array.ndim != 1:
         raise DataError(f"{name} has shape {array.shape}: pass one time per row", code="data.shape", column=name)
     if array.dtype.kind == "O":
-        array = _from_objects(array, name)
+        array, zone = _from_objects(array, name)
     if array.dtype.kind in "iu":
         if array.dtype == np.uint64 and len(array) and array.max() > np.iinfo(np.int64).max:
             raise DataError(f"{name} has bar numbers above 2^63: number the bars from 0", code="data.time", column=name)
@@ -128,13 +132,22 @@ def common_unit(
     Raises
     ------
     DataError
-        When one counts bars and the other is a time, or a time is beyond what the finer unit holds.
+        When one counts bars and the other is a time, one has a time zone and the other none, or a time
+        is beyond what the finer unit holds.
     """
-    if a.unit == b.unit:
-        return a, b
-    if "bar" in (a.unit, b.unit):
+    if "bar" in (a.unit, b.unit) and a.unit != b.unit:
         bars, times = names if a.unit == "bar" else names[::-1]
         raise DataError(f"{bars} counts bars but {times} holds times: pass both in one kind", code="data.mixed_times")
+    if (a.zone is None) != (b.zone is None):
+        zoned, naive = names if b.zone is None else names[::-1]
+        raise DataError(
+            f"{zoned} has a time zone and {naive} has none, so nobody can say which instants it means: give {naive} its "
+            "zone (polars: .dt.replace_time_zone, pandas: .dt.tz_localize)",
+            code="data.mixed_zones",
+            column=naive,
+        )
+    if a.unit == b.unit:
+        return a, b
     finer = a.unit if UNITS[a.unit] < UNITS[b.unit] else b.unit
     return _refine(a, finer, names[0]), _refine(b, finer, names[1])
 
@@ -207,17 +220,34 @@ def _to_numpy(values: Any, name: str) -> tuple[NDArray[Any], str | None]:
     return series.to_numpy(), None if zone is None else str(zone)
 
 
-def _from_objects(array: NDArray[Any], name: str) -> NDArray[Any]:
-    """Python dates and datetimes; anything else in an object column is not a time."""
+def _from_objects(array: NDArray[Any], name: str) -> tuple[NDArray[Any], str | None]:
+    """Python dates and datetimes, in UTC, and their zone; anything else in an object column is not a time."""
     import datetime as dt
 
     known = [item for item in array if item is not None]
+    if any(type(item).__module__.partition(".")[0] == "pandas" for item in known):
+        # Timestamps have nanoseconds and NaT: pandas reads its own.
+        return _to_numpy(sys.modules["pandas"].DatetimeIndex(list(array)), name)
     if known and all(isinstance(item, dt.datetime) for item in known):
-        if any(item.tzinfo is not None for item in known):
+        zones = {_zone_name(item.tzinfo) for item in known}
+        if None not in zones:
             utc = [item if item is None else item.astimezone(dt.UTC).replace(tzinfo=None) for item in array]
-            return np.array(utc, dtype="datetime64[us]")
-        return np.array(list(array), dtype="datetime64[us]")
-    if known and all(isinstance(item, dt.date) for item in known):
-        return np.array(list(array), dtype="datetime64[D]")
+            return np.array(utc, dtype="datetime64[us]"), zones.pop() if len(zones) == 1 else "UTC"
+        if len(zones) > 1:
+            row = next(i for i, item in enumerate(array) if item is not None and item.tzinfo is None)
+            raise DataError(
+                f"row {row}: {name} has no time zone, other rows have one: give all of them one, or none",
+                code="data.mixed_zones",
+                row=row,
+                column=name,
+            )
+        return np.array(list(array), dtype="datetime64[us]"), None
+    if known and all(isinstance(item, dt.date) and not isinstance(item, dt.datetime) for item in known):
+        return np.array(list(array), dtype="datetime64[D]"), None
     kind = type(known[0]).__name__ if known else "None"
     raise DataError(f"{name} holds {kind} values, not times: parse them first", code="data.time", column=name)
+
+
+def _zone_name(zone: Any) -> str | None:
+    """The name of a zone as calendars know it; a fixed offset counts its days in UTC."""
+    return None if zone is None else getattr(zone, "key", "UTC")

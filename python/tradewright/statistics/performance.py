@@ -31,7 +31,9 @@ class RankIC:
     @property
     def t_statistic(self) -> float:
         """Mean over standard error, as if dates were independent; overlapping labels make it too large."""
-        return float(self.mean / self.std * np.sqrt(self.n_dates)) if self.std > 0 else float("nan")
+        # A deviation made of rounding alone is none.
+        varies = self.std > 1e-12
+        return float(self.mean / self.std * np.sqrt(self.n_dates)) if varies else float("nan")
 
 
 def rank_ic(y_true: ArrayLike, y_pred: ArrayLike, dates: ArrayLike) -> RankIC:
@@ -159,8 +161,9 @@ def sharpe_ratio(returns: ArrayLike, *, periods_per_year: float = 252.0) -> floa
     (values,) = _aligned(returns=returns)
     if len(values) < 2:
         raise DataError(f"returns has {len(values)} values: a deviation needs at least two", code="data.too_few")
-    deviation = float(values.std(ddof=1))
-    return float(np.sqrt(periods_per_year) * values.mean() / deviation) if deviation > 0 else float("nan")
+    if values.min() == values.max():  # the deviation of equal values is rounding, not 0
+        return float("nan")
+    return float(np.sqrt(periods_per_year) * values.mean() / values.std(ddof=1))
 
 
 def _aligned(**arrays: ArrayLike) -> tuple[NDArray[np.float64], ...]:

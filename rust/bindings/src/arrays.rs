@@ -2,7 +2,9 @@
 //!
 //! Read-only arrays (what polars and pandas 3 hand out) are as welcome as writable ones.
 
-use numpy::{Element, PyReadonlyArray1, PyReadonlyArrayDyn, PyUntypedArray, PyUntypedArrayMethods, ndarray};
+use numpy::{
+    Element, PyArrayDescrMethods, PyReadonlyArray1, PyReadonlyArrayDyn, PyUntypedArray, PyUntypedArrayMethods, ndarray,
+};
 use pyo3::prelude::*;
 use tradewright_core::{Column, Strided};
 
@@ -25,6 +27,7 @@ pub(crate) enum AnyArray<'py> {
 
 impl<'py> AnyArray<'py> {
     fn borrow(array: &Bound<'py, PyAny>) -> PyResult<Self> {
+        refuse_foreign_bools(array)?;
         macro_rules! first_match {
             ($($variant:ident $type:ty),*) => {
                 $( if let Ok(view) = array.extract::<PyReadonlyArrayDyn<'py, $type>>() { return Ok(Self::$variant(view)); } )*
@@ -42,6 +45,20 @@ impl<'py> AnyArray<'py> {
             ),
         ))
     }
+}
+
+/// Refuses booleans that are neither 0 nor 1, which numpy lets through (`frombuffer`) and Rust must never see.
+fn refuse_foreign_bools(array: &Bound<'_, PyAny>) -> PyResult<()> {
+    let is_bool = array.cast::<PyUntypedArray>().is_ok_and(|array| array.dtype().kind() == b'b');
+    if !is_bool {
+        return Ok(());
+    }
+    let bytes = array.call_method1("view", ("uint8",))?.extract::<PyReadonlyArrayDyn<'_, u8>>()?;
+    if bytes.as_array().iter().fold(0, |all, &byte| all | byte) > 1 {
+        let hint = "a boolean column holds bytes other than 0 and 1: pass column != 0";
+        return Err(data_error(array.py(), hint.into()));
+    }
+    Ok(())
 }
 
 /// The columns of a frame or a matrix, borrowed for one call.
@@ -121,8 +138,9 @@ fn strided<'a, T: Copy>(py: Python<'_>, view: ndarray::ArrayView1<'a, T>) -> PyR
     };
     let reach = if len == 0 { 0 } else { (len - 1) * step + 1 };
     // SAFETY: ndarray guarantees the values at 0, step, …, (len-1)*step from its pointer; all lie inside one
-    // allocation of T that the borrowed array keeps alive and unwritten for 'a, and every byte between them is
-    // initialised memory of the same allocation.
+    // allocation of T that the borrowed array keeps alive for 'a, and every byte between them is initialised memory of
+    // the same allocation. Python code that writes to the array in another thread meanwhile breaks the rules, as it
+    // does for numpy's own functions.
     let data = unsafe { std::slice::from_raw_parts(view.as_ptr(), reach) };
     Ok(Strided::new(data, step, len))
 }

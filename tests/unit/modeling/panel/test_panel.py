@@ -215,6 +215,12 @@ def test_unknown_columns_get_a_hint():
         panel(features=["a", "ret"])
     with pytest.raises(tw.ParameterError, match="listed twice"):
         panel(features=["a", "a"])
+    with pytest.raises(tw.ParameterError, match="'b' is the returns column"):
+        panel(returns="b", features=["b"])
+    with pytest.raises(tw.ColumnNotFoundError, match=r"'date' is the index: pass frame\.reset_index"):
+        panel(frame().to_pandas().set_index("date"))
+    with pytest.raises(tw.DataError, match="two columns of one name"):
+        panel(pd.concat([frame().to_pandas()] * 2, axis=1))
 
 
 def test_empty_and_wrong_frames_are_refused():
@@ -305,3 +311,81 @@ def test_numbers_as_assets_and_categoricals():
     assert panel(pandas, asset="name").asset_names == ("10", "9")
     arrow = pa.Table.from_pandas(table.to_pandas())
     assert panel(arrow, asset="name").asset_names == ("9", "10")
+
+
+def test_columns_with_numbers_for_names():
+    numbered = frame().to_pandas().set_axis([0, 1, 2, 3], axis=1)
+    made = panel(numbered, time="0", target="3")
+    assert made.feature_names == ("1", "2")
+    np.testing.assert_array_equal(made.matrix(), panel().matrix())
+
+
+def test_booleans_with_nulls_become_numbers():
+    table = frame(flag=[None, True, False, *[True] * 7])
+    for source in (table, table.to_pandas().astype({"flag": "boolean"})):
+        flag = panel(source).columns["flag"]
+        assert flag.dtype == np.float64
+        assert np.isnan(flag[0])
+        assert flag[1:3].tolist() == [1.0, 0.0]
+    with pytest.raises(tw.DataError, match="y is of dtype"):
+        tw.Panel.from_arrays(np.zeros((2, 1)), ["a", "b"], time=[0, 1])
+    foreign = np.frombuffer(b"\x02" * 10, dtype=bool)
+    with pytest.raises(tw.DataError, match="bytes other than 0 and 1"):
+        _ = tw.Panel.from_arrays(foreign.reshape(-1, 1), None, time=DAYS).fingerprint
+
+
+def test_asset_ids_are_whole_and_of_one_kind():
+    def assets(values):
+        return tw.Panel.from_arrays(np.zeros((2, 1)), None, time=[0, 0], asset=values).asset_names
+
+    assert assets(np.array([1.0, 2.0])) == ("1", "2")
+    for missing in (np.array([1.0, np.nan]), np.array(["A", np.nan], dtype=object), ["A", None]):
+        with pytest.raises(tw.DataError, match="row 1: column 'asset' is missing"):
+            assets(missing)
+    with pytest.raises(tw.DataError, match="fractions, not asset ids"):
+        assets(np.array([1.5, 2.0]))
+    with pytest.raises(tw.DataError, match="mixes kinds"):
+        assets(np.array(["A", 1], dtype=object))
+
+
+def test_dropping_the_last_rows_keeps_views():
+    matrix = np.arange(20.0).reshape(10, 2)
+    made = tw.Panel.from_arrays(matrix, np.zeros(10), time=DAYS, horizon="3d")
+    assert made.dropped == 3
+    assert np.shares_memory(made.columns["x0"], matrix)
+    assert tw.Panel.from_arrays(matrix, None, time=DAYS, horizon=np.int64(3)).dropped == 3
+    with pytest.raises(tw.EmptyDataError, match=r"no label with horizon=10 closes .* 2024-01-01 to 2024-01-10"):
+        tw.Panel.from_arrays(matrix, None, time=DAYS, horizon=10)
+    # a label that would close after the end of time has not closed
+    with pytest.raises(tw.EmptyDataError, match="300y"):
+        tw.Panel.from_arrays(matrix, None, time=DAYS.astype("M8[ns]"), horizon="300y")
+
+
+def test_to_frame_refuses_names_that_clash_and_shows_open_labels_as_null():
+    with pytest.raises(tw.DataError, match="called like columns of the panel: time"):
+        panel(frame().rename({"a": "time"})).to_frame()
+    table = frame(end=[*DAYS[:9].tolist(), None])
+    made = panel(table, label_end="end", missing_label_end="open")
+    assert "labels end 2024-01-01 … never" in repr(made)
+    assert made.to_frame()["label_end"].to_list()[8:] == [dt.date(2024, 1, 9), None]
+    zoned = pl.Series([dt.datetime(2024, 1, 1, hour) for hour in range(10)]).dt.replace_time_zone("America/New_York")
+    assert panel(frame().with_columns(date=zoned)).to_frame()["time"].to_list() == zoned.to_list()
+
+
+def test_take_refuses_rows_that_do_not_fit():
+    made = panel()
+    assert len(made.take([])) == 0
+    for rows in ([100], [True, False], [[1]], ["a"]):
+        with pytest.raises(tw.DataError, match="rows"):
+            made.take(rows)
+
+
+def test_naive_and_zoned_times_are_not_mixed():
+    aware = pl.Series([dt.datetime(2024, 1, 1, hour) for hour in range(10)]).dt.replace_time_zone("America/New_York")
+    naive = pl.Series([dt.datetime(2024, 1, 2, hour) for hour in range(10)])
+    with pytest.raises(tw.DataError, match="date has a time zone and end has none"):
+        panel(frame().with_columns(date=aware, end=naive), label_end="end")
+    with pytest.raises(tw.DataError, match="row 1: time has no time zone, other rows have one"):
+        tw.Panel.from_arrays(
+            np.zeros((2, 1)), None, time=[dt.datetime(2024, 1, 1, tzinfo=dt.UTC), dt.datetime(2024, 1, 2)]
+        )

@@ -33,7 +33,9 @@ INSTANT = dt.datetime(2024, 3, 9, 22, 30, tzinfo=dt.UTC)
         ),
         (pd.Series([INSTANT]), "us", "UTC"),
         (pd.DatetimeIndex([INSTANT]).tz_convert("Europe/Zurich"), "us", "Europe/Zurich"),
-        ([INSTANT], "us", None),
+        ([INSTANT], "us", "UTC"),
+        ([INSTANT.astimezone(NEW_YORK)], "us", "America/New_York"),
+        (np.array([pd.Timestamp(INSTANT).as_unit("ns")], dtype=object), "ns", "UTC"),
         ([INSTANT.replace(tzinfo=None)], "us", None),
     ],
 )
@@ -99,8 +101,22 @@ def test_elapsed_time_crosses_dst_unmoved():
     assert add_duration(np.array([10]), "36h", unit="d", sign=-1)[0] == 9
 
 
-def test_shift_beyond_the_end_of_time_stays_there():
-    assert add_duration(np.array([2**63 - 5]), "1s", unit="ns")[0] == 2**63 - 1
+@pytest.mark.parametrize("duration", ["1s", "300y", "99999y", "9999999mo", "99999999999999999999b", "999999999w"])
+@pytest.mark.parametrize("unit", ["ns", "us", "s", "d"])
+def test_shift_beyond_the_end_of_time_stays_there(duration, unit):
+    last, first = 2**63 - 1, -(2**63)
+    assert add_duration(np.array([last - 5]), duration, unit=unit)[0] >= last - 5
+    assert add_duration(np.array([first + 5]), duration, unit=unit, sign=-1)[0] <= first + 5
+    # a longer shift never lands earlier
+    now = np.array(
+        [int(INSTANT.timestamp()) * 10 ** {"ns": 9, "us": 6, "s": 0, "d": 0}[unit] // (86_400 if unit == "d" else 1)]
+    )
+    assert add_duration(now, duration, unit=unit)[0] >= now[0]
+
+
+def test_missing_timestamps_in_object_columns_are_found():
+    with pytest.raises(tw.MissingTimeError, match="row 1"):
+        normalize_times(np.array([pd.Timestamp("2024-01-01"), pd.NaT], dtype=object))
 
 
 @pytest.mark.parametrize(
