@@ -51,7 +51,7 @@ rust-test: $(VENV)/.dev ## The Rust core's tests (nextest where it is installed)
 
 .PHONY: py-test
 py-test: $(VENV)/.dev $(VENV)/.built ## The Python tests
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n auto --dist loadscope
 
 .PHONY: bench
 bench: $(VENV)/.dev $(VENV)/.built ## The benchmarks against peers; results go to benches/results
