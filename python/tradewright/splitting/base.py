@@ -114,15 +114,22 @@ class BaseSplitter(ABC):
             A panel, or data whose DatetimeIndex gives the times.
         y, groups : ignored
         time, label_end : array-like, shape (n_rows,), optional
-            Times and label ends of the rows.
+            Times and label ends of the rows. A panel has its own times and takes no others.
+
+        Raises
+        ------
+        SplitError
+            Without times; when ``time`` and ``X`` have different numbers of rows; and as :meth:`plan` does.
+        ParameterError
+            For a panel together with ``time``.
         """
         del y, groups
-        yield from self.plan(_times_of(X, time), label_end=label_end).split()
+        yield from self._plan_of(X, time, label_end).split()
 
     def get_n_splits(
         self, X: Any = None, y: Any = None, groups: Any = None, *, time: Any = None, label_end: Any = None
     ) -> int:
-        """Return how many splits :meth:`split` yields for the same arguments."""
+        """Return how many splits :meth:`split` yields for the same arguments, which it refuses as that does."""
         del y, groups
         fixed = getattr(self, "n_splits", None)
         if X is None and time is None:
@@ -132,7 +139,20 @@ class BaseSplitter(ABC):
                     code="split.n_splits",
                 )
             return int(fixed)
-        return len(self.plan(_times_of(X, time), label_end=label_end))
+        return len(self._plan_of(X, time, label_end))
+
+    def _plan_of(self, X: Any, time: Any, label_end: Any) -> SplitPlan:
+        """The plan for scikit-learn's arguments: about the rows of X, all of them and no others."""
+        plan = self.plan(_times_of(X, time), label_end=label_end)
+        length = plan.n_rows if X is None else _n_rows(X)
+        if length != plan.n_rows:
+            raise SplitError(
+                f"time has {plan.n_rows:,} rows, X has {length:,}: pass one time per row of X",
+                code="split.length",
+                got=length,
+                expected=plan.n_rows,
+            )
+        return plan
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the configuration by name."""
@@ -207,10 +227,16 @@ def _plain(value: Any) -> Any:
 
 def _times_of(X: Any, time: Any) -> Any:
     """The times of scikit-learn's arguments: given, a panel's own, or the index."""
+    if hasattr(X, "time_unit"):
+        if time is not None:
+            raise ParameterError(
+                "a Panel has its own time and label ends: leave time= out, or pass its matrix as X with time= and "
+                "label_end=",
+                code="split.panel_and_time",
+            )
+        return X
     if time is not None:
         return time
-    if hasattr(X, "time_unit"):
-        return X
     index = getattr(X, "index", None)
     if index is not None and type(index).__name__ == "DatetimeIndex":
         return index
@@ -219,6 +245,10 @@ def _times_of(X: Any, time: Any) -> Any:
         "with a DatetimeIndex",
         code="split.no_time",
     )
+
+
+def _n_rows(X: Any) -> int:
+    return int(X.shape[0]) if hasattr(X, "shape") else len(X)
 
 
 def _axis_of(data: Any, label_end: Any, asset: Any) -> Axis:

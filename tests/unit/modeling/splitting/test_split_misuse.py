@@ -1,0 +1,75 @@
+"""What splitters, plans and rows do when they are used wrongly, or with data of an unusual kind."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+import tradewright as tw
+from tradewright.errors import ParameterError, SplitError
+
+DAYS = np.arange("2024-01-01", "2024-04-10", dtype="datetime64[D]")
+END = DAYS + 3
+
+
+@pytest.fixture
+def plan():
+    return tw.PurgedKFold(5, embargo=2, val_size=12).plan(DAYS, label_end=END)
+
+
+@pytest.fixture
+def empty():
+    return tw.WalkForward(2, test_size=10, on_empty="skip").plan(DAYS, label_end=DAYS + 1000)
+
+
+def panel():
+    frame = pl.DataFrame({"time": DAYS, "x": np.arange(100.0), "y": np.zeros(100), "end": END})
+    return tw.Panel.from_frame(frame, target="y", time="time", label_end="end")
+
+
+# --- split --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("given", [DAYS[:50], np.r_[DAYS, DAYS]])
+def test_length_of_time_and_data_must_agree(given):
+    splitter = tw.WalkForward(n_splits=2)
+    for data in (np.zeros((100, 2)), pd.DataFrame({"x": np.zeros(100)}), list(range(100))):
+        for call in (lambda X: list(splitter.split(X, time=given)), lambda X: splitter.get_n_splits(X, time=given)):
+            with pytest.raises(SplitError, match=f"time has {len(given)} rows, X has 100") as caught:
+                call(data)
+            assert caught.value.code == "split.length"
+            assert caught.value.fields == {"got": 100, "expected": len(given)}
+    assert splitter.get_n_splits(time=given) == 2
+    assert splitter.get_n_splits(np.zeros(100), time=DAYS) == 2
+
+
+def test_panel_with_other_times_is_refused():
+    splitter, data = tw.WalkForward(n_splits=2), panel()
+    for call in (lambda: next(splitter.split(data, time=DAYS)), lambda: splitter.get_n_splits(data, time=DAYS)):
+        with pytest.raises(ParameterError, match="a Panel has its own time and label ends: leave time= out"):
+            call()
+    train, _ = next(splitter.split(data))
+    assert np.array_equal(train, splitter.plan(DAYS, label_end=END)[0].train.indices())
+
+
+# --- parameters ---------------------------------------------------------------------------------------------------
+
+
+# --- keeping ------------------------------------------------------------------------------------------------------
+
+
+def _deeper(values, path, change):
+    for key in path[:-1]:
+        values = values[key]
+    values[path[-1]] = change(values[path[-1]])
+
+
+# --- reading ------------------------------------------------------------------------------------------------------
+
+
+# --- frames instead of times ----------------------------------------------------------------------------------------
+
+
+# --- taking -------------------------------------------------------------------------------------------------------
