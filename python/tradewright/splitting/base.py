@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from tradewright.errors import DataError, ParameterError, SplitError
+from tradewright.errors import DataError, ParameterError, SplitError, UnsupportedError
 from tradewright.panel.durations import parse_duration
 from tradewright.splitting.layout import (
     Axis,
@@ -160,7 +160,38 @@ class BaseSplitter(ABC):
         return {item.name: getattr(self, item.name) for item in fields(self)}  # type: ignore[arg-type]
 
     def set_params(self, **params: Any) -> Self:
-        """Return a splitter with some parameters replaced; a splitter itself never changes."""
+        """Refuse to change parameters: a splitter is frozen; use :meth:`with_params`.
+
+        scikit-learn calls this for what it changes in place, as in ``search.set_params(cv__embargo=5)``, and goes on
+        with the object it has; handing back a changed copy would lose the change.
+
+        Returns
+        -------
+        BaseSplitter
+            This splitter, when there is nothing to set.
+
+        Raises
+        ------
+        UnsupportedError
+            When there is.
+        """
+        if params:
+            shown = ", ".join(f"{name}={value!r}" for name, value in params.items())
+            raise UnsupportedError(
+                f"a splitter is frozen: pass cv=splitter.with_params({shown}) instead of setting parameters in place",
+                code="split.frozen",
+            )
+        return self
+
+    def with_params(self, **params: Any) -> Self:
+        """Return a splitter with some parameters replaced.
+
+        Raises
+        ------
+        ParameterError
+            For a name the splitter does not have, or a value it does not allow.
+        """
+        _known(type(self), params)
         return replace(self, **params)  # type: ignore[type-var]
 
     def get_metadata_routing(self) -> Any:
@@ -180,11 +211,18 @@ class BaseSplitter(ABC):
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> BaseSplitter:
-        """Build from :meth:`to_dict`."""
+        """Build from :meth:`to_dict`.
+
+        Raises
+        ------
+        ParameterError
+            For a splitter, a parameter or a value that does not exist.
+        """
         params = dict(values)
         name = params.pop("splitter", None)
         for cls in BaseSplitter.__subclasses__():
             if cls.__name__ == name:
+                _known(cls, params)
                 return cls(**params)
         raise ParameterError(f"no splitter is called {name!r}", code="parameter.splitter", name=name)
 
@@ -208,6 +246,18 @@ def check_n_splits(value: Any, least: int) -> None:
     """Refuse a number of splits that is no number or too small."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise ParameterError(f"n_splits={value!r}: pass an integer of at least {least}", code="parameter.n_splits")
+
+
+def _known(cls: type[BaseSplitter], params: dict[str, Any]) -> None:
+    """Refuse parameters that a splitter does not have."""
+    names = [item.name for item in fields(cls)]  # type: ignore[arg-type]
+    for name in params:
+        if name not in names:
+            raise ParameterError(
+                f"{cls.__name__} has no parameter {name!r}: it has {', '.join(names)}",
+                code="parameter.unknown",
+                name=name,
+            )
 
 
 def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:

@@ -6,9 +6,12 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from sklearn.base import clone
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV
 
 import tradewright as tw
-from tradewright.errors import ParameterError, SplitError
+from tradewright.errors import ParameterError, SplitError, UnsupportedError
 
 DAYS = np.arange("2024-01-01", "2024-04-10", dtype="datetime64[D]")
 END = DAYS + 3
@@ -55,6 +58,32 @@ def test_panel_with_other_times_is_refused():
 
 
 # --- parameters ---------------------------------------------------------------------------------------------------
+
+
+def test_set_params_never_does_nothing():
+    splitter = tw.PurgedKFold(5)
+    assert splitter.set_params() is splitter
+    with pytest.raises(UnsupportedError, match=r"a splitter is frozen: pass cv=splitter\.with_params\(embargo=5\)"):
+        splitter.set_params(embargo=5)
+    search = GridSearchCV(Ridge(), {"alpha": [1.0]}, cv=splitter)
+    with pytest.raises(UnsupportedError, match="frozen"):
+        search.set_params(cv__embargo=5)
+    assert search.set_params(cv=splitter.with_params(embargo=5)).cv.embargo == 5
+    assert clone(search).cv == splitter.with_params(embargo=5) == clone(splitter.with_params(embargo=5))
+    assert splitter.embargo == 0
+
+
+def test_unknown_parameters_are_named():
+    splitter = tw.PurgedKFold(5)
+    for call in (
+        lambda: splitter.with_params(foo=1),
+        lambda: tw.PurgedKFold.from_dict(splitter.to_dict() | {"foo": 1}),
+    ):
+        with pytest.raises(ParameterError, match="PurgedKFold has no parameter 'foo': it has n_splits, embargo") as e:
+            call()
+        assert e.value.fields["name"] == "foo"
+    with pytest.raises(ParameterError, match="n_splits=1"):
+        splitter.with_params(n_splits=1)
 
 
 # --- keeping ------------------------------------------------------------------------------------------------------
