@@ -99,6 +99,7 @@ class BaseSplitter(ABC):
             timeline=axis.core,
             time_unit=axis.unit,
             time_zone=axis.zone,
+            has_label_ends=axis.has_label_ends,
         )
 
     # --- scikit-learn ---------------------------------------------------------------------------------------------

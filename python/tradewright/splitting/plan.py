@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PlanTable", "SplitPlan"]
 
+#: Of the digest, which is stamped into bundles, and of the JSON around it.
 _SCHEMA = 1
+_JSON_SCHEMA = 2
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -95,6 +97,8 @@ class SplitPlan:
         The configuration the plan was made with.
     data_fingerprint : str or None
         The fingerprint of the panel the plan was made from, where it was known by then.
+    has_label_ends : bool
+        Whether it was known when labels end; without, nothing could be purged.
 
     Examples
     --------
@@ -123,6 +127,7 @@ class SplitPlan:
         timeline: Timeline | None = None,
         time_unit: str = "bar",
         time_zone: str | None = None,
+        has_label_ends: bool = True,
     ) -> None:
         self.table = table
         self.n_rows = n_rows
@@ -131,6 +136,7 @@ class SplitPlan:
         self.data_fingerprint = data_fingerprint
         self.time_unit = time_unit
         self.time_zone = time_zone
+        self.has_label_ends = has_label_ends
         self._timeline = timeline
 
     # --- folds ----------------------------------------------------------------------------------------------------
@@ -303,24 +309,27 @@ class SplitPlan:
     # --- keeping --------------------------------------------------------------------------------------------------
 
     def to_json(self) -> str:
-        """Return the plan as JSON, with its digest; :meth:`from_json` checks it."""
+        """Return the plan as JSON, with its digest and a seal over all that is written; :meth:`from_json` checks both.
+
+        They find what was changed by mistake or carelessly; neither is a signature.
+        """
         order = None
         if self.order is not None:
             # One number per row: compressed, since it is the only part that grows with the data.
             order = base64.b64encode(zlib.compress(self.order.astype("<i8").tobytes())).decode()
-        return json.dumps(
-            {
-                "schema": _SCHEMA,
-                "n_rows": self.n_rows,
-                "digest": self.digest,
-                "splitter": self.splitter,
-                "data_fingerprint": self.data_fingerprint,
-                "time_unit": self.time_unit,
-                "time_zone": self.time_zone,
-                "table": {name: getattr(self.table, name).tolist() for name in _TABLE},
-                "order": order,
-            }
-        )
+        values = {
+            "schema": _JSON_SCHEMA,
+            "n_rows": self.n_rows,
+            "digest": self.digest,
+            "splitter": self.splitter,
+            "data_fingerprint": self.data_fingerprint,
+            "time_unit": self.time_unit,
+            "time_zone": self.time_zone,
+            "label_ends": self.has_label_ends,
+            "table": {name: getattr(self.table, name).tolist() for name in _TABLE},
+            "order": order,
+        }
+        return json.dumps(values | {"seal": _seal(values)})
 
     @classmethod
     def from_json(cls, text: str) -> SplitPlan:
@@ -329,31 +338,30 @@ class SplitPlan:
         Raises
         ------
         SplitError
-            When the text is not a plan, or its digest does not hold.
+            When the text is not a plan, or was changed: its roles (digest) or anything else (seal).
         """
         try:
             values = json.loads(text)
-            if values["schema"] != _SCHEMA:
-                raise ValueError(f"schema {values['schema']}, this version reads {_SCHEMA}")
-            columns = {
-                name: np.array(values["table"][name], dtype=np.int64).reshape(shape) for name, shape in _TABLE.items()
-            }
+            if values["schema"] != _JSON_SCHEMA:
+                raise ValueError(f"schema {values['schema']}, this version reads {_JSON_SCHEMA}")
+            columns = {name: _integers(values["table"][name], name, shape) for name, shape in _TABLE.items()}
             order = values["order"]
             if order is not None:
                 order = np.frombuffer(zlib.decompress(base64.b64decode(order)), dtype="<i8").astype(np.int64)
             plan = cls(
                 PlanTable(**columns),
-                int(values["n_rows"]),
+                int(_integers([values["n_rows"]], "n_rows", (1,))[0]),
                 order,
                 splitter=values["splitter"],
                 data_fingerprint=values["data_fingerprint"],
                 time_unit=values["time_unit"],
                 time_zone=values["time_zone"],
+                has_label_ends=values["label_ends"],
             )
-            expected = values["digest"]
-        except (KeyError, TypeError, ValueError, zlib.error) as error:
+            expected, seal = values["digest"], values.pop("seal")
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError, zlib.error) as error:
             raise SplitError(f"this is not the JSON of a plan: {error!r}", code="plan.json") from error
-        if plan.digest != expected:
+        if plan.digest != expected or _seal(values) != seal:
             raise SplitError("the plan's digest does not hold: the text was changed", code="plan.digest")
         return plan
 
@@ -371,6 +379,21 @@ def _digest(what: str, values: NDArray[Any]) -> str:
     hasher = hashlib.blake2b(f"tradewright {what} ".encode(), digest_size=16)
     hasher.update(np.ascontiguousarray(values, dtype="<i8").data)
     return hasher.hexdigest()
+
+
+def _seal(values: dict[str, Any]) -> str:
+    """128 bits of all that a plan's JSON says, however it is written."""
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(f"tradewright plan json {text}".encode(), digest_size=16).hexdigest()
+
+
+def _integers(values: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Numbers of a JSON text as int64, none of them rounded or wrapped on the way."""
+    # Objects first: numpy would make floats of integers that are too large, and integers of floats and booleans.
+    found = np.array(values, dtype=object)
+    if not all(type(value) is int for value in found.flat):
+        raise ValueError(f"{name} holds what is no integer")
+    return found.reshape(shape).astype(np.int64)
 
 
 def _worth_showing(key: str, value: Any) -> bool:

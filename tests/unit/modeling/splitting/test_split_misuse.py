@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -93,6 +95,57 @@ def _deeper(values, path, change):
     for key in path[:-1]:
         values = values[key]
     values[path[-1]] = change(values[path[-1]])
+
+
+@pytest.mark.parametrize(
+    ("path", "change"),
+    [
+        (("splitter", "closed"), lambda _: "left"),
+        (("splitter",), lambda _: {}),
+        (("data_fingerprint",), lambda _: "0" * 32),
+        (("time_unit",), lambda _: "s"),
+        (("time_zone",), lambda _: "UTC"),
+        (("label_ends",), lambda known: not known),
+        (("table", "times", 0, 0), lambda value: value + 1),
+        (("table", "hulls", 0, 5), lambda value: value + 1),
+        (("table", "layout", 0), lambda value: value + 1),
+        (("seal",), lambda seal: seal[::-1]),
+    ],
+)
+def test_nothing_of_a_kept_plan_can_change_unseen(plan, path, change):
+    values = json.loads(plan.to_json())
+    _deeper(values, path, change)
+    with pytest.raises(SplitError, match="digest does not hold") as caught:
+        tw.SplitPlan.from_json(json.dumps(values))
+    assert caught.value.code == "plan.digest"
+
+
+@pytest.mark.parametrize("value", [2**63, -(2**70), 1e300, 0.5, 1.0, float("inf"), float("nan"), None, "1", True])
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("table", "segments", 0, 3),
+        ("table", "times", 0, 0),
+        ("table", "hulls", 0, 5),
+        ("table", "layout", 0),
+        ("n_rows",),
+    ],
+)
+def test_numbers_that_are_no_int64_are_refused(plan, path, value):
+    values = json.loads(plan.to_json())
+    _deeper(values, path, lambda _: value)
+    with pytest.raises(SplitError, match="not the JSON of a plan") as caught:
+        tw.SplitPlan.from_json(json.dumps(values))
+    assert caught.value.code == "plan.json"
+
+
+def test_a_plan_without_its_seal_is_refused(plan):
+    values = json.loads(plan.to_json())
+    for name in ("seal", "digest", "label_ends"):
+        with pytest.raises(SplitError, match="not the JSON of a plan"):
+            tw.SplitPlan.from_json(json.dumps({key: value for key, value in values.items() if key != name}))
+    # Written otherwise, it is the same plan.
+    assert tw.SplitPlan.from_json(json.dumps(values, indent=1, sort_keys=True)) == plan
 
 
 # --- reading ------------------------------------------------------------------------------------------------------
