@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import operator
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -145,9 +146,16 @@ class SplitPlan:
         return self.table.n_folds
 
     def __getitem__(self, index: int) -> Fold:
+        try:
+            index = operator.index(index)
+        except TypeError:
+            raise ParameterError(
+                f"plan[{index!r}]: a plan is indexed by the number of one fold; for several take plan.folds[first:last]",
+                code="plan.index",
+            ) from None
         if not -len(self) <= index < len(self):
             raise IndexError(f"the plan has {len(self)} folds, there is no fold {index}")
-        number = int(index) % len(self)
+        number = index % len(self)
         segments, _ = self.table.of_fold(number)
         sets = {
             name: Rows(segments[segments[:, 1] == role, 2:], n_rows=self.n_rows, order=self.order)
@@ -295,6 +303,10 @@ class SplitPlan:
             cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
             cells[-2:] = [cell.ljust(width) for cell, width in zip(row[-2:], widths[-2:], strict=True)]
             lines.append("  ".join(cells).rstrip())
+        if not len(self):
+            lines.append("no fold is left")
+        if not self.has_label_ends:
+            lines.append("no label ends known: nothing could be purged")
         return "\n".join(lines)
 
     def __repr__(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -149,6 +150,42 @@ def test_a_plan_without_its_seal_is_refused(plan):
 
 
 # --- reading ------------------------------------------------------------------------------------------------------
+
+
+def test_print_says_when_no_label_ends_were_known(plan):
+    told = "no label ends known: nothing could be purged"
+    blind = tw.PurgedKFold(5).plan(DAYS)
+    for made in (blind, tw.SplitPlan.from_json(blind.to_json()), pickle.loads(pickle.dumps(blind))):
+        assert str(made).splitlines()[-1] == told
+    bare = tw.Panel.from_frame(pl.DataFrame({"time": DAYS, "y": np.zeros(100)}), target="y", time="time")
+    assert told in str(tw.PurgedKFold(5).plan(bare))
+    for made in (plan, tw.SplitPlan.from_json(plan.to_json()), tw.PurgedKFold(5).plan(panel())):
+        assert told not in str(made)
+
+
+@pytest.mark.parametrize("index", [slice(0, 1), "0", 1.0, None, (0, 1), np.arange(2)])
+def test_plan_is_indexed_by_the_number_of_a_fold(plan, index):
+    with pytest.raises(ParameterError, match=r"by the number of one fold; for several take plan\.folds") as caught:
+        plan[index]
+    assert caught.value.code == "plan.index"
+    assert plan[np.int64(1)].index == 1
+
+
+def test_plan_without_folds_can_be_read(empty):
+    assert len(empty) == 0
+    assert list(empty) == list(empty.folds) == list(empty.split(DAYS)) == []
+    assert str(empty).splitlines()[2:] == ["no fold is left"]
+    assert "0 folds" in repr(empty)
+    assert empty.to_frame().height == 0
+    assert tw.SplitPlan.from_json(empty.to_json()) == empty == pickle.loads(pickle.dumps(empty))
+    with pytest.raises(IndexError, match="0 folds"):
+        empty[0]
+    with pytest.raises(ParameterError, match="fold 0"):
+        empty.explain(0, 0)
+    pytest.importorskip("matplotlib")
+    ax = empty.plot()
+    ax.figure.canvas.draw()
+    assert "0 folds" in ax.get_title(loc="left")
 
 
 # --- frames instead of times ----------------------------------------------------------------------------------------
