@@ -263,6 +263,8 @@ class SplitPlan:
         ------
         ParameterError
             When there is no such row or fold.
+        SplitError
+            When the plan reads the caller's arrays, and they were changed since so that they contradict it.
         """
         if not 0 <= row < self.n_rows:
             raise ParameterError(
@@ -275,10 +277,21 @@ class SplitPlan:
         if self._timeline is not None:
             time, end = self._timeline.at(np.array([place], dtype=np.int64))
             label = int(time[0]), int(end[0])
-        segments, _ = self.table.of_fold(fold)
-        role = ROLES[int(segments[np.searchsorted(segments[:, 2], place, side="right") - 1, 1])]
+        segments, times = self.table.of_fold(fold)
+        at = int(np.searchsorted(segments[:, 2], place, side="right")) - 1
         hulls = self.table.hulls[self.table.hulls[:, 0] == fold, 1:]
-        return explain_row(role, place, label, hulls, self.splitter, self.time_unit)
+        # The plan holds the caller's arrays and not copies, so they can have changed.
+        known = label is None or times[at, 0] <= label[0] <= times[at, 1]
+        role = ROLES[int(segments[at, 1])]
+        told = explain_row(role, place, label, hulls, self.splitter, self.time_unit) if known else None
+        if told is None:
+            raise SplitError(
+                f"row {row}: the times or label ends were changed after the plan was made: plan them anew",
+                code="plan.changed",
+                row=row,
+                fold=fold,
+            )
+        return told
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the folds over calendar time, one line per fold; see :func:`~tradewright.splitting.plots.plot_plan`."""

@@ -163,6 +163,31 @@ def test_print_says_when_no_label_ends_were_known(plan):
         assert told not in str(made)
 
 
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_explain_refuses_labels_that_changed(shuffle):
+    order = np.random.default_rng(0).permutation(100) if shuffle else np.arange(100)
+    time, end = DAYS[order], END[order]
+    made = tw.PurgedKFold(2).plan(time, label_end=end)
+    purged, train = (int(np.flatnonzero(order == place)[0]) for place in (48, 10))
+    assert made.explain(purged, 1).startswith("purged")
+    assert made.explain(train, 1).startswith("train")
+    end[purged], end[train] = time[purged], time[train] + 60
+    for row in (purged, train):
+        with pytest.raises(SplitError, match="the times or label ends were changed after the plan was made") as caught:
+            made.explain(row, 1)
+        assert caught.value.fields == {"row": row, "fold": 1}
+
+
+def test_explain_refuses_times_that_changed():
+    time = DAYS.copy()
+    made = tw.PurgedKFold(2).plan(time, label_end=END)
+    time += 1000
+    for row in (0, 48, 99):
+        with pytest.raises(SplitError, match="changed after the plan was made") as caught:
+            made.explain(row, 1)
+        assert caught.value.code == "plan.changed"
+
+
 @pytest.mark.parametrize("index", [slice(0, 1), "0", 1.0, None, (0, 1), np.arange(2)])
 def test_plan_is_indexed_by_the_number_of_a_fold(plan, index):
     with pytest.raises(ParameterError, match=r"by the number of one fold; for several take plan\.folds") as caught:
