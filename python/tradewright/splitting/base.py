@@ -56,7 +56,7 @@ class BaseSplitter(ABC):
 
         Parameters
         ----------
-        data : Panel or array-like of times, shape (n_rows,)
+        data : Panel, array-like of times, shape (n_rows,), or pandas frame with a DatetimeIndex
             Rows in any order; several rows may share a timestamp. Without label ends (in the panel, or given) a label
             ends at its row's time and nothing is purged.
         label_end : array-like, shape (n_rows,), optional
@@ -71,7 +71,8 @@ class BaseSplitter(ABC):
         Raises
         ------
         EmptyTrainError, SplitError
-            A fold without train rows, with the counts; data too short for the folds.
+            A fold without train rows, with the counts; data too short for the folds; a frame that does not say which
+            column is the time.
         DataError
             A label that ends before its row (with the row), lengths that differ, no rows.
 

@@ -8,6 +8,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from sklearn.base import clone
 from sklearn.linear_model import Ridge
@@ -214,6 +215,33 @@ def test_plan_without_folds_can_be_read(empty):
 
 
 # --- frames instead of times ----------------------------------------------------------------------------------------
+
+
+def test_plan_reads_the_index_as_split_does():
+    frame = pd.DataFrame({"x": np.zeros(100)}, index=pd.DatetimeIndex(DAYS, name="time"))
+    splitter = tw.WalkForward(n_splits=2)
+    made = splitter.plan(frame, label_end=END)
+    assert made == splitter.plan(DAYS, label_end=END)
+    assert np.array_equal(next(splitter.split(frame, label_end=END))[0], made[0].train.indices())
+    zoned = splitter.plan(frame.tz_localize("US/Eastern"))
+    assert zoned.time_zone == "US/Eastern"
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame({"time": DAYS, "x": np.zeros(100)}),
+        pl.DataFrame({"time": DAYS, "x": np.zeros(100)}),
+        pl.DataFrame({"time": DAYS, "x": np.zeros(100)}).lazy(),
+        pa.table({"time": DAYS, "x": np.zeros(100)}),
+        {"time": DAYS, "x": np.zeros(100)},
+    ],
+)
+def test_a_frame_is_no_column_of_times(frame):
+    for call in (lambda: tw.WalkForward(2).plan(frame), lambda: next(tw.WalkForward(2).split(DAYS, time=frame))):
+        with pytest.raises(SplitError, match="pass the time column, or a Panel") as caught:
+            call()
+        assert caught.value.code == "split.frame"
 
 
 # --- taking -------------------------------------------------------------------------------------------------------
