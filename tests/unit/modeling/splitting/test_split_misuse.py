@@ -15,7 +15,7 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
 
 import tradewright as tw
-from tradewright.errors import ParameterError, SplitError, UnsupportedError
+from tradewright.errors import DataError, ParameterError, SplitError, UnsupportedError
 
 DAYS = np.arange("2024-01-01", "2024-04-10", dtype="datetime64[D]")
 END = DAYS + 3
@@ -245,3 +245,47 @@ def test_a_frame_is_no_column_of_times(frame):
 
 
 # --- taking -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_take_of_indexes_lists_and_arrow(shuffle):
+    rows = np.random.default_rng(0).permutation(100) if shuffle else np.arange(100)
+    made = tw.PurgedKFold(5, embargo=2, val_size=12).plan(DAYS[rows], label_end=END[rows])
+    numbers = np.arange(100)
+    for fold in made.folds:
+        for role in ("train", "val", "test", "purged", "unused"):
+            part = getattr(fold, role)
+            expected = part.indices().tolist()
+            assert part.take(numbers.tolist()) == expected
+            assert part.take(tuple(numbers.tolist())) == tuple(expected)
+            assert part.take(range(100)) == expected
+            for index in (pd.Index(numbers), pd.RangeIndex(100)):
+                assert part.take(index).tolist() == expected
+            assert part.take(pd.DatetimeIndex(DAYS)).equals(pd.DatetimeIndex(DAYS[expected]))
+            assert part.take(pd.array(numbers)).tolist() == expected
+            assert part.take(pa.array(numbers)).to_pylist() == expected
+            assert part.take(pa.chunked_array([numbers[:30], numbers[30:]])).to_pylist() == expected
+            taken = part.take(pa.table({"a": numbers}))
+            assert isinstance(taken, pa.Table)
+            assert taken["a"].to_pylist() == expected
+            assert part.take(pa.RecordBatch.from_pydict({"a": numbers})).column("a").to_pylist() == expected
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {number: number for number in range(100)},
+        set(range(100)),
+        "x" * 100,
+        np.float64(1.0),
+        7,
+        None,
+        iter(range(100)),
+        pl.DataFrame({"a": np.arange(100)}).lazy(),
+    ],
+)
+def test_take_names_what_it_cannot_take(plan, values):
+    for rows in (plan[0].train, plan[0].test, plan[1].train, plan[0].unused):
+        with pytest.raises(DataError, match="rows cannot be taken of") as caught:
+            rows.take(values)
+        assert caught.value.code == "data.take"
