@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from tradewright.errors import DataError, ParameterError, SplitError
+from tradewright.errors import DataError, ParameterError, SplitError, UnsupportedError
 from tradewright.panel.durations import parse_duration
 from tradewright.splitting.layout import (
     Axis,
@@ -56,7 +56,7 @@ class BaseSplitter(ABC):
 
         Parameters
         ----------
-        data : Panel or array-like of times, shape (n_rows,)
+        data : Panel, array-like of times, shape (n_rows,), or pandas frame with a DatetimeIndex
             Rows in any order; several rows may share a timestamp. Without label ends (in the panel, or given) a label
             ends at its row's time and nothing is purged.
         label_end : array-like, shape (n_rows,), optional
@@ -71,7 +71,8 @@ class BaseSplitter(ABC):
         Raises
         ------
         EmptyTrainError, SplitError
-            A fold without train rows, with the counts; data too short for the folds.
+            A fold without train rows, with the counts; data too short for the folds; a frame that does not say which
+            column is the time.
         DataError
             A label that ends before its row (with the row), lengths that differ, no rows.
 
@@ -99,6 +100,7 @@ class BaseSplitter(ABC):
             timeline=axis.core,
             time_unit=axis.unit,
             time_zone=axis.zone,
+            has_label_ends=axis.has_label_ends,
         )
 
     # --- scikit-learn ---------------------------------------------------------------------------------------------
@@ -114,15 +116,22 @@ class BaseSplitter(ABC):
             A panel, or data whose DatetimeIndex gives the times.
         y, groups : ignored
         time, label_end : array-like, shape (n_rows,), optional
-            Times and label ends of the rows.
+            Times and label ends of the rows. A panel has its own times and takes no others.
+
+        Raises
+        ------
+        SplitError
+            Without times; when ``time`` and ``X`` have different numbers of rows; and as :meth:`plan` does.
+        ParameterError
+            For a panel together with ``time``.
         """
         del y, groups
-        yield from self.plan(_times_of(X, time), label_end=label_end).split()
+        yield from self._plan_of(X, time, label_end).split()
 
     def get_n_splits(
         self, X: Any = None, y: Any = None, groups: Any = None, *, time: Any = None, label_end: Any = None
     ) -> int:
-        """Return how many splits :meth:`split` yields for the same arguments."""
+        """Return how many splits :meth:`split` yields for the same arguments, which it refuses as that does."""
         del y, groups
         fixed = getattr(self, "n_splits", None)
         if X is None and time is None:
@@ -132,7 +141,20 @@ class BaseSplitter(ABC):
                     code="split.n_splits",
                 )
             return int(fixed)
-        return len(self.plan(_times_of(X, time), label_end=label_end))
+        return len(self._plan_of(X, time, label_end))
+
+    def _plan_of(self, X: Any, time: Any, label_end: Any) -> SplitPlan:
+        """The plan for scikit-learn's arguments: about the rows of X, all of them and no others."""
+        plan = self.plan(_times_of(X, time), label_end=label_end)
+        length = plan.n_rows if X is None else _n_rows(X)
+        if length != plan.n_rows:
+            raise SplitError(
+                f"time has {plan.n_rows:,} rows, X has {length:,}: pass one time per row of X",
+                code="split.length",
+                got=length,
+                expected=plan.n_rows,
+            )
+        return plan
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the configuration by name."""
@@ -140,7 +162,38 @@ class BaseSplitter(ABC):
         return {item.name: getattr(self, item.name) for item in fields(self)}  # type: ignore[arg-type]
 
     def set_params(self, **params: Any) -> Self:
-        """Return a splitter with some parameters replaced; a splitter itself never changes."""
+        """Refuse to change parameters: a splitter is frozen; use :meth:`with_params`.
+
+        scikit-learn calls this for what it changes in place, as in ``search.set_params(cv__embargo=5)``, and goes on
+        with the object it has; handing back a changed copy would lose the change.
+
+        Returns
+        -------
+        BaseSplitter
+            This splitter, when there is nothing to set.
+
+        Raises
+        ------
+        UnsupportedError
+            When there is.
+        """
+        if params:
+            shown = ", ".join(f"{name}={value!r}" for name, value in params.items())
+            raise UnsupportedError(
+                f"a splitter is frozen: pass cv=splitter.with_params({shown}) instead of setting parameters in place",
+                code="split.frozen",
+            )
+        return self
+
+    def with_params(self, **params: Any) -> Self:
+        """Return a splitter with some parameters replaced.
+
+        Raises
+        ------
+        ParameterError
+            For a name the splitter does not have, or a value it does not allow.
+        """
+        _known(type(self), params)
         return replace(self, **params)  # type: ignore[type-var]
 
     def get_metadata_routing(self) -> Any:
@@ -160,11 +213,18 @@ class BaseSplitter(ABC):
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> BaseSplitter:
-        """Build from :meth:`to_dict`."""
+        """Build from :meth:`to_dict`.
+
+        Raises
+        ------
+        ParameterError
+            For a splitter, a parameter or a value that does not exist.
+        """
         params = dict(values)
         name = params.pop("splitter", None)
         for cls in BaseSplitter.__subclasses__():
             if cls.__name__ == name:
+                _known(cls, params)
                 return cls(**params)
         raise ParameterError(f"no splitter is called {name!r}", code="parameter.splitter", name=name)
 
@@ -190,6 +250,18 @@ def check_n_splits(value: Any, least: int) -> None:
         raise ParameterError(f"n_splits={value!r}: pass an integer of at least {least}", code="parameter.n_splits")
 
 
+def _known(cls: type[BaseSplitter], params: dict[str, Any]) -> None:
+    """Refuse parameters that a splitter does not have."""
+    names = [item.name for item in fields(cls)]  # type: ignore[arg-type]
+    for name in params:
+        if name not in names:
+            raise ParameterError(
+                f"{cls.__name__} has no parameter {name!r}: it has {', '.join(names)}",
+                code="parameter.unknown",
+                name=name,
+            )
+
+
 def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         choices = " or ".join(map(repr, allowed))
@@ -207,10 +279,16 @@ def _plain(value: Any) -> Any:
 
 def _times_of(X: Any, time: Any) -> Any:
     """The times of scikit-learn's arguments: given, a panel's own, or the index."""
+    if hasattr(X, "time_unit"):
+        if time is not None:
+            raise ParameterError(
+                "a Panel has its own time and label ends: leave time= out, or pass its matrix as X with time= and "
+                "label_end=",
+                code="split.panel_and_time",
+            )
+        return X
     if time is not None:
         return time
-    if hasattr(X, "time_unit"):
-        return X
     index = getattr(X, "index", None)
     if index is not None and type(index).__name__ == "DatetimeIndex":
         return index
@@ -219,6 +297,10 @@ def _times_of(X: Any, time: Any) -> Any:
         "with a DatetimeIndex",
         code="split.no_time",
     )
+
+
+def _n_rows(X: Any) -> int:
+    return int(X.shape[0]) if hasattr(X, "shape") else len(X)
 
 
 def _axis_of(data: Any, label_end: Any, asset: Any) -> Axis:

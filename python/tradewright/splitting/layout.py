@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradewright import _core
-from tradewright.errors import DataError, ParameterError
+from tradewright.errors import DataError, ParameterError, SplitError
 from tradewright.panel.durations import Duration, add_duration, parse_duration
 from tradewright.panel.times import UNITS, TimeAxis, common_unit, normalize_times
 
@@ -44,13 +45,13 @@ class Axis:
 
     @classmethod
     def read(cls, data: Any, label_end: Any = None) -> Axis:
-        """Read a panel (anything with ``time``, ``time_unit`` and ``label_end``), or an array of times."""
+        """Read a panel (anything with ``time``, ``time_unit`` and ``label_end``), times, or a frame indexed by them."""
         if hasattr(data, "time_unit"):
             time = TimeAxis(data.time, data.time_unit, data.time_zone)
             if label_end is None:
                 return cls(time, None if data.label_end is None else TimeAxis(data.label_end, data.time_unit))
         else:
-            time = normalize_times(data)
+            time = normalize_times(_times_in(data))
             if label_end is None:
                 return cls(time)
         ends = normalize_times(label_end, name="label_end")
@@ -150,6 +151,21 @@ class Layout:
         """One test block a fold."""
         tests = np.column_stack([np.arange(len(blocks)), blocks]).astype(np.int64)
         return cls(tests, np.ascontiguousarray(pools, dtype=np.int64), embargo_side, window)
+
+
+def _times_in(data: Any) -> Any:
+    """The times themselves, or the index of a pandas frame that holds them; no other frame says which column it is."""
+    # Asked of the class: a lazy polars frame would have to resolve its columns.
+    if not hasattr(type(data), "columns") and not isinstance(data, Mapping):
+        return data
+    index = getattr(data, "index", None)
+    if type(index).__name__ == "DatetimeIndex":
+        return index
+    raise SplitError(
+        f"a {type(data).__name__} does not say which of its columns is the time: pass the time column, or a Panel, or a "
+        "pandas frame with a DatetimeIndex",
+        code="split.frame",
+    )
 
 
 def is_duration(value: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import operator
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PlanTable", "SplitPlan"]
 
+#: Of the digest, which is stamped into bundles, and of the JSON around it.
 _SCHEMA = 1
+_JSON_SCHEMA = 2
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -95,6 +98,8 @@ class SplitPlan:
         The configuration the plan was made with.
     data_fingerprint : str or None
         The fingerprint of the panel the plan was made from, where it was known by then.
+    has_label_ends : bool
+        Whether it was known when labels end; without, nothing could be purged.
 
     Examples
     --------
@@ -123,6 +128,7 @@ class SplitPlan:
         timeline: Timeline | None = None,
         time_unit: str = "bar",
         time_zone: str | None = None,
+        has_label_ends: bool = True,
     ) -> None:
         self.table = table
         self.n_rows = n_rows
@@ -131,6 +137,7 @@ class SplitPlan:
         self.data_fingerprint = data_fingerprint
         self.time_unit = time_unit
         self.time_zone = time_zone
+        self.has_label_ends = has_label_ends
         self._timeline = timeline
 
     # --- folds ----------------------------------------------------------------------------------------------------
@@ -139,9 +146,16 @@ class SplitPlan:
         return self.table.n_folds
 
     def __getitem__(self, index: int) -> Fold:
+        try:
+            index = operator.index(index)
+        except TypeError:
+            raise ParameterError(
+                f"plan[{index!r}]: a plan is indexed by the number of one fold; for several take plan.folds[first:last]",
+                code="plan.index",
+            ) from None
         if not -len(self) <= index < len(self):
             raise IndexError(f"the plan has {len(self)} folds, there is no fold {index}")
-        number = int(index) % len(self)
+        number = index % len(self)
         segments, _ = self.table.of_fold(number)
         sets = {
             name: Rows(segments[segments[:, 1] == role, 2:], n_rows=self.n_rows, order=self.order)
@@ -249,6 +263,8 @@ class SplitPlan:
         ------
         ParameterError
             When there is no such row or fold.
+        SplitError
+            When the plan reads the caller's arrays, and they were changed since so that they contradict it.
         """
         if not 0 <= row < self.n_rows:
             raise ParameterError(
@@ -261,10 +277,21 @@ class SplitPlan:
         if self._timeline is not None:
             time, end = self._timeline.at(np.array([place], dtype=np.int64))
             label = int(time[0]), int(end[0])
-        segments, _ = self.table.of_fold(fold)
-        role = ROLES[int(segments[np.searchsorted(segments[:, 2], place, side="right") - 1, 1])]
+        segments, times = self.table.of_fold(fold)
+        at = int(np.searchsorted(segments[:, 2], place, side="right")) - 1
         hulls = self.table.hulls[self.table.hulls[:, 0] == fold, 1:]
-        return explain_row(role, place, label, hulls, self.splitter, self.time_unit)
+        # The plan holds the caller's arrays and not copies, so they can have changed.
+        known = label is None or times[at, 0] <= label[0] <= times[at, 1]
+        role = ROLES[int(segments[at, 1])]
+        told = explain_row(role, place, label, hulls, self.splitter, self.time_unit) if known else None
+        if told is None:
+            raise SplitError(
+                f"row {row}: the times or label ends were changed after the plan was made: plan them anew",
+                code="plan.changed",
+                row=row,
+                fold=fold,
+            )
+        return told
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the folds over calendar time, one line per fold; see :func:`~tradewright.splitting.plots.plot_plan`."""
@@ -289,6 +316,10 @@ class SplitPlan:
             cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
             cells[-2:] = [cell.ljust(width) for cell, width in zip(row[-2:], widths[-2:], strict=True)]
             lines.append("  ".join(cells).rstrip())
+        if not len(self):
+            lines.append("no fold is left")
+        if not self.has_label_ends:
+            lines.append("no label ends known: nothing could be purged")
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -303,24 +334,27 @@ class SplitPlan:
     # --- keeping --------------------------------------------------------------------------------------------------
 
     def to_json(self) -> str:
-        """Return the plan as JSON, with its digest; :meth:`from_json` checks it."""
+        """Return the plan as JSON, with its digest and a seal over all that is written; :meth:`from_json` checks both.
+
+        They find what was changed by mistake or carelessly; neither is a signature.
+        """
         order = None
         if self.order is not None:
             # One number per row: compressed, since it is the only part that grows with the data.
             order = base64.b64encode(zlib.compress(self.order.astype("<i8").tobytes())).decode()
-        return json.dumps(
-            {
-                "schema": _SCHEMA,
-                "n_rows": self.n_rows,
-                "digest": self.digest,
-                "splitter": self.splitter,
-                "data_fingerprint": self.data_fingerprint,
-                "time_unit": self.time_unit,
-                "time_zone": self.time_zone,
-                "table": {name: getattr(self.table, name).tolist() for name in _TABLE},
-                "order": order,
-            }
-        )
+        values = {
+            "schema": _JSON_SCHEMA,
+            "n_rows": self.n_rows,
+            "digest": self.digest,
+            "splitter": self.splitter,
+            "data_fingerprint": self.data_fingerprint,
+            "time_unit": self.time_unit,
+            "time_zone": self.time_zone,
+            "label_ends": self.has_label_ends,
+            "table": {name: getattr(self.table, name).tolist() for name in _TABLE},
+            "order": order,
+        }
+        return json.dumps(values | {"seal": _seal(values)})
 
     @classmethod
     def from_json(cls, text: str) -> SplitPlan:
@@ -329,31 +363,30 @@ class SplitPlan:
         Raises
         ------
         SplitError
-            When the text is not a plan, or its digest does not hold.
+            When the text is not a plan, or was changed: its roles (digest) or anything else (seal).
         """
         try:
             values = json.loads(text)
-            if values["schema"] != _SCHEMA:
-                raise ValueError(f"schema {values['schema']}, this version reads {_SCHEMA}")
-            columns = {
-                name: np.array(values["table"][name], dtype=np.int64).reshape(shape) for name, shape in _TABLE.items()
-            }
+            if values["schema"] != _JSON_SCHEMA:
+                raise ValueError(f"schema {values['schema']}, this version reads {_JSON_SCHEMA}")
+            columns = {name: _integers(values["table"][name], name, shape) for name, shape in _TABLE.items()}
             order = values["order"]
             if order is not None:
                 order = np.frombuffer(zlib.decompress(base64.b64decode(order)), dtype="<i8").astype(np.int64)
             plan = cls(
                 PlanTable(**columns),
-                int(values["n_rows"]),
+                int(_integers([values["n_rows"]], "n_rows", (1,))[0]),
                 order,
                 splitter=values["splitter"],
                 data_fingerprint=values["data_fingerprint"],
                 time_unit=values["time_unit"],
                 time_zone=values["time_zone"],
+                has_label_ends=values["label_ends"],
             )
-            expected = values["digest"]
-        except (KeyError, TypeError, ValueError, zlib.error) as error:
+            expected, seal = values["digest"], values.pop("seal")
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError, zlib.error) as error:
             raise SplitError(f"this is not the JSON of a plan: {error!r}", code="plan.json") from error
-        if plan.digest != expected:
+        if plan.digest != expected or _seal(values) != seal:
             raise SplitError("the plan's digest does not hold: the text was changed", code="plan.digest")
         return plan
 
@@ -371,6 +404,21 @@ def _digest(what: str, values: NDArray[Any]) -> str:
     hasher = hashlib.blake2b(f"tradewright {what} ".encode(), digest_size=16)
     hasher.update(np.ascontiguousarray(values, dtype="<i8").data)
     return hasher.hexdigest()
+
+
+def _seal(values: dict[str, Any]) -> str:
+    """128 bits of all that a plan's JSON says, however it is written."""
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(f"tradewright plan json {text}".encode(), digest_size=16).hexdigest()
+
+
+def _integers(values: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Numbers of a JSON text as int64, none of them rounded or wrapped on the way."""
+    # Objects first: numpy would make floats of integers that are too large, and integers of floats and booleans.
+    found = np.array(values, dtype=object)
+    if not all(type(value) is int for value in found.flat):
+        raise ValueError(f"{name} holds what is no integer")
+    return found.reshape(shape).astype(np.int64)
 
 
 def _worth_showing(key: str, value: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,7 +25,8 @@ class Rows:
     """Rows of one role in one fold.
 
     Index arrays, tensors and ``iloc`` with it directly, or call :meth:`take`, which is faster: one range is a view, and
-    torch reads any other index object item by item.
+    torch reads any other index object item by item. polars and pyarrow cannot be indexed with it, and pandas only
+    through ``iloc``: call ``rows.take(df)``, which is for all of them.
 
     Parameters
     ----------
@@ -133,21 +134,21 @@ class Rows:
 
         Parameters
         ----------
-        values : ndarray, torch.Tensor, polars or pandas frame or column, Panel
+        values : ndarray, torch.Tensor, polars, pandas or pyarrow frame or column, pandas index, list, tuple, Panel
             With ``n_rows`` rows.
 
         Returns
         -------
         The same kind
-            A view when the set is one range of time-sorted rows (numpy, torch, polars; pandas shares memory until
-            written to), else a copy.
+            A view when the set is one range of time-sorted rows (numpy, torch, polars, pyarrow; pandas shares memory
+            until written to), else a copy. A list of a range.
 
         Raises
         ------
         DataError
-            When ``values`` has another number of rows.
+            When ``values`` has another number of rows, or is of a kind that has no rows to take.
         """
-        length = values.shape[0] if hasattr(values, "shape") else len(values)
+        length = _length(values)
         if length != self.n_rows:
             raise DataError(
                 f"the plan was made for {self.n_rows:,} rows, these values have {length:,}: pass the data it was made "
@@ -158,7 +159,21 @@ class Rows:
             )
         if hasattr(values, "time_unit") and hasattr(values, "take"):  # a panel takes rows itself
             return values.take(self)
+        if isinstance(values, list | tuple | range):
+            taken = [values[position] for position in self.indices().tolist()]
+            return tuple(taken) if isinstance(values, tuple) else taken
+        if type(values).__module__.partition(".")[0] == "pyarrow":
+            start, stop = self.ranges[0].tolist() if len(self.ranges) else (0, 0)
+            one = self.order is None and len(self.ranges) <= 1
+            return values.slice(start, stop - start) if one else values.take(self.indices())
         at = values.iloc if hasattr(values, "iloc") else values
+        try:
+            return self._slice(at)
+        except (TypeError, KeyError) as error:
+            raise _no_rows(values) from error
+
+    def _slice(self, at: Any) -> Any:
+        """These rows of what can be indexed by slices and by positions."""
         if self.order is not None:
             return at[self.indices()]
         if len(self.ranges) == 1:
@@ -167,6 +182,24 @@ class Rows:
             return at[0:0]
         pieces = [at[start:stop] for start, stop in self.ranges.tolist()]
         return _concatenate(pieces, at, self)
+
+
+def _length(values: Any) -> int:
+    """How many rows there are."""
+    if not isinstance(values, str | bytes | Mapping | Set):
+        try:
+            return int(values.shape[0]) if hasattr(values, "shape") else len(values)
+        except (TypeError, IndexError):
+            pass  # no length, or no dimension
+    raise _no_rows(values)
+
+
+def _no_rows(values: Any) -> DataError:
+    return DataError(
+        f"rows cannot be taken of a {type(values).__name__}: pass an array, a tensor, a list, a Panel, or a polars, "
+        "pandas or pyarrow frame or column; collect a lazy frame first",
+        code="data.take",
+    )
 
 
 def shared_positions(rows: int, dtype: str) -> NDArray[Any]:
@@ -185,7 +218,7 @@ def _concatenate(pieces: list[Any], at: Any, rows: Rows) -> Any:
     if isinstance(first, np.ndarray):
         return np.concatenate(pieces)
     library = type(first).__module__.partition(".")[0]
-    if library in ("polars", "pandas"):
+    if library == "polars" or hasattr(first, "iloc"):  # a pandas index is indexed by positions below
         return sys.modules[library].concat(pieces)
     if library == "torch":
         return sys.modules[library].cat(pieces)

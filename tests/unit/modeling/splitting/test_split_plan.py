@@ -155,7 +155,7 @@ def test_splitters_keep_their_configuration():
         assert clone(splitter) == splitter
         assert type(splitter)(**splitter.get_params()) == splitter
         assert tw.PurgedKFold.from_dict(json.loads(json.dumps(splitter.to_dict()))) == splitter
-        assert splitter.set_params(embargo=7).embargo == 7
+        assert splitter.with_params(embargo=7).embargo == 7
         assert pickle.loads(pickle.dumps(splitter)) == splitter
     with pytest.raises(AttributeError):
         splitter.embargo = 3
