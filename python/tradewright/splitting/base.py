@@ -89,14 +89,12 @@ class BaseSplitter(ABC):
     def _plan_on(self, axis: Axis, data: Any) -> SplitPlan:
         layout = self._layout(axis)
         table = _assign(axis, layout, self)
-        # Hashing the panel would cost more than the plan: its fingerprint is noted where it is known already.
-        fingerprint = getattr(data, "__dict__", {}).get("fingerprint")
         return SplitPlan(
             table,
             axis.core.rows,
             axis.order,
             splitter=self.to_dict(),
-            data_fingerprint=fingerprint,
+            panel=data if hasattr(type(data), "fingerprint") else None,
             timeline=axis.core,
             time_unit=axis.unit,
             time_zone=axis.zone,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 from tradewright.splitting.rows import Rows
+
+if TYPE_CHECKING:
+    from tradewright.splitting.plan import SplitPlan
 
 __all__ = ["ROLES", "Fold"]
 
@@ -34,6 +37,8 @@ class Fold:
         The digest of the plan the fold belongs to.
     closed : {"both", "left"}
         Whether labels that only touch overlap, as the plan has it.
+    plan : SplitPlan or None
+        The plan the fold belongs to.
     """
 
     index: int
@@ -46,6 +51,12 @@ class Fold:
     digest: str = ""
     plan_digest: str = ""
     closed: Literal["both", "left"] = "both"
+    plan: SplitPlan | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def data_fingerprint(self) -> str | None:
+        """The fingerprint of the panel the plan was made from; None where the plan does not know."""
+        return None if self.plan is None else self.plan.data_fingerprint
 
     def __iter__(self) -> Iterator[Rows]:
         """Unpack as ``train, test = fold``."""

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import operator
+import weakref
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -96,8 +97,6 @@ class SplitPlan:
         The ranges of all folds.
     splitter : dict
         The configuration the plan was made with.
-    data_fingerprint : str or None
-        The fingerprint of the panel the plan was made from, where it was known by then.
     has_label_ends : bool
         Whether it was known when labels end; without, nothing could be purged.
 
@@ -125,6 +124,7 @@ class SplitPlan:
         *,
         splitter: dict[str, Any] | None = None,
         data_fingerprint: str | None = None,
+        panel: Any = None,
         timeline: Timeline | None = None,
         time_unit: str = "bar",
         time_zone: str | None = None,
@@ -134,7 +134,9 @@ class SplitPlan:
         self.n_rows = n_rows
         self.order = order
         self.splitter = dict(splitter or {})
-        self.data_fingerprint = data_fingerprint
+        self._data_fingerprint = data_fingerprint
+        # Known by name only: a plan keeps no panel alive.
+        self._panel = None if panel is None else weakref.ref(panel)
         self.time_unit = time_unit
         self.time_zone = time_zone
         self.has_label_ends = has_label_ends
@@ -163,7 +165,15 @@ class SplitPlan:
         }
         digest = _digest(f"fold {self._rows_digest}", segments[:, 1:])
         closed: Literal["both", "left"] = "left" if self.splitter.get("closed") == "left" else "both"
-        return Fold(number, **sets, digest=digest, plan_digest=self.digest, closed=closed)
+        return Fold(number, **sets, digest=digest, plan_digest=self.digest, closed=closed, plan=self)
+
+    @property
+    def data_fingerprint(self) -> str | None:
+        """The fingerprint of the panel the plan was made from; taken when first asked for, None if the panel is gone."""
+        if self._data_fingerprint is None and self._panel is not None:
+            panel = self._panel()
+            self._data_fingerprint = None if panel is None else panel.fingerprint
+        return self._data_fingerprint
 
     def __iter__(self) -> Iterator[tuple[Rows, Rows]]:
         for fold in self.folds:
@@ -392,7 +402,7 @@ class SplitPlan:
 
     def __getstate__(self) -> dict[str, Any]:
         # Times and label ends stay behind; so a plan of millions of rows pickles to kilobytes.
-        return self.__dict__ | {"_timeline": None}
+        return self.__dict__ | {"_timeline": None, "_data_fingerprint": self.data_fingerprint, "_panel": None}
 
 
 #: The arrays of a table, with their shapes.

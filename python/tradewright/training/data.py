@@ -55,6 +55,12 @@ class TrainingData:
     @classmethod
     def from_panel(cls, panel: Panel, fold: Fold | None, dtype: FloatDtype | None) -> TrainingData:
         """Take the rows of a fold; without a fold all of them, and no validation rows."""
+        if fold is not None and fold.data_fingerprint not in (None, panel.fingerprint):
+            raise DataError(
+                "the fold's plan was made from other data than this panel: make the plan of the panel you train on",
+                code="train.other_data",
+                fold=fold.index,
+            )
         train_panel = panel if fold is None else panel.take(fold.train)
         val_panel = panel.take(fold.val) if fold is not None and len(fold.val) else None
         train = Samples.collect(train_panel, dtype=dtype)

@@ -538,6 +538,17 @@ def test_the_fingerprint_is_of_the_data_as_it_is_now(tmp_path):
     assert result.model.metadata.data_fingerprint != before
 
 
+def test_a_fold_of_other_data_is_refused(tmp_path):
+    data = panel()
+    other = tw.Panel.from_arrays(data.matrix() + 1.0, data.y, time=data.time)
+    plan = tw.PurgedKFold(n_splits=4, val_size=5).plan(other)
+    with pytest.raises(tw.DataError, match="made from other data") as caught:
+        trainer(tmp_path).train(data, fold=plan[1])
+    assert caught.value.fields["fold"] == 1
+    del other
+    assert pickle.loads(pickle.dumps(plan)).data_fingerprint == plan.data_fingerprint
+
+
 def test_checkpoints_carry_the_stamps_too(tmp_path):
     data = panel()
     plan = tw.PurgedKFold(n_splits=4, val_size=10).plan(data)
