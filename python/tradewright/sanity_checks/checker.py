@@ -86,7 +86,8 @@ class ModelSanityChecker:
         asset_train, asset_val : array-like, optional
             Whose row it is.
         horizon : int or str, optional
-            The declared label horizon.
+            The declared label horizon. It stands for no label ends (pass those): only 0, "a label ends at its own
+            time", lets ``split.label_overlap`` pass without them.
         suite : str or sequence of str
             ``"leakage"``, ``"split"``, ``"quality"`` or ``"all"``; or check ids.
         ignore : sequence of str or (str, str)
