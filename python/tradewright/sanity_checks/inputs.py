@@ -98,13 +98,13 @@ def feature_columns(X: Rows2D, name: str) -> Columns:
     Raises
     ------
     DataError
-        For a column that is not numeric, with its name.
+        For a column that is not numeric, with its name; a name that stands twice; a lazy frame.
     """
     if isinstance(X, Panel):
         return {column: _readable(values) for column, values in X.columns.items()}
     if isinstance(X, Mapping):
-        columns = {str(key): np.asarray(values) for key, values in X.items()}
-    elif isinstance(X, np.ndarray) or not hasattr(X, "columns"):
+        columns = _named(((key, np.asarray(values)) for key, values in X.items()), name)
+    elif isinstance(X, np.ndarray) or not _is_frame(X):
         matrix = np.asarray(X)
         if matrix.ndim != 2:
             raise DataError(
@@ -112,10 +112,7 @@ def feature_columns(X: Rows2D, name: str) -> Columns:
             )
         columns = {f"x{j}": matrix[:, j] for j in range(matrix.shape[1])}
     else:
-        import narwhals.stable.v2 as nw
-
-        table = nw.from_native(X, eager_only=True)
-        columns = {column: table[column].to_numpy() for column in table.columns}
+        columns = _of_frame(X, name)
     for column, values in columns.items():
         if values.dtype.kind not in "fiub":
             raise DataError(
@@ -124,6 +121,49 @@ def feature_columns(X: Rows2D, name: str) -> Columns:
                 column=column,
             )
     return {column: _readable(values) for column, values in columns.items()}
+
+
+def _is_frame(X: Any) -> bool:
+    # Looked up on the type: asking a lazy frame for its columns would run its query.
+    return hasattr(type(X), "columns") or (not hasattr(X, "collect") and hasattr(X, "columns"))
+
+
+def _of_frame(X: Any, name: str) -> Columns:
+    """The columns of a polars, pandas or pyarrow table."""
+    import narwhals.stable.v2 as nw
+    from narwhals.exceptions import DuplicateError
+
+    try:
+        table = nw.from_native(X, eager_only=True)
+        names = table.columns
+    except DuplicateError as error:
+        raise DataError(
+            f"{name} has column names that stand twice: rename or drop them. {' '.join(str(error).split())}",
+            code="data.duplicate_column",
+        ) from error
+    except TypeError as error:
+        lazy = "collect it first" if hasattr(X, "collect") or hasattr(X, "compute") else "pass a frame or a matrix"
+        raise DataError(
+            f"{name} is a {type(X).__module__}.{type(X).__name__}, whose rows cannot be read in place: {lazy}",
+            code="data.kind",
+        ) from error
+    # By get_column: pandas' names may be integers, and table[0] is a row.
+    return _named(((column, table.get_column(column).to_numpy()) for column in names), name)
+
+
+def _named(columns: Iterable[tuple[Any, NDArray[Any]]], name: str) -> Columns:
+    """Columns by their names as text."""
+    named: Columns = {}
+    for key, values in columns:
+        text = str(key)
+        if text in named:
+            raise DataError(
+                f"{name} has two columns called {text!r} (names are compared as text): rename one",
+                code="data.duplicate_column",
+                column=text,
+            )
+        named[text] = values
+    return named
 
 
 def _readable(values: NDArray[Any]) -> NDArray[Any]:
@@ -141,7 +181,7 @@ def _readable(values: NDArray[Any]) -> NDArray[Any]:
 
 def _matched(train: Columns, val: Columns, X_train: Any, X_val: Any) -> Columns:
     """The validation columns in the order of the train ones."""
-    named = all(hasattr(X, "columns") or isinstance(X, Mapping) for X in (X_train, X_val))
+    named = all(_is_frame(X) or isinstance(X, Mapping) for X in (X_train, X_val))
     if not named and len(train) == len(val):
         return dict(zip(train, val.values(), strict=True))
     missing, extra = [n for n in train if n not in val], [n for n in val if n not in train]

@@ -24,6 +24,8 @@ def kinds():
         "fortran": (np.asfortranarray(X), Y[:, None], np.asfortranarray(XV), YV),
         "pandas": (pd.DataFrame(X, columns=NAMES), pd.Series(Y), pd.DataFrame(XV, columns=NAMES), pd.Series(YV)),
         "polars": (pl.DataFrame(X, schema=NAMES), pl.Series(Y), pl.DataFrame(XV, schema=NAMES), pl.Series(YV)),
+        "numbered": (pd.DataFrame(X), Y, pd.DataFrame(XV)[[2, 0, 1]], YV),
+        "texts": (pd.DataFrame(X), Y, pl.DataFrame(XV, schema=["0", "1", "2"]), YV),
         "mixed": (pl.DataFrame(X, schema=NAMES), Y.tolist(), pd.DataFrame(XV[:, ::-1], columns=NAMES[::-1]), YV),
         "backwards": (X[::-1][::-1], Y, XV.astype(">f8"), YV),
     }
@@ -138,6 +140,31 @@ def test_bad_data_is_refused_with_its_place():
         run(X, X)
     with pytest.raises(DataError, match=r"X_train has shape \(60,\)"):
         run(Y, Y)
+
+
+def test_frames_that_cannot_be_read_are_refused_with_a_remedy():
+    run = ModelSanityChecker().run
+    with pytest.raises(
+        DataError, match=r"X_train has column names that stand twice: rename or drop them.*'a'"
+    ) as error:
+        run(pd.DataFrame(X, columns=["a", "b", "a"]), Y)
+    assert error.value.code == "data.duplicate_column"
+    with pytest.raises(DataError, match=r"X_val has two columns called '1' \(names are compared as text\)"):
+        run(pd.DataFrame(X), Y, pd.DataFrame(XV, columns=[0, 1, "1"]), YV)
+    with pytest.raises(DataError, match="X_train has two columns called '1'"):
+        run({1: Y, "1": Y}, Y)
+    for lazy in (pl.LazyFrame(X, schema=NAMES), pl.DataFrame(X, schema=NAMES).lazy().select("a")):
+        with pytest.raises(DataError, match=r"X_train is a polars.*LazyFrame.*collect it first"):
+            run(lazy, Y)
+        with pytest.raises(DataError, match=r"X_val is a polars.*LazyFrame.*collect it first"):
+            run(X[:, :1], Y, lazy, YV)
+
+
+def test_findings_name_numbered_columns():
+    broken = X.copy()
+    broken[:, 1] = np.nan
+    report = ModelSanityChecker().check_feature_quality(pd.DataFrame(broken))
+    assert [f.columns for f in report.findings] == [("1",)]
 
 
 def test_what_cannot_run_is_listed():
