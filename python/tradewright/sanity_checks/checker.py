@@ -103,8 +103,9 @@ class ModelSanityChecker:
         ------
         ParameterError
             For labels that look like features (swapped arguments), an unknown suite, check or threshold.
-        DataError, FeatureMismatchError
-            For lengths that differ, columns that are not numeric, and sides with different columns.
+        DataError, EmptyDataError, FeatureMismatchError
+            For lengths that differ, columns that are not numeric or share a name, lazy frames, tables without rows,
+            times of mixed kinds, and sides with different columns.
         """
         checks, ignored = build_checks(suite, self.config, ignore)
         train, val = sides_from_arrays(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tradewright.errors import DataError, FeatureMismatchError, ParameterError
+from tradewright.errors import DataError, EmptyDataError, FeatureMismatchError, ParameterError
 from tradewright.panel import Panel
 from tradewright.panel.times import TimeAxis, common_unit, normalize_times
 from tradewright.sanity_checks.base import Side
@@ -32,6 +32,7 @@ def sides_from_arrays(
     """Build the train and the validation side; each pair is (train, val).
 
     Columns are views where the source allows it. Names of frames are matched; arrays are matched by position.
+    Raises EmptyDataError for a table without rows.
     """
     refuse_swapped(y_train, X_val, y_val)
     panels = [X if isinstance(X, Panel) else None for X in (X_train, X_val)]
@@ -40,13 +41,17 @@ def sides_from_arrays(
         (("X_train", X_train, y_train, panels[0]), ("X_val", X_val, y_val, panels[1]))
     ):
         columns = {} if X is None else feature_columns(X, name)
+        if any(len(values) == 0 for values in columns.values()):
+            raise EmptyDataError(
+                f"{name} has no rows: pass at least one, or leave {name} out", code="data.empty", argument=name
+            )
         parts.append(
             {
                 "name": name,
                 "columns": columns,
                 "y": _labels(y if y is not None or panel is None else panel.y, name),
-                "time": _first(time[index], _index_times(X), panel and panel.times),
-                "label_end": _first(label_end[index], panel and panel.label_ends),
+                "time": _first(time[index], _index_times(X), None if panel is None else panel.times),
+                "label_end": _first(label_end[index], None if panel is None else panel.label_ends),
                 "asset": _first(asset[index], _panel_assets(panel)),
             }
         )
