@@ -234,18 +234,21 @@ def _panel_assets(panel: Panel | None) -> Any:
 
 def _to_common_axis(parts: list[dict[str, Any]]) -> None:
     """Write times and label ends as int64 in one unit for both sides."""
-    axes: dict[tuple[int, str], TimeAxis] = {}
-    for index, part in enumerate(parts):
+    axes: list[tuple[dict[str, Any], str, str, TimeAxis]] = []
+    for part in parts:
         for key in ("time", "label_end"):
             if part[key] is not None:
-                axes[index, key] = normalize_times(part[key], name=part["name"].replace("X", key))
+                name = part["name"].replace("X", key)
+                axes.append((part, key, name, normalize_times(part[key], name=name)))
     if not axes:
         return
-    finest = next(iter(axes.values()))
-    for axis in axes.values():
-        _, finest = common_unit(axis, finest)
-    for (index, key), axis in axes.items():
-        parts[index][key] = common_unit(axis, finest)[0].values
+    _, _, finest_name, finest = axes[0]
+    for _, _, name, axis in axes[1:]:
+        _, finer = common_unit(axis, finest, names=(name, finest_name))
+        if finer.unit != finest.unit:
+            finest_name, finest = name, axis
+    for part, key, name, axis in axes:
+        part[key] = common_unit(axis, finest, names=(name, finest_name))[0].values
     for part in parts:
         part["time_unit"] = finest.unit
 

@@ -81,6 +81,23 @@ def test_times_of_different_units_are_compared_exactly():
     )
 
 
+def test_mixed_kinds_of_times_are_named():
+    run = ModelSanityChecker().run
+    days = np.arange("2024-01-01", "2024-03-01", dtype="datetime64[D]")
+    with pytest.raises(DataError, match="time_val counts bars but time_train holds times"):
+        run(X, Y, XV, YV, time_train=days, time_val=np.arange(30))
+    with pytest.raises(DataError, match="time_train counts bars but time_val holds times"):
+        run(X, Y, XV, YV, time_train=np.arange(60), time_val=days[:30])
+    with pytest.raises(DataError, match="label_end_val counts bars but time_train holds times"):
+        run(X, Y, XV, YV, time_train=days, time_val=days[:30], label_end_val=np.arange(30))
+    fine = {"time_train": days, "time_val": days[:30].astype("datetime64[ns]"), "label_end_val": np.arange(30)}
+    with pytest.raises(DataError, match="label_end_val counts bars but time_val holds times"):
+        run(X, Y, XV, YV, **fine)
+    far = np.array([days[0]] * 59 + [np.datetime64("9999-12-31")])
+    with pytest.raises(DataError, match="row 59: time_train 9999-12-31 is out of reach in ns"):
+        run(X, Y, XV, YV, time_train=far, time_val=days[:30].astype("datetime64[ns]"))
+
+
 def test_swapped_arguments_are_named():
     checker = ModelSanityChecker()
     with pytest.raises(ParameterError, match="look swapped") as error:
