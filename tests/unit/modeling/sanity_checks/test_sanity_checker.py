@@ -223,6 +223,22 @@ def test_check_of_a_plan_names_folds_and_refuses_foreign_plans():
         check(Panel.from_arrays(X, Y, time=np.arange(60)), plan)
 
 
+def test_a_plan_of_other_data_is_refused_where_it_knows_its_data():
+    panel = Panel.from_arrays(X, Y, time=np.arange(60), horizon=2)
+    other = Panel.from_arrays(X + 1, Y, time=np.arange(60), horizon=2)
+    blind = PurgedKFold(n_splits=3).plan(panel)
+    assert blind.data_fingerprint is None
+    assert check(other, blind).plan_digest == blind.digest
+    known = panel.fingerprint
+    plan = PurgedKFold(n_splits=3).plan(panel)
+    assert plan.data_fingerprint == known
+    same = Panel.from_arrays(X.copy(), Y, time=np.arange(60), horizon=2)
+    assert check(same, plan).data_fingerprint == known
+    with pytest.raises(DataError, match="the plan was made from other data") as error:
+        check(other, plan, suite="quality")
+    assert error.value.fields == {"expected": known, "got": other.fingerprint}
+
+
 def test_columns_of_a_panel_are_read_in_place():
     from tradewright.sanity_checks.inputs import feature_columns
 
