@@ -32,6 +32,11 @@ class ModelSanityChecker:
     closed : {"both", "left"}
         Whether label intervals that only touch count as overlapping ("both") or not.
 
+    Raises
+    ------
+    ParameterError
+        For an unknown check or threshold, and a threshold that is no number.
+
     Examples
     --------
     >>> rng = np.random.default_rng(0)
@@ -102,7 +107,7 @@ class ModelSanityChecker:
         Raises
         ------
         ParameterError
-            For labels that look like features (swapped arguments), an unknown suite, check or threshold.
+            For labels that look like features (swapped arguments), and an unknown suite or check.
         DataError, EmptyDataError, FeatureMismatchError
             For lengths that differ, columns that are not numeric or share a name, lazy frames, tables without rows,
             times of mixed kinds, and sides with different columns.

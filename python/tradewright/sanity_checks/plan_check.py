@@ -58,7 +58,8 @@ def check(
     Raises
     ------
     ParameterError
-        For a plan over another number of rows, a fold that is not there, an unknown suite, check or threshold.
+        For a plan over another number of rows, a fold that is not there, an unknown suite, check or threshold,
+        and a threshold that is no number.
     DataError
         For a plan that was made from other data: its ``data_fingerprint`` is known and is not the panel's.
 

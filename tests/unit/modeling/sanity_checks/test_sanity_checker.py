@@ -143,6 +143,30 @@ def test_unknown_names_are_refused():
         ModelSanityChecker({"feature.nan": {"warn": 0.1}})
 
 
+@pytest.mark.parametrize("value", ["x", "0.3", None, True, np.nan, [0.3], 1j])
+def test_thresholds_that_are_no_numbers_are_refused(value):
+    panel = Panel.from_arrays(X, Y, time=np.arange(60), horizon=2)
+    config = {"feature.nan": {"error": 0.9, "warning": value}}
+    with pytest.raises(ParameterError, match=r"feature\.nan: threshold 'warning' is .*: pass a number") as error:
+        ModelSanityChecker(config)
+    assert error.value.fields == {"check": "feature.nan", "threshold": "warning"}
+    with pytest.raises(ParameterError, match=r"feature\.nan: threshold 'warning' is"):
+        check(panel, PurgedKFold(n_splits=3).plan(panel), config=config, suite="leakage")
+
+
+def test_thresholds_are_a_mapping_of_any_real_numbers():
+    with pytest.raises(
+        ParameterError, match=r"config\['feature.nan'\]=0.3: pass a mapping of its thresholds .info, warning"
+    ):
+        ModelSanityChecker({"feature.nan": 0.3})
+    reports = [
+        ModelSanityChecker({"dup.cross_exact": {"sigmas": sigmas}}).run(X, Y, XV, YV)
+        for sigmas in (3, 3.0, np.float32(3), np.int64(3))
+    ]
+    assert {report.digest for report in reports} == {reports[0].digest}
+    assert reports[0].config["thresholds"]["dup.cross_exact"] == {"sigmas": 3.0}
+
+
 def test_bad_data_is_refused_with_its_place():
     run = ModelSanityChecker().run
     with pytest.raises(FeatureMismatchError, match="lacks 'c' and has also 'd'"):
