@@ -119,7 +119,7 @@ class CheckContext:
     twins : Twins
         The search for equal rows.
     horizon : int, str or None
-        The declared label horizon.
+        The declared label horizon; 0 says that a label ends at its own time.
     closed : {"both", "left"}
         Whether label intervals that only touch count as overlapping.
     fold : int or None

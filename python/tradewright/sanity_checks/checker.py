@@ -32,6 +32,11 @@ class ModelSanityChecker:
     closed : {"both", "left"}
         Whether label intervals that only touch count as overlapping ("both") or not.
 
+    Raises
+    ------
+    ParameterError
+        For an unknown check or threshold, and a threshold that is no number.
+
     Examples
     --------
     >>> rng = np.random.default_rng(0)
@@ -86,7 +91,8 @@ class ModelSanityChecker:
         asset_train, asset_val : array-like, optional
             Whose row it is.
         horizon : int or str, optional
-            The declared label horizon.
+            The declared label horizon. It stands for no label ends (pass those): only 0, "a label ends at its own
+            time", lets ``split.label_overlap`` pass without them.
         suite : str or sequence of str
             ``"leakage"``, ``"split"``, ``"quality"`` or ``"all"``; or check ids.
         ignore : sequence of str or (str, str)
@@ -101,9 +107,10 @@ class ModelSanityChecker:
         Raises
         ------
         ParameterError
-            For labels that look like features (swapped arguments), an unknown suite, check or threshold.
-        DataError, FeatureMismatchError
-            For lengths that differ, columns that are not numeric, and sides with different columns.
+            For labels that look like features (swapped arguments), and an unknown suite or check.
+        DataError, EmptyDataError, FeatureMismatchError
+            For lengths that differ, columns that are not numeric or share a name, lazy frames, tables without rows,
+            times of mixed kinds, and sides with different columns.
         """
         checks, ignored = build_checks(suite, self.config, ignore)
         train, val = sides_from_arrays(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import sqrt
@@ -82,7 +83,9 @@ class CrossDuplicates(Check):
     features repeat honestly, so the count is held against chance: the share of train rows that have a twin within
     train, plus ``sigmas`` standard errors of the two shares. At or below that the finding is info; above it, error.
     Without any twin within train the rule of three bounds what chance may give, and a count within it is a warning.
-    A row of the same asset and time on both sides is one observation used twice: always an error.
+    A validation row of which any train row is a copy down to asset and time (time alone where assets are not known) is
+    one observation used twice: always an error, and listed first among the examples. Labels, assets and times are
+    otherwise compared with the first train row that has the features.
     """
 
     sigmas: float = 4.0
@@ -98,24 +101,31 @@ class CrossDuplicates(Check):
         val, train = context.needs_val(), context.train
         if not train.columns:
             raise CannotRun("there are no features")
-        val_rows, train_rows = context.twins.cross(train, val)
+        val_rows, first = context.twins.cross(train, val)
         count = len(val_rows)
         if not count:
             return []
         twins = context.twins.within(train)
         expected, limit = chance_limit(count, len(val), twins, len(train), self.sigmas)
-        agreements = agreement(train, val, train_rows, val_rows)
-        same_key = agreements.pop("same asset and time", 0)
+        one_observation, copies = same_observations(train, val, val_rows)
+        train_rows = first.copy()
+        train_rows[one_observation] = copies
+        same_key = len(copies)
         severity: Severity = "error" if same_key or count > limit else ("info" if twins else "warning")
-        facts = [f"{share:,} with {name}" for name, share in agreements.items()]
+        facts = []
         if same_key:
-            facts.append(f"{same_key:,} are the same asset and time")
+            key = "time" if train.asset is None or val.asset is None else "asset and time"
+            facts.append(f"{same_key:,} are the same {key}")
+        agreements = ", ".join(f"{n:,} with the same {what}" for what, n in agreement(train, val, first, val_rows))
+        if agreements:
+            facts.append(f"held against the first train row of those features, {agreements}")
         facts.append(
             f"chance explains {expected:,.0f} (up to {limit:,.1f}): {twins:,} train rows have a twin within train"
         )
+        shown = np.concatenate([one_observation, np.delete(np.arange(count), one_observation)])[:MAX_EXAMPLES]
         examples = tuple(
             val.example(int(v), other_source=train.name, other_row=int(t))
-            for v, t in zip(val_rows[:MAX_EXAMPLES], train_rows[:MAX_EXAMPLES], strict=True)
+            for v, t in zip(val_rows[shown], train_rows[shown], strict=True)
         )
         return [
             context.finding(
@@ -145,14 +155,12 @@ def chance_limit(count: int, n_val: int, twins: int, n_train: int, sigmas: float
     return expected, expected + sigmas * sqrt(n_val * pooled * (1 - pooled) * (1 + n_val / n_train))
 
 
-def agreement(train: Side, val: Side, train_rows: Positions, val_rows: Positions) -> dict[str, int]:
+def agreement(train: Side, val: Side, train_rows: Positions, val_rows: Positions) -> Iterator[tuple[str, int]]:
     """Count in how many pairs the labels, assets and times agree, where both sides know them."""
-    counts: dict[str, int] = {}
-    same = {}
     for name, left, right in (
-        ("the same label", train.y, val.y),
-        ("the same asset", train.asset, val.asset),
-        ("the same time", train.time, val.time),
+        ("label", train.y, val.y),
+        ("asset", train.asset, val.asset),
+        ("time", train.time, val.time),
     ):
         if left is None or right is None:
             continue
@@ -160,9 +168,31 @@ def agreement(train: Side, val: Side, train_rows: Positions, val_rows: Positions
         equal = a == b
         if a.dtype.kind == "f" and b.dtype.kind == "f":
             equal |= np.isnan(a) & np.isnan(b)
-        same[name] = equal
-        counts[name] = int(equal.sum())
-    if "the same time" in same:
-        one_asset = same.get("the same asset", np.ones(len(val_rows), dtype=bool))
-        counts["same asset and time"] = int((same["the same time"] & one_asset).sum())
-    return counts
+        yield name, int(equal.sum())
+
+
+def same_observations(train: Side, val: Side, val_rows: Positions) -> tuple[Positions, Positions]:
+    """Which of some validation rows stand in train too: same time, same asset where known, same features.
+
+    Returns indices into ``val_rows``, ascending, and the train row of each. Any train row counts, not only the first
+    with those features: only train rows that share a time with one of ``val_rows`` are copied and compared.
+    """
+    if train.time is None or val.time is None:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    times = np.unique(val.time[val_rows])
+    ours = train.take(train.time)
+    at = np.minimum(np.searchsorted(times, ours), len(times) - 1)
+    train_rows = train.positions()[times[at] == ours]
+    if not len(train_rows):
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    left, right = list(train.columns.values()), list(val.columns.values())
+    keys = [(train.time, val.time)]
+    if train.asset is not None and val.asset is not None:
+        keys.append((train.asset, val.asset))
+    left += [key for key, _ in keys]
+    right += [key for _, key in keys]
+    found, copies = _core.cross_duplicates(
+        [np.ascontiguousarray(column[train_rows]) for column in left],
+        [np.ascontiguousarray(column[val_rows]) for column in right],
+    )
+    return found.astype(np.int64), train_rows[copies]

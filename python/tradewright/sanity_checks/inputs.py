@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tradewright.errors import DataError, FeatureMismatchError, ParameterError
+from tradewright.errors import DataError, EmptyDataError, FeatureMismatchError, ParameterError
 from tradewright.panel import Panel
 from tradewright.panel.times import TimeAxis, common_unit, normalize_times
 from tradewright.sanity_checks.base import Side
@@ -32,6 +32,7 @@ def sides_from_arrays(
     """Build the train and the validation side; each pair is (train, val).
 
     Columns are views where the source allows it. Names of frames are matched; arrays are matched by position.
+    Raises EmptyDataError for a table without rows.
     """
     refuse_swapped(y_train, X_val, y_val)
     panels = [X if isinstance(X, Panel) else None for X in (X_train, X_val)]
@@ -40,13 +41,17 @@ def sides_from_arrays(
         (("X_train", X_train, y_train, panels[0]), ("X_val", X_val, y_val, panels[1]))
     ):
         columns = {} if X is None else feature_columns(X, name)
+        if any(len(values) == 0 for values in columns.values()):
+            raise EmptyDataError(
+                f"{name} has no rows: pass at least one, or leave {name} out", code="data.empty", argument=name
+            )
         parts.append(
             {
                 "name": name,
                 "columns": columns,
                 "y": _labels(y if y is not None or panel is None else panel.y, name),
-                "time": _first(time[index], _index_times(X), panel and panel.times),
-                "label_end": _first(label_end[index], panel and panel.label_ends),
+                "time": _first(time[index], _index_times(X), None if panel is None else panel.times),
+                "label_end": _first(label_end[index], None if panel is None else panel.label_ends),
                 "asset": _first(asset[index], _panel_assets(panel)),
             }
         )
@@ -98,13 +103,13 @@ def feature_columns(X: Rows2D, name: str) -> Columns:
     Raises
     ------
     DataError
-        For a column that is not numeric, with its name.
+        For a column that is not numeric, with its name; a name that stands twice; a lazy frame.
     """
     if isinstance(X, Panel):
         return {column: _readable(values) for column, values in X.columns.items()}
     if isinstance(X, Mapping):
-        columns = {str(key): np.asarray(values) for key, values in X.items()}
-    elif isinstance(X, np.ndarray) or not hasattr(X, "columns"):
+        columns = _named(((key, np.asarray(values)) for key, values in X.items()), name)
+    elif isinstance(X, np.ndarray) or not _is_frame(X):
         matrix = np.asarray(X)
         if matrix.ndim != 2:
             raise DataError(
@@ -112,10 +117,7 @@ def feature_columns(X: Rows2D, name: str) -> Columns:
             )
         columns = {f"x{j}": matrix[:, j] for j in range(matrix.shape[1])}
     else:
-        import narwhals.stable.v2 as nw
-
-        table = nw.from_native(X, eager_only=True)
-        columns = {column: table[column].to_numpy() for column in table.columns}
+        columns = _of_frame(X, name)
     for column, values in columns.items():
         if values.dtype.kind not in "fiub":
             raise DataError(
@@ -124,6 +126,49 @@ def feature_columns(X: Rows2D, name: str) -> Columns:
                 column=column,
             )
     return {column: _readable(values) for column, values in columns.items()}
+
+
+def _is_frame(X: Any) -> bool:
+    # Looked up on the type: asking a lazy frame for its columns would run its query.
+    return hasattr(type(X), "columns") or (not hasattr(X, "collect") and hasattr(X, "columns"))
+
+
+def _of_frame(X: Any, name: str) -> Columns:
+    """The columns of a polars, pandas or pyarrow table."""
+    import narwhals.stable.v2 as nw
+    from narwhals.exceptions import DuplicateError
+
+    try:
+        table = nw.from_native(X, eager_only=True)
+        names = table.columns
+    except DuplicateError as error:
+        raise DataError(
+            f"{name} has column names that stand twice: rename or drop them. {' '.join(str(error).split())}",
+            code="data.duplicate_column",
+        ) from error
+    except TypeError as error:
+        lazy = "collect it first" if hasattr(X, "collect") or hasattr(X, "compute") else "pass a frame or a matrix"
+        raise DataError(
+            f"{name} is a {type(X).__module__}.{type(X).__name__}, whose rows cannot be read in place: {lazy}",
+            code="data.kind",
+        ) from error
+    # By get_column: pandas' names may be integers, and table[0] is a row.
+    return _named(((column, table.get_column(column).to_numpy()) for column in names), name)
+
+
+def _named(columns: Iterable[tuple[Any, NDArray[Any]]], name: str) -> Columns:
+    """Columns by their names as text."""
+    named: Columns = {}
+    for key, values in columns:
+        text = str(key)
+        if text in named:
+            raise DataError(
+                f"{name} has two columns called {text!r} (names are compared as text): rename one",
+                code="data.duplicate_column",
+                column=text,
+            )
+        named[text] = values
+    return named
 
 
 def _readable(values: NDArray[Any]) -> NDArray[Any]:
@@ -141,7 +186,7 @@ def _readable(values: NDArray[Any]) -> NDArray[Any]:
 
 def _matched(train: Columns, val: Columns, X_train: Any, X_val: Any) -> Columns:
     """The validation columns in the order of the train ones."""
-    named = all(hasattr(X, "columns") or isinstance(X, Mapping) for X in (X_train, X_val))
+    named = all(_is_frame(X) or isinstance(X, Mapping) for X in (X_train, X_val))
     if not named and len(train) == len(val):
         return dict(zip(train, val.values(), strict=True))
     missing, extra = [n for n in train if n not in val], [n for n in val if n not in train]
@@ -189,18 +234,21 @@ def _panel_assets(panel: Panel | None) -> Any:
 
 def _to_common_axis(parts: list[dict[str, Any]]) -> None:
     """Write times and label ends as int64 in one unit for both sides."""
-    axes: dict[tuple[int, str], TimeAxis] = {}
-    for index, part in enumerate(parts):
+    axes: list[tuple[dict[str, Any], str, str, TimeAxis]] = []
+    for part in parts:
         for key in ("time", "label_end"):
             if part[key] is not None:
-                axes[index, key] = normalize_times(part[key], name=part["name"].replace("X", key))
+                name = part["name"].replace("X", key)
+                axes.append((part, key, name, normalize_times(part[key], name=name)))
     if not axes:
         return
-    finest = next(iter(axes.values()))
-    for axis in axes.values():
-        _, finest = common_unit(axis, finest)
-    for (index, key), axis in axes.items():
-        parts[index][key] = common_unit(axis, finest)[0].values
+    _, _, finest_name, finest = axes[0]
+    for _, _, name, axis in axes[1:]:
+        _, finer = common_unit(axis, finest, names=(name, finest_name))
+        if finer.unit != finest.unit:
+            finest_name, finest = name, axis
+    for part, key, name, axis in axes:
+        part[key] = common_unit(axis, finest, names=(name, finest_name))[0].values
     for part in parts:
         part["time_unit"] = finest.unit
 

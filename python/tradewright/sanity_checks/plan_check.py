@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from tradewright.errors import ParameterError
+from tradewright.errors import DataError, ParameterError
 from tradewright.panel import Panel
 from tradewright.sanity_checks.base import CheckContext, Side, Twins
 from tradewright.sanity_checks.duplicates import PanelTwins
@@ -58,7 +58,10 @@ def check(
     Raises
     ------
     ParameterError
-        For a plan over another number of rows, a fold that is not there, an unknown suite, check or threshold.
+        For a plan over another number of rows, a fold that is not there, an unknown suite, check or threshold,
+        and a threshold that is no number.
+    DataError
+        For a plan that was made from other data: its ``data_fingerprint`` is known and is not the panel's.
 
     Examples
     --------
@@ -70,6 +73,7 @@ def check(
     """
     checks, ignored = build_checks(suite, config or {}, ignore)
     chosen = _chosen(plan, folds)
+    _refuse_foreign(panel, plan)
     closed: Closed = "left" if plan.splitter.get("closed") == "left" else "both"
     columns = feature_columns(panel, "panel")
     whole = Side(
@@ -86,7 +90,7 @@ def check(
     return run_checks(
         checks,
         rows=CheckContext(train=whole, val=None, twins=twins, closed=closed),
-        pairs=_pairs(panel, plan, chosen, whole, twins, closed),
+        pairs=_pairs(plan, chosen, whole, twins, closed),
         ignored=ignored,
         settings={
             "suite": suite if isinstance(suite, str) else list(suite),
@@ -108,20 +112,30 @@ def _chosen(plan: SplitPlan, folds: Sequence[int] | None) -> list[int]:
     return chosen
 
 
-def _pairs(
-    panel: Panel, plan: SplitPlan, chosen: Sequence[int], whole: Side, twins: Twins, closed: Closed
-) -> Iterator[CheckContext]:
+def _refuse_foreign(panel: Panel, plan: SplitPlan) -> None:
+    """Raise for a plan of other rows, as far as the plan knows what it was made from."""
+    if plan.n_rows != len(panel):
+        raise ParameterError(
+            f"the plan is over {plan.n_rows:,} rows, the panel has {len(panel):,}: plan this panel anew",
+            code="sanity.plan_rows",
+        )
+    if plan.data_fingerprint is not None and plan.data_fingerprint != panel.fingerprint:
+        raise DataError(
+            f"the plan was made from other data: from a panel with fingerprint {plan.data_fingerprint}, this one has "
+            f"{panel.fingerprint}. Pass the panel it was made from, or plan this panel anew",
+            code="sanity.plan_data",
+            expected=plan.data_fingerprint,
+            got=panel.fingerprint,
+        )
+
+
+def _pairs(plan: SplitPlan, chosen: Sequence[int], whole: Side, twins: Twins, closed: Closed) -> Iterator[CheckContext]:
     """Train against val and train against test of each fold, made one at a time."""
     for number in chosen:
         fold = plan.folds[number]
         train = replace(whole, rows=fold.train)
         for part in ("val", "test"):
             rows = getattr(fold, part)
-            if rows.n_rows != len(panel):
-                raise ParameterError(
-                    f"the plan is over {rows.n_rows:,} rows, the panel has {len(panel):,}: plan this panel anew",
-                    code="sanity.plan_rows",
-                )
             if len(rows):
                 yield CheckContext(
                     train=train, val=replace(whole, rows=rows), twins=twins, closed=closed, fold=number, against=part

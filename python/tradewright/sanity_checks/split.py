@@ -24,7 +24,9 @@ class LabelOverlap(Check):
 
     Each contiguous block of validation rows is looked at on its own: its hull reaches from its first time to the
     latest of its label ends. Over all assets, since a common factor carries the label of one name to the others.
-    Without label ends a row is the instant of its time. O(n log m) and three int64 a train row.
+    Where label ends are not known, a row stands for the instant of its time: a train row that meets a block even so
+    is a finding, and the count a lower bound. That none does proves nothing, and the check is skipped, unless
+    ``horizon=0`` declares that labels end at their own time. O(n log m) and three int64 a train row.
     """
 
     id: ClassVar[str] = "split.label_overlap"
@@ -38,30 +40,28 @@ class LabelOverlap(Check):
         val, train = context.needs_val(), context.train
         if train.time is None or val.time is None:
             raise CannotRun("there are no times: pass time_train and time_val, or a DatetimeIndex")
-        if (train.label_end is None) != (val.label_end is None):
-            raise CannotRun("label ends are known on one side only: pass label_end_train and label_end_val")
+        unknown = [] if context.horizon == 0 else [side for side in (train, val) if side.label_end is None]
         starts, ends = validation_blocks(train, val)
         time = train.take(train.time)
         until = time if train.label_end is None else train.take(train.label_end)
         meets = meets_a_block(time, until, starts, ends, closed=context.closed)
         rows = np.flatnonzero(meets)
         if not len(rows):
-            if train.label_end is None and context.horizon not in (None, 0, 1):
-                raise CannotRun(
-                    f"horizon={context.horizon!r}, but no label ends are known; no train row shares a time with a "
-                    "validation block, yet labels may overlap. Pass label_end_train and label_end_val"
-                )
+            if unknown:
+                raise CannotRun(_ends_unknown(unknown))
             return []
         positions = train.positions()[rows]
         blocks = "the validation block" if len(starts) == 1 else f"one of {len(starts):,} validation blocks"
-        subject = "share the time" if train.label_end is None else "have a label that overlaps the labels"
+        shared = train.label_end is None and val.label_end is None
+        subject = "share the time" if shared else "have a label that overlaps the labels"
+        bound = "; label ends are not known on every side: there may be more" if unknown else ""
         shown = " … ".join(format_time(edge[rows[0]], train.time_unit) for edge in (time, until))
         return [
             context.finding(
                 self,
                 "error",
                 message=f"{len(rows):,} of {len(time):,} train rows {subject} of {blocks}, "
-                f"the first in row {positions[0]} ({shown})",
+                f"the first in row {positions[0]} ({shown}){bound}",
                 value=len(rows) / len(time),
                 threshold=0.0,
                 count=len(rows),
@@ -69,6 +69,16 @@ class LabelOverlap(Check):
                 remedy="purge them: WalkForward and PurgedKFold do so when the panel knows label_end or horizon",
             )
         ]
+
+
+def _ends_unknown(sides: list[Side]) -> str:
+    """Say where label ends are missing, and what to do."""
+    names = " and ".join(dict.fromkeys(side.name for side in sides))
+    return (
+        f"no label ends known in {names}: pass label_end= or horizon= to the panel, or label_end_train and "
+        "label_end_val beside arrays (horizon=0 where a label ends at its own time). No train row shares a time with "
+        "a validation block, yet labels may overlap"
+    )
 
 
 def validation_blocks(train: Side, val: Side) -> tuple[Times, Times]:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from math import isnan
+from numbers import Real
 from typing import Any
+
+import numpy as np
 
 from tradewright.errors import ParameterError
 from tradewright.sanity_checks.base import Check
@@ -32,7 +36,8 @@ def build_checks(
     Raises
     ------
     ParameterError
-        For a suite, a check or a threshold that is not there, with the nearest names.
+        For a suite, a check or a threshold that is not there, with the nearest names; for a threshold that is no
+        number, also of a check that is not chosen.
     """
     by_id = {kind.id: kind for kind in CHECKS}
     left_out = {item for item in ignore if isinstance(item, str)}
@@ -49,14 +54,29 @@ def build_checks(
         if name not in by_id:
             near = difflib.get_close_matches(name, by_id, n=3, cutoff=0.4) or list(by_id)
             raise ParameterError(f"there is no check {name!r}; there is {', '.join(near)}", code="sanity.unknown_check")
-    return [_build(kind, config.get(kind.id, {})) for kind in chosen if kind.id not in left_out], pairs
+    thresholds = {name: _thresholds(by_id[name], values) for name, values in config.items()}
+    return [kind(**thresholds.get(kind.id, {})) for kind in chosen if kind.id not in left_out], pairs
 
 
-def _build(kind: type[Check], thresholds: Mapping[str, Any]) -> Check:
+def _thresholds(kind: type[Check], values: Mapping[str, Any]) -> dict[str, float]:
+    """The thresholds of a check as numbers, refused by name where they are none."""
     known = kind().config()
-    for name in thresholds:
+    if not isinstance(values, Mapping):
+        raise ParameterError(
+            f"config[{kind.id!r}]={values!r}: pass a mapping of its thresholds ({', '.join(known) or 'it has none'})",
+            code="sanity.threshold",
+            check=kind.id,
+        )
+    for name, value in values.items():
         if name not in known:
             raise ParameterError(
                 f"{kind.id} has no threshold {name!r}; it has {', '.join(known) or 'none'}", code="sanity.threshold"
             )
-    return kind(**thresholds)
+        if isinstance(value, bool | np.bool_) or not isinstance(value, Real) or isnan(value):
+            raise ParameterError(
+                f"{kind.id}: threshold {name!r} is {value!r}: pass a number, such as {known[name]!r}",
+                code="sanity.threshold",
+                check=kind.id,
+                threshold=name,
+            )
+    return {name: float(value) for name, value in values.items()}

@@ -16,7 +16,7 @@ __all__ = ["Verdict", "check_leakage", "check_suite"]
 
 SUITES = ("leakage",)
 #: How notes call what every reader should know of.
-_NAMES = {"split.label_overlap": "overlap"}
+_NAMES = {"split.label_overlap": "label_overlap"}
 
 
 @dataclass(frozen=True, slots=True)

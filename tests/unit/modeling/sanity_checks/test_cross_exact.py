@@ -61,8 +61,47 @@ def test_one_observation_on_both_sides_is_an_error_whatever_chance_says():
     train[299] = val[0] = [7, 7]
     finding = only(run(train, val, **times))
     assert finding.severity == "error"
-    assert "1 are the same asset and time" in finding.message
+    assert "1 are the same time" in finding.message
     assert only(run(train, val, time_train=np.arange(300), time_val=np.arange(300, 400))).severity == "info"
+
+
+def test_one_observation_on_both_sides_is_found_behind_earlier_twins():
+    """The first train row with the features is another one: every train row of the time must be looked at."""
+    X = np.tile([[0.0], [1.0]], (50, 1))
+    val, times = np.zeros((10, 1)), {"time_train": np.arange(100), "time_val": np.arange(20, 40, 2)}
+    finding = only(run(X, val, **times))
+    assert finding.severity == "error"
+    assert "10 are the same time" in finding.message
+    assert [(e.row, e.other_row) for e in finding.examples] == [(i, 20 + 2 * i) for i in range(10)]
+    times["time_val"] = np.arange(21, 41, 2)  # these times are in train, with other features
+    assert only(run(X, val, **times)).severity == "info"
+
+
+observations = st.lists(st.tuples(st.integers(0, 4), st.sampled_from("AB"), st.integers(0, 2)), min_size=1, max_size=15)
+
+
+@settings(max_examples=200, deadline=None)
+@given(observations, observations, st.booleans())
+def test_same_observations_equal_every_pair(train, val, with_assets):
+    values = np.array([0.0, 1.0, np.nan])
+    sides = []
+    for name, rows in (("train", train), ("val", val)):
+        time, asset, x = (np.array(column) for column in zip(*rows, strict=True))
+        sides.append((values[x][:, None], {f"time_{name}": time} | ({f"asset_{name}": asset} if with_assets else {})))
+    (X, keys), (X_val, keys_val) = sides
+    report = ModelSanityChecker().run(X, None, X_val, suite=["dup.cross_exact"], **keys, **keys_val)
+    parts = (0, 1, 2) if with_assets else (0, 2)
+    known = {tuple(row[i] for i in parts) for row in train}
+    count = sum(tuple(row[i] for i in parts) in known for row in val)
+    if count:
+        assert only(report).severity == "error"
+        assert f"{count} are the same {'asset and time' if with_assets else 'time'}" in only(report).message
+        assert all(
+            tuple(train[e.other_row][i] for i in parts) == tuple(val[e.row][i] for i in parts)
+            for e in only(report).examples[:count]
+        )
+    else:
+        assert "are the same" not in "".join(finding.message for finding in report.findings)
 
 
 def test_warm_up_rows_of_nan_are_honest():

@@ -67,6 +67,7 @@ def test_checker_counts_train_rows_exactly(train, val, with_ends, closed):
         time_train=t,
         time_val=v,
         suite="split",
+        horizon=None if with_ends else 0,
         **ends,
     )
     hulls = np.array(block_hulls_twin(t.tolist(), v.tolist(), v_end.tolist())).T
@@ -114,13 +115,62 @@ def test_purged_plans_are_clean_and_counts_are_exact_without_purging(splitter, s
                 assert finding.severity == "error"
 
 
-def test_unknown_label_ends_are_no_pass():
+@pytest.mark.parametrize("horizon", [None, 1, 5, "5d"])
+def test_unknown_label_ends_are_no_pass(horizon):
+    X = np.arange(10.0)[:, None]
+    run = ModelSanityChecker().run
+    times = {"time_train": np.arange(10), "time_val": np.arange(10, 20), "horizon": horizon}
+    report = run(X, None, -X, **times)
+    assert "split.label_overlap" not in report.checks_run
+    assert "no label ends known in X_train and X_val: pass label_end=" in report.checks_skipped["split.label_overlap"]
+    one_sided = run(X, None, -X, **times, label_end_train=np.arange(10))
+    assert "no label ends known in X_val:" in one_sided.checks_skipped["split.label_overlap"]
+    one_sided = run(X, None, -X, **times, label_end_val=np.arange(10, 20))
+    assert "no label ends known in X_train:" in one_sided.checks_skipped["split.label_overlap"]
+
+
+def test_labels_declared_to_end_at_their_own_time_need_no_ends():
+    X = np.arange(10.0)[:, None]
+    times = {"time_train": np.arange(10), "time_val": np.arange(10, 20)}
+    report = ModelSanityChecker().run(X, None, X + 0.5, **times, horizon=0)
+    assert "split.label_overlap" in report.checks_run
+    assert report.findings == ()
+
+
+def test_overlap_that_is_certain_without_all_ends_is_found():
     X = np.arange(10.0)[:, None]
     run = ModelSanityChecker().run
     times = {"time_train": np.arange(10), "time_val": np.arange(10, 20)}
-    assert "split.label_overlap" in run(X, None, -X, **times).checks_run
-    report = run(X, None, -X, **times, horizon=5)
-    assert "no label ends" in report.checks_skipped["split.label_overlap"]
-    assert run(X, None, -X, time_train=np.arange(10), time_val=np.arange(9, 19), horizon=5).findings[0].count == 1
-    one_sided = run(X, None, -X, **times, label_end_train=np.arange(10) + 1)
-    assert "one side only" in one_sided.checks_skipped["split.label_overlap"]
+    shared = run(X, None, -X, time_train=np.arange(10), time_val=np.arange(9, 19), horizon=5).findings[0]
+    assert (shared.id, shared.count) == ("split.label_overlap", 1)
+    assert "share the time" in shared.message
+    assert "there may be more" in shared.message
+    assert overlap(run(X, None, -X, **times, label_end_train=np.arange(10) + 1)) == 1
+    turned = {"time_train": np.arange(10, 20), "time_val": np.arange(10)}
+    assert overlap(run(X, None, -X, **turned, label_end_val=np.arange(10) + 3)) == 3
+
+
+@pytest.mark.parametrize("splitter", [PurgedKFold(n_splits=4), WalkForward(n_splits=4)])
+def test_a_panel_without_label_ends_is_no_pass(splitter):
+    rng = np.random.default_rng(0)
+    bare = Panel.from_arrays(rng.normal(size=(100, 2)), rng.normal(size=100), time=np.arange(100))
+    report = check(bare, splitter.plan(bare))
+    assert "split.label_overlap" not in report.checks_run
+    assert report.checks_skipped["split.label_overlap"].startswith("no label ends known in panel: pass label_end= or")
+    instants = Panel.from_arrays(bare.matrix(), bare.y, time=np.arange(100), label_end=np.arange(100))
+    report = check(instants, splitter.plan(instants))
+    assert not report.checks_skipped
+    assert "split.label_overlap" in report.checks_run
+
+
+def test_a_plan_that_cuts_inside_a_date_is_found_without_label_ends():
+    rng = np.random.default_rng(0)
+    by_row = Panel.from_arrays(rng.normal(size=(40, 2)), rng.normal(size=40), time=np.arange(40))
+    plan = WalkForward(n_splits=2).plan(by_row)
+    first = int(plan.folds[0].test.indices()[0])
+    cut = np.arange(40)
+    cut[first] -= 1
+    panel = Panel.from_arrays(by_row.matrix(), by_row.y, time=cut, allow_duplicate_keys=True)
+    report = check(panel, plan, suite="split")
+    assert [(f.fold, f.count) for f in report.findings] == [(0, 1)]
+    assert "on fold 1: no label ends known" in report.checks_skipped["split.label_overlap"]

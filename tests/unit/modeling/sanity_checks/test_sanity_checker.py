@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from tradewright import ModelSanityChecker, Panel, PurgedKFold, check
-from tradewright.errors import DataError, FeatureMismatchError, ParameterError
+from tradewright.errors import DataError, EmptyDataError, FeatureMismatchError, ParameterError
 from tradewright.sanity_checks.suites import CHECKS
 
 rng = np.random.default_rng(0)
@@ -24,6 +24,8 @@ def kinds():
         "fortran": (np.asfortranarray(X), Y[:, None], np.asfortranarray(XV), YV),
         "pandas": (pd.DataFrame(X, columns=NAMES), pd.Series(Y), pd.DataFrame(XV, columns=NAMES), pd.Series(YV)),
         "polars": (pl.DataFrame(X, schema=NAMES), pl.Series(Y), pl.DataFrame(XV, schema=NAMES), pl.Series(YV)),
+        "numbered": (pd.DataFrame(X), Y, pd.DataFrame(XV)[[2, 0, 1]], YV),
+        "texts": (pd.DataFrame(X), Y, pl.DataFrame(XV, schema=["0", "1", "2"]), YV),
         "mixed": (pl.DataFrame(X, schema=NAMES), Y.tolist(), pd.DataFrame(XV[:, ::-1], columns=NAMES[::-1]), YV),
         "backwards": (X[::-1][::-1], Y, XV.astype(">f8"), YV),
     }
@@ -70,12 +72,30 @@ def test_a_datetime_index_gives_the_times():
 def test_times_of_different_units_are_compared_exactly():
     coarse = np.arange("2024-01-01", "2024-03-01", dtype="datetime64[D]")
     fine = coarse[-1].astype("datetime64[ns]") + np.arange(1, 31).astype("timedelta64[ns]")
-    ran = ModelSanityChecker().run(X, Y, XV, YV, time_train=coarse, time_val=fine, suite="split")
+    ran = ModelSanityChecker().run(X, Y, XV, YV, time_train=coarse, time_val=fine, suite="split", horizon=0)
     assert ran.findings == ()
+    assert ran.checks_run == ("split.label_overlap",)
     fine[0] = coarse[-1]
     assert (
         ModelSanityChecker().run(X, Y, XV, YV, time_train=coarse, time_val=fine, suite="split").findings[0].count == 1
     )
+
+
+def test_mixed_kinds_of_times_are_named():
+    run = ModelSanityChecker().run
+    days = np.arange("2024-01-01", "2024-03-01", dtype="datetime64[D]")
+    with pytest.raises(DataError, match="time_val counts bars but time_train holds times"):
+        run(X, Y, XV, YV, time_train=days, time_val=np.arange(30))
+    with pytest.raises(DataError, match="time_train counts bars but time_val holds times"):
+        run(X, Y, XV, YV, time_train=np.arange(60), time_val=days[:30])
+    with pytest.raises(DataError, match="label_end_val counts bars but time_train holds times"):
+        run(X, Y, XV, YV, time_train=days, time_val=days[:30], label_end_val=np.arange(30))
+    fine = {"time_train": days, "time_val": days[:30].astype("datetime64[ns]"), "label_end_val": np.arange(30)}
+    with pytest.raises(DataError, match="label_end_val counts bars but time_val holds times"):
+        run(X, Y, XV, YV, **fine)
+    far = np.array([days[0]] * 59 + [np.datetime64("9999-12-31")])
+    with pytest.raises(DataError, match="row 59: time_train 9999-12-31 is out of reach in ns"):
+        run(X, Y, XV, YV, time_train=far, time_val=days[:30].astype("datetime64[ns]"))
 
 
 def test_swapped_arguments_are_named():
@@ -123,6 +143,30 @@ def test_unknown_names_are_refused():
         ModelSanityChecker({"feature.nan": {"warn": 0.1}})
 
 
+@pytest.mark.parametrize("value", ["x", "0.3", None, True, np.nan, [0.3], 1j])
+def test_thresholds_that_are_no_numbers_are_refused(value):
+    panel = Panel.from_arrays(X, Y, time=np.arange(60), horizon=2)
+    config = {"feature.nan": {"error": 0.9, "warning": value}}
+    with pytest.raises(ParameterError, match=r"feature\.nan: threshold 'warning' is .*: pass a number") as error:
+        ModelSanityChecker(config)
+    assert error.value.fields == {"check": "feature.nan", "threshold": "warning"}
+    with pytest.raises(ParameterError, match=r"feature\.nan: threshold 'warning' is"):
+        check(panel, PurgedKFold(n_splits=3).plan(panel), config=config, suite="leakage")
+
+
+def test_thresholds_are_a_mapping_of_any_real_numbers():
+    with pytest.raises(
+        ParameterError, match=r"config\['feature.nan'\]=0.3: pass a mapping of its thresholds .info, warning"
+    ):
+        ModelSanityChecker({"feature.nan": 0.3})
+    reports = [
+        ModelSanityChecker({"dup.cross_exact": {"sigmas": sigmas}}).run(X, Y, XV, YV)
+        for sigmas in (3, 3.0, np.float32(3), np.int64(3))
+    ]
+    assert {report.digest for report in reports} == {reports[0].digest}
+    assert reports[0].config["thresholds"]["dup.cross_exact"] == {"sigmas": 3.0}
+
+
 def test_bad_data_is_refused_with_its_place():
     run = ModelSanityChecker().run
     with pytest.raises(FeatureMismatchError, match="lacks 'c' and has also 'd'"):
@@ -139,14 +183,52 @@ def test_bad_data_is_refused_with_its_place():
         run(Y, Y)
 
 
+def test_frames_that_cannot_be_read_are_refused_with_a_remedy():
+    run = ModelSanityChecker().run
+    with pytest.raises(
+        DataError, match=r"X_train has column names that stand twice: rename or drop them.*'a'"
+    ) as error:
+        run(pd.DataFrame(X, columns=["a", "b", "a"]), Y)
+    assert error.value.code == "data.duplicate_column"
+    with pytest.raises(DataError, match=r"X_val has two columns called '1' \(names are compared as text\)"):
+        run(pd.DataFrame(X), Y, pd.DataFrame(XV, columns=[0, 1, "1"]), YV)
+    with pytest.raises(DataError, match="X_train has two columns called '1'"):
+        run({1: Y, "1": Y}, Y)
+    for lazy in (pl.LazyFrame(X, schema=NAMES), pl.DataFrame(X, schema=NAMES).lazy().select("a")):
+        with pytest.raises(DataError, match=r"X_train is a polars.*LazyFrame.*collect it first"):
+            run(lazy, Y)
+        with pytest.raises(DataError, match=r"X_val is a polars.*LazyFrame.*collect it first"):
+            run(X[:, :1], Y, lazy, YV)
+
+
+@pytest.mark.parametrize("kind", ["numpy", "pandas", "polars", "panel"])
+def test_tables_without_rows_are_refused(kind):
+    def table(x, y):
+        if kind == "panel":
+            whole = Panel.from_arrays(X, Y, time=np.arange(60), label_end=np.arange(60))
+            return whole.take(np.arange(len(x)))
+        return {"numpy": x, "pandas": pd.DataFrame(x), "polars": pl.DataFrame(x, schema=["0", "1", "2"])}[kind]
+
+    run = ModelSanityChecker().run
+    with pytest.raises(EmptyDataError, match="X_train has no rows"):
+        run(table(X[:0], Y[:0]), None, table(X, Y))
+    with pytest.raises(EmptyDataError, match="X_val has no rows") as error:
+        run(table(X, Y), None, table(X[:0], Y[:0]))
+    assert error.value.fields["argument"] == "X_val"
+
+
+def test_findings_name_numbered_columns():
+    broken = X.copy()
+    broken[:, 1] = np.nan
+    report = ModelSanityChecker().check_feature_quality(pd.DataFrame(broken))
+    assert [f.columns for f in report.findings] == [("1",)]
+
+
 def test_what_cannot_run_is_listed():
     report = ModelSanityChecker().run(X)
     assert set(report.checks_skipped) == {c.id for c in CHECKS} - {"feature.nan"}
     assert report.checks_skipped["target.constant"] == "there are no labels: pass y_train"
     assert "no validation rows" in report.checks_skipped["dup.cross_exact"]
-    empty = ModelSanityChecker().run(X, Y, XV[:0], YV[:0])
-    assert "no validation rows" in empty.checks_skipped["dup.cross_exact"]
-    assert ModelSanityChecker().run(X[:0], Y[:0]).findings == ()
     assert "every label is missing" in ModelSanityChecker().run(X, Y * np.nan).checks_skipped["target.constant"]
 
 
@@ -163,6 +245,22 @@ def test_check_of_a_plan_names_folds_and_refuses_foreign_plans():
         check(panel, plan, folds=[3])
     with pytest.raises(ParameterError, match="the plan is over 90 rows, the panel has 60"):
         check(Panel.from_arrays(X, Y, time=np.arange(60)), plan)
+
+
+def test_a_plan_of_other_data_is_refused_where_it_knows_its_data():
+    panel = Panel.from_arrays(X, Y, time=np.arange(60), horizon=2)
+    other = Panel.from_arrays(X + 1, Y, time=np.arange(60), horizon=2)
+    blind = PurgedKFold(n_splits=3).plan(panel)
+    assert blind.data_fingerprint is None
+    assert check(other, blind).plan_digest == blind.digest
+    known = panel.fingerprint
+    plan = PurgedKFold(n_splits=3).plan(panel)
+    assert plan.data_fingerprint == known
+    same = Panel.from_arrays(X.copy(), Y, time=np.arange(60), horizon=2)
+    assert check(same, plan).data_fingerprint == known
+    with pytest.raises(DataError, match="the plan was made from other data") as error:
+        check(other, plan, suite="quality")
+    assert error.value.fields == {"expected": known, "got": other.fingerprint}
 
 
 def test_columns_of_a_panel_are_read_in_place():
