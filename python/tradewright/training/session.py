@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from tradewright.base import BaseModel
+from tradewright.errors import CallbackError
 from tradewright.runtime.environment import environment
 from tradewright.runtime.seed import seeded
 from tradewright.tracking import RunStatus, TrackingRun
@@ -141,12 +142,24 @@ class TrainingSession:
                     self.data.train, self.data.val, observer=self.observer, seed=self.plan.seed, facts=facts
                 )
         except BaseException as error:  # noqa: BLE001  raised again once the run is closed
-            return error
+            return self._cause(error)
         finally:
             self.observer.signals.remove()
         # A signal that came after the last turn.
         self.observer.look_for_signals()
         return self.observer.error
+
+    def _cause(self, error: BaseException) -> BaseException | None:
+        """Return what really ended the fit: a model that got no first turn says only that, not who asked for it."""
+        observer = self.observer
+        no_turn = isinstance(error, CallbackError) and error.code == "model.stopped_before_start"
+        if no_turn:
+            observer.look_for_signals()
+        if observer.error is not None and not isinstance(error, KeyboardInterrupt):
+            if not no_turn:
+                observer.error.add_note(f"the fit failed as well: {type(error).__name__}: {error}")
+            return observer.error
+        return None if no_turn and observer.stop_reason is not None else error
 
     def _status(self, error: BaseException | None) -> Status:
         if isinstance(error, KeyboardInterrupt):

@@ -233,6 +233,32 @@ def test_an_error_in_on_checkpoint_saved_and_on_exception(tmp_path):
     assert "on_exception failed as well" in caught.value.__notes__[0]
 
 
+class Refusing(DescentModel):
+    """Raises as the real back ends do when there was no first turn."""
+
+    def _fit_loop(self, train, val, observer, seed):
+        super()._fit_loop(train, val, observer, seed)
+        if self.epoch < 0:
+            raise CallbackError("stopped before its first turn", code="model.stopped_before_start")
+
+
+def test_before_the_first_turn_the_callbacks_error_is_raised_not_the_models(tmp_path):
+    run = ModelTrainer(Refusing(), mlflow_uri="off", output_dir=tmp_path)
+    with pytest.raises(ValueError, match="^on_epoch_begin is broken$") as caught:
+        run.train(*DATA, callbacks=[Recorder(fail="on_epoch_begin")], checks=None)
+    assert not hasattr(caught.value, "__notes__")
+    assert run.last_result.status == "failed"
+
+
+@pytest.mark.parametrize("hook", ["on_train_begin", "on_epoch_begin"])
+def test_a_stop_asked_for_before_the_first_turn_is_a_stop(tmp_path, hook):
+    asking = type("Asking", (Callback,), {hook: lambda self, *arguments: self.trainer.request_stop("enough")})()
+    result = ModelTrainer(Refusing(), mlflow_uri="off", output_dir=tmp_path).train(
+        *DATA, callbacks=[asking], checks=None
+    )
+    assert (result.status, result.stop_reason, result.model) == ("stopped", "enough", None)
+
+
 def test_two_errors_in_one_hook_are_both_told(tmp_path):
     with pytest.raises(ValueError, match="on_epoch_end is broken") as caught:
         train(tmp_path, Recorder(fail="on_epoch_end"), Recorder(fail="on_epoch_end"))
@@ -637,6 +663,21 @@ def test_a_signal_ends_the_round_and_keeps_the_model(tmp_path, handlers, signum)
     np.testing.assert_array_equal(result.model.weights, twin.weights)
     assert [entry for entry in recorder.seen if entry[0] == "on_interrupt"] == [("on_interrupt", signum)]
     assert names(recorder)[-2:] == ["on_interrupt", "on_train_end"]
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_the_first_turn_is_an_interrupt(tmp_path, handlers, signum):
+    class Kill(Callback):
+        def on_train_begin(self, trainer):
+            os.kill(os.getpid(), signum)
+
+    recorder = Recorder()
+    result = ModelTrainer(Refusing(), mlflow_uri="off", output_dir=tmp_path).train(
+        *DATA, callbacks=[Kill(), recorder], checks=None
+    )
+    assert (result.status, result.model) == ("interrupted", None)
+    assert result.stop_reason == f"interrupted by {signum.name}"
+    assert names(recorder) == ["on_train_begin", "on_interrupt", "on_train_end"]
 
 
 def test_restore_best_after_an_interrupt(tmp_path, handlers):
