@@ -151,7 +151,10 @@ class TrainingSession:
         try:
             self.guard.release()
             self._record_start()
-            self.verdict = check_leakage(self.data, self.plan.checks, allow_leakage=self.plan.allow_leakage)
+            self.data.check_labels()
+            self.verdict = check_leakage(
+                self.data, self.plan.checks, allow_leakage=self.plan.allow_leakage, task=self.model.task
+            )
             if self.verdict.refusal is not None:
                 raise self.verdict.refusal
             facts = dict(self.data.facts)

@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 import tradewright
@@ -207,7 +208,7 @@ class ModelTrainer:
         dispatcher = None if callbacks is None else Dispatcher(callbacks, self)
         files = TrainingFiles(new_folder(self._root, self.experiment_name))
         self.last_result = None
-        self._tracking()  # the slow part of opening a run, which may be interrupted
+        self._tracking()  # before signals are held off: importing MLflow takes seconds, and may be interrupted
         guard = SignalGuard()
         self._is_training = True
         try:
@@ -225,13 +226,13 @@ class ModelTrainer:
             self._is_training = False
             guard.remove()
 
-    def _refuse_arguments(self, checks: str | None, resume_from: Any, dry_run: int, on_interrupt: str) -> None:
+    def _refuse_arguments(self, checks: str | None, resume_from: Any, dry_run: object, on_interrupt: str) -> None:
         check_suite(checks)
         if resume_from is not None:
             raise UnsupportedError(
                 "resume_from is not supported by this version: train from scratch", code="train.resume_from"
             )
-        if isinstance(dry_run, bool) or dry_run < 0:
+        if isinstance(dry_run, bool) or not isinstance(dry_run, int | np.integer) or dry_run < 0:
             raise ParameterError(f"dry_run={dry_run!r}: pass a number of turns, or 0", code="train.dry_run")
         if on_interrupt not in ("stop", "raise"):
             raise ParameterError(f"on_interrupt={on_interrupt!r}: pass 'stop' or 'raise'", code="train.on_interrupt")
@@ -256,7 +257,7 @@ class ModelTrainer:
         return self._client
 
     def _open_run(self, data: TrainingData, seed: int) -> TrackingRun | None:
-        client = self._tracking()
+        client = self._client
         if client is None:
             return None
         model = self.model
