@@ -147,6 +147,33 @@ def test_a_signal_in_another_process_ends_its_run_as_killed(tmp_path, uri, signu
     assert len(curve(client, told["run_id"], "train_loss")) == told["turns"] < 3000
 
 
+@pytest.mark.parametrize("stage", ["open", "checks", "fit", "files", "close"])
+def test_sigterm_outside_a_loop_ends_the_run_too(tmp_path, sqlite_uri, stage):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(SUPPORT), *sys.path])}
+    child = subprocess.Popen(
+        [sys.executable, str(SUPPORT / "child_stages.py"), sqlite_uri, str(tmp_path), stage],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    line = child.stdout.readline()
+    assert line == "ready\n", child.communicate()[1]
+    child.send_signal(signal.SIGTERM)
+    out, err = child.communicate(timeout=120)
+    assert child.returncode == 0, err
+    told = json.loads(out.splitlines()[-1])
+    run = stored_run(ModelTrainer(DescentModel(), mlflow_uri=sqlite_uri).mlflow_client, told["run_id"])
+    # A one-shot fit answers an interrupt with its result, as it does Ctrl-C; elsewhere the caller is told at once.
+    assert told["raised"] is (stage != "fit")
+    if stage == "close":  # the training was over
+        assert (told["status"], run.info.status) == ("completed", "FINISHED")
+        return
+    assert (told["status"], told["reason"]) == ("interrupted", "interrupted by SIGTERM")
+    assert run.info.status == "KILLED"
+    assert run.data.tags["status"] == "interrupted"
+
+
 def test_the_users_own_run_is_untouched(tmp_path, sqlite_uri):
     with quiet():
         import mlflow

@@ -206,9 +206,9 @@ class BaseModel(ABC):
         ``epoch_end`` on the model predicts and can be saved as it then is; a fit that ends by an exception leaves it
         unfitted.
         """
-        _check_labels(train, "train")
+        check_labels(train, "train")
         if val is not None:
-            _check_labels(val, "validation")
+            check_labels(val, "validation")
         self._metadata = None
         seed = self.seed if self.seed is not None else seed
         self._draft = ModelMetadata(
@@ -301,7 +301,7 @@ class BaseModel(ABC):
         samples = Samples.collect(
             X, y, expected=self._fitted().feature_names, dtype=self._dtype, sample_weight=sample_weight
         )
-        _check_labels(samples, "scored")
+        check_labels(samples, "scored")
         measure = accuracy_score if self.task == "classification" else r2_score
         return float(measure(samples.y, self._predict(samples.X), sample_weight=samples.sample_weight))
 
@@ -392,24 +392,32 @@ class BaseModel(ABC):
         return Samples.collect(X, rows=rows, expected=names, dtype=self._dtype).X
 
 
-def _check_labels(samples: Samples, which: str) -> None:
-    """Refuse labels and weights no back end can use; each library would say it differently, or not at all."""
+def check_labels(samples: Samples, which: str, panel_rows: ArrayLike | None = None) -> None:
+    """Refuse labels and weights no back end can use; each library would say it differently, or not at all.
+
+    ``panel_rows`` are the rows of the panel the samples were taken from: errors then name those.
+    """
     y, weight = samples.y, samples.sample_weight
     if y is None:
         raise ParameterError(f"the {which} rows have no labels: pass y", code="data.no_labels")
     if y.dtype.kind == "f" and not np.isfinite(y).all():
-        row = int(np.flatnonzero(~np.isfinite(y))[0])
+        row, where = _row_of(int(np.flatnonzero(~np.isfinite(y))[0]), panel_rows)
         count = int((~np.isfinite(y)).sum())
         raise DataError(
-            f"{count} of {len(y)} {which} labels are NaN or infinite, the first at row {row}: drop those rows",
+            f"{count} of {len(y)} {which} labels are NaN or infinite, the first at row {row}{where}: drop those rows",
             code="data.label_not_finite",
             row=row,
             count=count,
         )
     if weight is not None and (not np.isfinite(weight).all() or (weight < 0).any()):
-        row = int(np.flatnonzero(~(weight >= 0) | ~np.isfinite(weight))[0])
+        bad = int(np.flatnonzero(~(weight >= 0) | ~np.isfinite(weight))[0])
+        row, where = _row_of(bad, panel_rows)
         raise DataError(
-            f"{which} row {row} has sample_weight {weight[row]}: weights must be finite and not negative",
+            f"{which} row {row}{where} has sample_weight {weight[bad]}: weights must be finite and not negative",
             code="data.weight",
             row=row,
         )
+
+
+def _row_of(at: int, panel_rows: ArrayLike | None) -> tuple[int, str]:
+    return (at, "") if panel_rows is None else (int(np.asarray(panel_rows)[at]), " of the panel")

@@ -29,10 +29,10 @@ class ModelCheckpoint(Callback):
     ----------
     dirpath : path, optional
         The folder, made when needed; by default ``checkpoints`` in the training's output folder. Files of the same
-        names are overwritten.
+        names from earlier trainings are overwritten.
     filename : str
         A template for :meth:`str.format` over ``epoch`` and the log keys: ``"{epoch:03d}-{val_loss:.4f}"``. The
-        ending ``.tw`` is added.
+        ending ``.tw`` is added, and ``-v1``, ``-v2`` … before it where a kept file has the name already.
     monitor : str or None
         The log key that says which turns are best; None keeps the newest ones.
     mode : {"min", "max"}
@@ -143,14 +143,18 @@ class ModelCheckpoint(Callback):
         return value > than if self._monitor is None else self._monitor.is_better(value, than)
 
     def _keep(self, path: Path, value: float, logs: Mapping[str, float]) -> None:
-        kept = [item for item in self._kept if item[0] != path]
+        kept = list(self._kept)
         at = next((i for i, item in enumerate(kept) if self._better(value, item[1]) or math.isnan(item[1])), len(kept))
+        # One place is the new file's, so that it never falls out itself.
+        surplus = [] if self.save_top_k == -1 else kept[self.save_top_k - 1 :]
+        kept = kept[: len(kept) - len(surplus)]
+        path = _free(path, {item[0] for item in kept})
         kept.insert(at, (path, value))
-        surplus = [] if self.save_top_k == -1 else kept[self.save_top_k :]
         self._save(path, logs)
-        self._kept = kept[: len(kept) - len(surplus)]
+        self._kept = kept
         for old, _ in surplus:
-            old.unlink(missing_ok=True)
+            if old != path:
+                old.unlink(missing_ok=True)
 
     def _save(self, path: Path, logs: Mapping[str, float]) -> None:
         assert self.trainer is not None
@@ -191,6 +195,15 @@ class ModelCheckpoint(Callback):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over which files are kept."""
         self._kept = [(Path(path), float(value)) for path, value in state["kept"]]
+
+
+def _free(path: Path, taken: set[Path]) -> Path:
+    """Return ``path``, with a version when a file that stays has that name."""
+    free, version = path, 0
+    while free in taken:
+        version += 1
+        free = path.with_name(f"{path.name.removesuffix('.tw')}-v{version}.tw")
+    return free
 
 
 class _Template(string.Formatter):

@@ -45,18 +45,9 @@ _DISTRIBUTIONS = {"sklearn": "scikit-learn"}
 def git_sha() -> str | None:
     """Return the commit of the working directory, with ``-dirty`` when tracked files differ; None outside a repository.
 
-    Cached per directory: one ``git`` call of a few milliseconds for each.
+    One ``git`` call of a few milliseconds, each time: a notebook lives through many commits.
     """
-    try:
-        here = str(Path.cwd())
-    except OSError:  # the directory is gone
-        return None
-    return _git_sha(here)
-
-
-@cache
-def _git_sha(folder: str) -> str | None:
-    command = ["git", "-C", folder, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.SubprocessError):

@@ -10,6 +10,8 @@ import torch
 
 __all__ = ["TorchRandomState", "get_state", "seed_all", "set_state"]
 
+WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
+
 
 @dataclass(frozen=True, eq=False)
 class TorchRandomState:
@@ -20,6 +22,7 @@ class TorchRandomState:
     deterministic: bool
     warn_only: bool
     benchmark: bool
+    workspace: str | None
 
 
 def seed_all(seed: int, *, deterministic: bool) -> None:
@@ -27,7 +30,7 @@ def seed_all(seed: int, *, deterministic: bool) -> None:
     torch.manual_seed(seed)
     if deterministic:
         # cuBLAS reads this when it starts; without it its results differ from run to run.
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        os.environ.setdefault(WORKSPACE, ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
         torch.backends.cudnn.benchmark = False
 
@@ -41,6 +44,7 @@ def get_state() -> TorchRandomState:
         deterministic=torch.are_deterministic_algorithms_enabled(),
         warn_only=torch.is_deterministic_algorithms_warn_only_enabled(),
         benchmark=torch.backends.cudnn.benchmark,
+        workspace=os.environ.get(WORKSPACE),
     )
 
 
@@ -55,3 +59,7 @@ def set_state(state: TorchRandomState | None) -> None:
         torch.cuda.set_rng_state_all(state.cuda)
     torch.use_deterministic_algorithms(state.deterministic, warn_only=state.warn_only)
     torch.backends.cudnn.benchmark = state.benchmark
+    if state.workspace is None:
+        os.environ.pop(WORKSPACE, None)
+    else:
+        os.environ[WORKSPACE] = state.workspace

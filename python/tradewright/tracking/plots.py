@@ -18,7 +18,12 @@ BARS = 30
 
 
 def plot_learning_curve(
-    history: Sequence[Mapping[str, float]], path: Path, *, unit: str = "epoch", best_epoch: int | None = None
+    history: Sequence[Mapping[str, float]],
+    path: Path,
+    *,
+    unit: str = "epoch",
+    best_epoch: int | None = None,
+    kept_epoch: int | None = None,
 ) -> Path | None:
     """Draw the losses over the turns.
 
@@ -31,7 +36,9 @@ def plot_learning_curve(
     unit : str
         What a turn is called.
     best_epoch : int, optional
-        The turn to mark.
+        The turn with the lowest validation loss, marked where it is not the one that was kept.
+    kept_epoch : int, optional
+        The turn the model is at, marked.
 
     Returns
     -------
@@ -53,8 +60,10 @@ def plot_learning_curve(
     figure, axes = _figure(8, 4.5)
     for name, points in curves.items():
         axes.plot([x for x, _ in points], [y for _, y in points], label=name)
-    if best_epoch is not None:
-        axes.axvline(best_epoch, color="0.5", linestyle="--", linewidth=1, label=f"model kept: {unit} {best_epoch}")
+    if kept_epoch is not None:
+        axes.axvline(kept_epoch, color="0.5", linestyle="--", linewidth=1, label=f"model kept: {unit} {kept_epoch}")
+    if best_epoch is not None and best_epoch != kept_epoch:
+        axes.axvline(best_epoch, color="0.5", linestyle=":", linewidth=1, label=f"lowest val_loss: {unit} {best_epoch}")
     axes.set_xlabel(unit)
     axes.set_ylabel("loss")
     axes.grid(visible=True, alpha=0.3)

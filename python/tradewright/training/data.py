@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tradewright.base import Samples
+from tradewright.base.model import check_labels
 from tradewright.base.samples import FloatDtype
 from tradewright.errors import DataError, ParameterError
 from tradewright.panel import Panel
@@ -37,6 +38,8 @@ class TrainingData:
         What the model's metadata should say of the rows: fingerprint, plan digest, fold, ranges.
     closed : {"both", "left"}
         Whether labels that only touch overlap, as the fold's plan has it.
+    rows : tuple
+        Which rows of the panel the train and validation rows are; None for all, or without a panel.
     """
 
     train: Samples
@@ -45,6 +48,13 @@ class TrainingData:
     times: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     closed: Literal["both", "left"] = "both"
+    rows: tuple[Any, Any] = (None, None)
+
+    def check_labels(self) -> None:
+        """Refuse labels and weights that cannot be trained on, by the panel's rows where there is a fold."""
+        check_labels(self.train, "train", self.rows[0])
+        if self.val is not None:
+            check_labels(self.val, "validation", self.rows[1])
 
     @property
     def fold(self) -> int | None:
@@ -74,7 +84,10 @@ class TrainingData:
                 "train_ranges": _ranges(fold.train),
                 "purged_ranges": tuple(sorted(_ranges(fold.purged) + _ranges(fold.embargoed))),
             }
-        return cls(train, val, (train_panel, val_panel), {}, facts, "both" if fold is None else fold.closed)
+        tables = (train_panel, val_panel)
+        if fold is None:
+            return cls(train, val, tables, {}, facts)
+        return cls(train, val, tables, {}, facts, fold.closed, (fold.train, fold.val))
 
     @classmethod
     def from_arrays(

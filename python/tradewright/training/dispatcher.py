@@ -28,6 +28,10 @@ class Dispatcher:
     """
 
     def __init__(self, callbacks: Iterable[Callback], trainer: TrainerView) -> None:
+        if isinstance(callbacks, Callback) or not isinstance(callbacks, Iterable):
+            raise CallbackError(
+                f"callbacks={callbacks!r} is no list: pass a list, callbacks=[...]", code="callback.list"
+            )
         given: list[Any] = list(callbacks)
         for callback in given:
             if not isinstance(callback, Callback):

@@ -80,13 +80,16 @@ class TrainingFiles:
         if not _optional.is_available("matplotlib"):
             return
         curve = "learning_curve"
-        best = result.best_epoch if result.model is not None else None
+        model, best, kept = result.model, None, None
+        if model is not None:
+            # Without a restored turn the model is at the last one, whichever scored best.
+            best, kept = result.best_epoch, model.metadata.best_iteration
+            kept = int(result.history[-1]["epoch"]) if kept is None else kept
         self._write(
             curve,
             f"{curve}.png",
-            lambda path: plots.plot_learning_curve(result.history, path, unit=unit, best_epoch=best),
+            lambda path: plots.plot_learning_curve(result.history, path, unit=unit, best_epoch=best, kept_epoch=kept),
         )
-        model = result.model
         if model is not None:
             self._write("importance", "importance.png", lambda path: _draw_importance(model, path))
 

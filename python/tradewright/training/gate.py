@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tradewright.errors import LeakageError, ParameterError
 from tradewright.panel import Panel
 from tradewright.training.data import TrainingData
@@ -28,7 +31,7 @@ class Verdict:
     refusal: LeakageError | None = None
 
 
-def check_leakage(data: TrainingData, checks: str | None, *, allow_leakage: bool) -> Verdict:
+def check_leakage(data: TrainingData, checks: str | None, *, allow_leakage: bool, task: str = "regression") -> Verdict:
     """Run the suite on the rows of a training.
 
     Parameters
@@ -39,6 +42,8 @@ def check_leakage(data: TrainingData, checks: str | None, *, allow_leakage: bool
         The suite; None runs none, and says so.
     allow_leakage : bool
         Note the errors instead of refusing.
+    task : str
+        The model's. The names of a classifier's classes are checked as numbers.
 
     Returns
     -------
@@ -53,6 +58,8 @@ def check_leakage(data: TrainingData, checks: str | None, *, allow_leakage: bool
     y_train, y_val = (
         (None, None) if isinstance(X_train, Panel) else (data.train.y, None if data.val is None else data.val.y)
     )
+    if task == "classification" and y_train is not None:
+        y_train, y_val = _class_codes(y_train, y_val)
     times: dict[str, Any] = dict(data.times)
     report = ModelSanityChecker(closed=data.closed).run(X_train, y_train, X_val, y_val, suite=checks, **times)
     skipped = report.checks_skipped.items()
@@ -70,6 +77,18 @@ def check_leakage(data: TrainingData, checks: str | None, *, allow_leakage: bool
         findings=[finding.id for finding in errors],
     )
     return Verdict(report, tuple(notes), refusal)
+
+
+def _class_codes(y_train: NDArray[Any], y_val: NDArray[Any] | None) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Number the classes where labels are text or objects: equal labels, equal numbers."""
+    given = [labels for labels in (y_train, y_val) if labels is not None]
+    if all(labels.dtype.kind not in "OSU" for labels in given):
+        return y_train, y_val
+    codes: dict[Any, int] = {}
+    train, *val = (
+        np.array([codes.setdefault(label, len(codes)) for label in labels.tolist()], dtype=np.int64) for labels in given
+    )
+    return train, val[0] if val else None
 
 
 def check_suite(checks: str | None) -> None:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from tradewright.base import BaseModel
+from tradewright.errors import CallbackError
 from tradewright.runtime.environment import environment
 from tradewright.runtime.seed import seeded
 from tradewright.tracking import RunStatus, TrackingRun
@@ -17,6 +18,7 @@ from tradewright.training.data import TrainingData
 from tradewright.training.dispatcher import Dispatcher
 from tradewright.training.files import TrainingFiles
 from tradewright.training.gate import Verdict, check_leakage
+from tradewright.training.interrupts import SignalGuard
 from tradewright.training.observer import TrainingObserver
 from tradewright.training.result import Status, TrainingResult, best_turn, metrics_at
 
@@ -65,6 +67,8 @@ class TrainingSession:
         What to do with them.
     run : TrackingRun or None
         The open tracking run; closed here, whatever happens.
+    guard : SignalGuard
+        In place, and holding signals off; let go as soon as an interrupt finds its way to the run's end.
     """
 
     def __init__(
@@ -75,11 +79,13 @@ class TrainingSession:
         dispatcher: Dispatcher,
         files: TrainingFiles,
         run: TrackingRun | None,
+        guard: SignalGuard,
     ) -> None:
         self.model: BaseModel = trainer.model
         self.experiment_name = trainer.experiment_name
         self.data, self.plan = data, plan
         self.dispatcher, self.files, self.tracking_run = dispatcher, files, run
+        self.guard = guard
         self.observer = TrainingObserver(dispatcher, trainer, plan.dry_run)
         self.verdict = Verdict(None)
         self.environment: dict[str, Any] = {}
@@ -111,9 +117,11 @@ class TrainingSession:
         except KeyboardInterrupt:
             # Ctrl-C in a hook of the end, or while the files were written.
             status = "interrupted"
-            self.result = replace(self.result or self._result(status), status=status)
+            self.guard.hold()
+            self._interrupted_late()
             raise
         finally:
+            self.guard.hold()
             self.observer.signals.remove()
             if self.tracking_run is not None:
                 self.tracking_run.close(_RUN_STATUS[status])
@@ -124,13 +132,29 @@ class TrainingSession:
         assert self.result is not None
         return self.result
 
+    def _interrupted_late(self) -> None:
+        reason = self._interruption()
+        result = self.result or self._result("interrupted")
+        self.result = replace(
+            result, status="interrupted", stop_reason=reason, artifacts=result.artifacts or dict(self.files.written)
+        )
+        if self.tracking_run is not None:
+            self.tracking_run.set_tags({"status": "interrupted", "stop_reason": reason})
+
+    def _interruption(self) -> str:
+        return f"interrupted by {signal.Signals(self.guard.signum or signal.SIGINT).name}"
+
     # --- the fit --------------------------------------------------------------------------------------------------
 
     def _train(self) -> BaseException | None:
         """Check and fit; return what went wrong."""
         try:
+            self.guard.release()
             self._record_start()
-            self.verdict = check_leakage(self.data, self.plan.checks, allow_leakage=self.plan.allow_leakage)
+            self.data.check_labels()
+            self.verdict = check_leakage(
+                self.data, self.plan.checks, allow_leakage=self.plan.allow_leakage, task=self.model.task
+            )
             if self.verdict.refusal is not None:
                 raise self.verdict.refusal
             facts = dict(self.data.facts)
@@ -141,12 +165,24 @@ class TrainingSession:
                     self.data.train, self.data.val, observer=self.observer, seed=self.plan.seed, facts=facts
                 )
         except BaseException as error:  # noqa: BLE001  raised again once the run is closed
-            return error
+            return self._cause(error)
         finally:
             self.observer.signals.remove()
         # A signal that came after the last turn.
         self.observer.look_for_signals()
         return self.observer.error
+
+    def _cause(self, error: BaseException) -> BaseException | None:
+        """Return what really ended the fit: a model that got no first turn says only that, not who asked for it."""
+        observer = self.observer
+        no_turn = isinstance(error, CallbackError) and error.code == "model.stopped_before_start"
+        if no_turn:
+            observer.look_for_signals()
+        if observer.error is not None and not isinstance(error, KeyboardInterrupt):
+            if not no_turn:
+                observer.error.add_note(f"the fit failed as well: {type(error).__name__}: {error}")
+            return observer.error
+        return None if no_turn and observer.stop_reason is not None else error
 
     def _status(self, error: BaseException | None) -> Status:
         if isinstance(error, KeyboardInterrupt):
@@ -161,9 +197,9 @@ class TrainingSession:
         """Run the hooks of the end; return the error the training ends with."""
         hooks: list[tuple[str, Any]] = []
         if isinstance(error, KeyboardInterrupt):
-            self.observer.stop_reason = f"interrupted by {signal.Signals.SIGINT.name}"
+            self.observer.stop_reason = self._interruption()
             if not self.observer.interrupted:
-                hooks.append(("on_interrupt", signal.SIGINT))
+                hooks.append(("on_interrupt", self.guard.signum or signal.SIGINT))
         elif error is not None:
             self.observer.stop_reason = f"{type(error).__name__}: {error}"
             hooks.append(("on_exception", error))

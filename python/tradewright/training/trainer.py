@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 import tradewright
@@ -22,6 +23,7 @@ from tradewright.training.defaults import default_callbacks
 from tradewright.training.dispatcher import Dispatcher
 from tradewright.training.files import TrainingFiles, new_folder
 from tradewright.training.gate import check_suite
+from tradewright.training.interrupts import SignalGuard
 from tradewright.training.result import TrainingResult
 from tradewright.training.session import Plan, TrainingSession
 
@@ -162,8 +164,9 @@ class ModelTrainer:
         Notes
         -----
         The first Ctrl-C or SIGTERM ends a training with rounds or epochs at the end of the round, and the model so far
-        is kept; a second one raises at once. A one-shot fit is ended by Ctrl-C at once, without a model. Handlers are
-        set only while the loop runs, on the main thread, and put back after.
+        is kept; a second one raises at once. A one-shot fit is ended at once, without a model. Before and after the loop
+        both raise KeyboardInterrupt, once the tracking run is closed as killed; nothing exits the process. Handlers are
+        set on the main thread, and put back after.
 
         Memory: one matrix of the train rows and one of the validation rows, none of the caller's arrays copied where
         they already are such matrices.
@@ -205,26 +208,31 @@ class ModelTrainer:
         dispatcher = None if callbacks is None else Dispatcher(callbacks, self)
         files = TrainingFiles(new_folder(self._root, self.experiment_name))
         self.last_result = None
+        self._tracking()  # before signals are held off: importing MLflow takes seconds, and may be interrupted
+        guard = SignalGuard()
         self._is_training = True
         try:
+            guard.install()
+            guard.hold()
             run = self._open_run(data, plan.seed)
             if dispatcher is None:
                 dispatcher = Dispatcher(default_callbacks(tracking=run is not None), self)
-            self._session = TrainingSession(self, data, plan, dispatcher, files, run)
+            self._session = TrainingSession(self, data, plan, dispatcher, files, run, guard)
             try:
                 return self._session.run()
             finally:
                 self.last_result = self._session.result
         finally:
             self._is_training = False
+            guard.remove()
 
-    def _refuse_arguments(self, checks: str | None, resume_from: Any, dry_run: int, on_interrupt: str) -> None:
+    def _refuse_arguments(self, checks: str | None, resume_from: Any, dry_run: object, on_interrupt: str) -> None:
         check_suite(checks)
         if resume_from is not None:
             raise UnsupportedError(
                 "resume_from is not supported by this version: train from scratch", code="train.resume_from"
             )
-        if isinstance(dry_run, bool) or dry_run < 0:
+        if isinstance(dry_run, bool) or not isinstance(dry_run, int | np.integer) or dry_run < 0:
             raise ParameterError(f"dry_run={dry_run!r}: pass a number of turns, or 0", code="train.dry_run")
         if on_interrupt not in ("stop", "raise"):
             raise ParameterError(f"on_interrupt={on_interrupt!r}: pass 'stop' or 'raise'", code="train.on_interrupt")
@@ -249,7 +257,7 @@ class ModelTrainer:
         return self._client
 
     def _open_run(self, data: TrainingData, seed: int) -> TrackingRun | None:
-        client = self._tracking()
+        client = self._client
         if client is None:
             return None
         model = self.model

@@ -354,6 +354,33 @@ def test_the_files_are_the_top_k(tmp_path_factory, losses, mode, top, every):
         assert checkpoint.best_model_score == (min(finite) if mode == "min" else max(finite))
 
 
+@settings(deadline=None, max_examples=25)
+@given(
+    losses=st.lists(st.sampled_from([0.96, 0.98, 1.0, 1.01, 1.04, 2.0]), min_size=1, max_size=8),
+    filename=st.sampled_from(["best", "{val_loss:.1f}"]),
+    top=st.sampled_from([-1, 1, 2, 3]),
+)
+def test_equal_names_never_overwrite_a_kept_file(tmp_path_factory, losses, filename, top):
+    folder = tmp_path_factory.mktemp("names")
+    checkpoint = ModelCheckpoint(folder / "c", filename=filename, save_top_k=top)
+    train(folder, checkpoint, epochs=len(losses), val_losses=losses)
+    best = sorted(range(len(losses)), key=losses.__getitem__)
+    expected = best if top == -1 else best[:top]
+    kept = checkpoint.state_dict()["kept"]
+    assert [value for _, value in kept] == [losses[epoch] for epoch in expected]
+    for (path, _), epoch in zip(kept, expected, strict=True):
+        np.testing.assert_array_equal(DescentModel.load(path).weights, weights_after(epoch + 1))
+    assert sorted(str(path) for path in (folder / "c").iterdir()) == sorted(path for path, _ in kept)
+    assert str(checkpoint.best_model_path) == kept[0][0]
+
+
+def test_equal_names_get_versions(tmp_path):
+    checkpoint = ModelCheckpoint(tmp_path / "c", filename="best", save_top_k=3)
+    train(tmp_path, checkpoint, epochs=3, val_losses=[1, 2, 3])
+    assert sorted(path.name for path in (tmp_path / "c").iterdir()) == ["best-v1.tw", "best-v2.tw", "best.tw"]
+    assert checkpoint.best_model_path.name == "best.tw"
+
+
 def test_old_ones_go_only_after_the_new_one_is_there(tmp_path):
     seen = []
 

@@ -233,6 +233,32 @@ def test_an_error_in_on_checkpoint_saved_and_on_exception(tmp_path):
     assert "on_exception failed as well" in caught.value.__notes__[0]
 
 
+class Refusing(DescentModel):
+    """Raises as the real back ends do when there was no first turn."""
+
+    def _fit_loop(self, train, val, observer, seed):
+        super()._fit_loop(train, val, observer, seed)
+        if self.epoch < 0:
+            raise CallbackError("stopped before its first turn", code="model.stopped_before_start")
+
+
+def test_before_the_first_turn_the_callbacks_error_is_raised_not_the_models(tmp_path):
+    run = ModelTrainer(Refusing(), mlflow_uri="off", output_dir=tmp_path)
+    with pytest.raises(ValueError, match=r"^on_epoch_begin is broken$") as caught:
+        run.train(*DATA, callbacks=[Recorder(fail="on_epoch_begin")], checks=None)
+    assert not hasattr(caught.value, "__notes__")
+    assert run.last_result.status == "failed"
+
+
+@pytest.mark.parametrize("hook", ["on_train_begin", "on_epoch_begin"])
+def test_a_stop_asked_for_before_the_first_turn_is_a_stop(tmp_path, hook):
+    asking = type("Asking", (Callback,), {hook: lambda self, *arguments: self.trainer.request_stop("enough")})()
+    result = ModelTrainer(Refusing(), mlflow_uri="off", output_dir=tmp_path).train(
+        *DATA, callbacks=[asking], checks=None
+    )
+    assert (result.status, result.stop_reason, result.model) == ("stopped", "enough", None)
+
+
 def test_two_errors_in_one_hook_are_both_told(tmp_path):
     with pytest.raises(ValueError, match="on_epoch_end is broken") as caught:
         train(tmp_path, Recorder(fail="on_epoch_end"), Recorder(fail="on_epoch_end"))
@@ -291,6 +317,18 @@ def test_what_is_no_callback(tmp_path, wrong):
         train(tmp_path, wrong)
 
 
+@pytest.mark.parametrize("wrong", [tw.EarlyStopping(), 3])
+def test_callbacks_that_are_no_list(tmp_path, wrong):
+    with pytest.raises(CallbackError, match="pass a list"):
+        trainer(tmp_path).train(*DATA, callbacks=wrong, checks=None)
+
+
+@pytest.mark.parametrize("wrong", [1.5, "1", None, True, -1])
+def test_a_wrong_dry_run(tmp_path, wrong):
+    with pytest.raises(ParameterError, match="dry_run="):
+        train(tmp_path, dry_run=wrong)
+
+
 def test_a_wrong_error_policy(tmp_path):
     with pytest.raises(CallbackError, match="on_error"):
         train(tmp_path, Recorder(on_error="ignore"))
@@ -340,6 +378,26 @@ def test_nan_losses_make_strict_json(tmp_path):
     result = train(tmp_path, model={"epochs": 2, "val_losses": [float("nan"), float("inf")]})
     text = result.artifacts["metrics"].read_text()
     json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+@pytest.mark.parametrize(("restore", "kept"), [(None, 4), (False, 4), (True, 1)])
+def test_the_learning_curve_marks_the_turn_the_model_is_at(tmp_path, monkeypatch, restore, kept):
+    from tradewright.tracking import plots
+
+    marks = []
+    real = plots._figure
+
+    def figure(*size):
+        made, axes = real(*size)
+        line = axes.axvline
+        axes.axvline = lambda x, **style: (marks.append(style["label"]), line(x, **style))
+        return made, axes
+
+    monkeypatch.setattr(plots, "_figure", figure)
+    stopping = [] if restore is None else [tw.EarlyStopping(patience=50, restore_best=restore)]
+    train(tmp_path, *stopping, model={"epochs": 5, "val_losses": [5, 1, 3, 4, 5]})
+    lowest = [] if kept == 1 else ["lowest val_loss: epoch 1"]
+    assert marks == [f"model kept: epoch {kept}", *lowest]
 
 
 def test_without_matplotlib_there_are_no_plots(tmp_path, monkeypatch):
@@ -558,6 +616,22 @@ def test_checkpoints_carry_the_stamps_too(tmp_path):
     assert (facts.plan_digest, facts.fold, facts.data_fingerprint) == (plan.digest, 2, data.fingerprint)
 
 
+@pytest.mark.parametrize("part", ["train", "val"])
+def test_a_label_error_names_the_panels_row(tmp_path, part):
+    data = panel()
+    fold = tw.PurgedKFold(n_splits=4, val_size=5).plan(data)[1]
+    row = int(getattr(fold, part)[2])
+    features, labels = data.matrix(), np.array(data.y)
+    labels[row] = np.nan
+    broken = tw.Panel.from_arrays(features, labels, time=np.arange(len(features)))
+    run = trainer(tmp_path)
+    with pytest.raises(DataError, match=f"row {row} of the panel") as caught:
+        run.train(broken, fold=fold, callbacks=[], checks=None)
+    assert caught.value.fields["row"] == row
+    assert caught.value.code == "data.label_not_finite"
+    assert run.last_result.status == "failed"
+
+
 def test_a_panel_without_a_fold_trains_on_all_rows(tmp_path):
     data = panel()
     result = trainer(tmp_path).train(data, callbacks=[])
@@ -593,6 +667,22 @@ def test_shared_rows_are_refused_also_without_times(tmp_path):
     X_val, y_val = np.vstack([X[:20], X[40:]]), np.concatenate([y[:20], y[40:]])
     with pytest.raises(LeakageError, match=r"dup\.cross_exact"):
         trainer(tmp_path).train(X[:40], y[:40], X_val, y_val, callbacks=[])
+
+
+@pytest.mark.parametrize("kind", [str, object])
+def test_named_classes_pass_the_gate_as_they_do_fit(tmp_path, kind):
+    from sklearn.linear_model import LogisticRegression
+
+    X, y, X_val, y_val = DATA
+    names = [np.where(labels > 0, "up", "down").astype(kind) for labels in (y, y_val)]
+    model = tw.SklearnModel(LogisticRegression())
+    run = ModelTrainer(model, mlflow_uri="off", output_dir=tmp_path)
+    result = run.train(X, names[0], X_val, names[1], callbacks=[])
+    assert result.status == "completed"
+    assert result.report is not None
+    assert set(model.predict(X_val)) <= set(names[0])
+    with pytest.raises(LeakageError, match=r"dup\.cross_exact"):
+        run.train(X, names[0], X, names[0], callbacks=[])
 
 
 def test_honest_rows_pass_and_what_was_not_checked_is_said(tmp_path):
@@ -648,6 +738,21 @@ def test_a_signal_ends_the_round_and_keeps_the_model(tmp_path, handlers, signum)
     np.testing.assert_array_equal(result.model.weights, twin.weights)
     assert [entry for entry in recorder.seen if entry[0] == "on_interrupt"] == [("on_interrupt", signum)]
     assert names(recorder)[-2:] == ["on_interrupt", "on_train_end"]
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_the_first_turn_is_an_interrupt(tmp_path, handlers, signum):
+    class Kill(Callback):
+        def on_train_begin(self, trainer):
+            os.kill(os.getpid(), signum)
+
+    recorder = Recorder()
+    result = ModelTrainer(Refusing(), mlflow_uri="off", output_dir=tmp_path).train(
+        *DATA, callbacks=[Kill(), recorder], checks=None
+    )
+    assert (result.status, result.model) == ("interrupted", None)
+    assert result.stop_reason == f"interrupted by {signum.name}"
+    assert names(recorder) == ["on_train_begin", "on_interrupt", "on_train_end"]
 
 
 def test_restore_best_after_an_interrupt(tmp_path, handlers):

@@ -1,5 +1,6 @@
 """Seeds repeat, folds have their own, and the caller's generators are left alone."""
 
+import os
 import random
 
 import numpy as np
@@ -40,6 +41,17 @@ def test_deterministic_switches_are_put_back():
     with seeded(5, deterministic=True):
         assert torch.are_deterministic_algorithms_enabled()
     assert not torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.parametrize("before", [None, ":16:8"])
+def test_the_cublas_variable_is_put_back(monkeypatch, before):
+    name = "CUBLAS_WORKSPACE_CONFIG"
+    monkeypatch.delenv(name, raising=False)
+    if before is not None:
+        monkeypatch.setenv(name, before)
+    with seeded(1):
+        assert os.environ[name] == (before or ":4096:8")
+    assert os.environ.get(name) == before
 
 
 def test_torch_first_imported_inside_goes_back_to_entropy():

@@ -317,7 +317,7 @@ def test_the_logger_serves_two_fits_and_is_telemetry(tmp_path):
 
 def test_plots(tmp_path):
     history = [{"epoch": i, "train_loss": 1 / (i + 1), "val_loss": math.nan if i == 1 else 1.0} for i in range(5)]
-    path = plot_learning_curve(history, tmp_path / "curve.png", best_epoch=3)
+    path = plot_learning_curve(history, tmp_path / "curve.png", best_epoch=3, kept_epoch=4)
     assert path.read_bytes().startswith(b"\x89PNG")
     assert plot_learning_curve(history[:1], tmp_path / "none.png") is None
     path = plot_importance([f"f{i}" for i in range(50)], np.linspace(0, 1, 50), tmp_path / "bars.png")
