@@ -435,9 +435,9 @@ def _check_labels(samples: Samples, which: str) -> None:
 def _unusable(y: NDArray[Any]) -> NDArray[np.bool_]:
     """Return which labels are missing or not finite, whatever their dtype."""
     if y.dtype.kind in "fc":
-        return ~np.isfinite(y)
+        return np.asarray(~np.isfinite(y), dtype=np.bool_)
     if y.dtype.kind in "mM":
-        return np.isnat(y)
+        return np.asarray(np.isnat(y), dtype=np.bool_)
     if y.dtype.kind != "O":
         return np.zeros(y.shape, dtype=np.bool_)
     return np.array([_is_missing(label) for label in y.ravel()], dtype=np.bool_).reshape(y.shape)
