@@ -86,6 +86,10 @@ class BaseModel(ABC):
         """The seed the model was built with; None lets the trainer choose."""
         return None
 
+    def _chosen_seed(self, seed: int | None) -> int | None:
+        """Return the seed of a fit, which the metadata records: the model's own goes before the trainer's."""
+        return seed if self.seed is None else self.seed
+
     @property
     def device_in_use(self) -> str:
         """The device the model computes on."""
@@ -210,7 +214,7 @@ class BaseModel(ABC):
         if val is not None:
             check_labels(val, "validation")
         self._metadata = None
-        seed = self.seed if self.seed is not None else seed
+        seed = self._chosen_seed(seed)
         self._draft = ModelMetadata(
             model_class=type(self).__name__,
             framework=self.framework,
@@ -362,15 +366,21 @@ class BaseModel(ABC):
                 got=name,
                 expected=cls.__name__,
             )
+        metadata = bundle.manifest.get("metadata")
+        if not isinstance(metadata, Mapping):
+            raise ModelLoadError(
+                f"the manifest's metadata is {metadata!r:.40}, not a table of facts: save the model again",
+                code="bundle.metadata",
+            )
         try:
             model = cls._from_bundle(bundle.manifest["config"], bundle.manifest["payload_format"], bundle.payloads)
-            model._metadata = ModelMetadata.from_dict(bundle.manifest["metadata"])
+            model._metadata = ModelMetadata.from_dict(metadata)
         except TradewrightError:
             raise
         except Exception as error:  # whatever a library's parser raises
             raise ModelLoadError(
                 f"the bundle is whole, but its {name} cannot be rebuilt ({type(error).__name__}: {error}): load it with"
-                f" the versions it was saved with: {bundle.manifest.get('metadata', {}).get('library_versions')}",
+                f" the versions it was saved with: {metadata.get('library_versions')}",
                 code="bundle.rebuild",
             ) from error
         return model
@@ -400,11 +410,12 @@ def check_labels(samples: Samples, which: str, panel_rows: ArrayLike | None = No
     y, weight = samples.y, samples.sample_weight
     if y is None:
         raise ParameterError(f"the {which} rows have no labels: pass y", code="data.no_labels")
-    if y.dtype.kind == "f" and not np.isfinite(y).all():
-        row, where = _row_of(int(np.flatnonzero(~np.isfinite(y))[0]), panel_rows)
-        count = int((~np.isfinite(y)).sum())
+    bad = _unusable(y)
+    if bad.any():
+        row, where = _row_of(int(np.flatnonzero(bad)[0]), panel_rows)
+        count = int(bad.sum())
         raise DataError(
-            f"{count} of {len(y)} {which} labels are NaN or infinite, the first at row {row}{where}: drop those rows",
+            f"{count} of {len(y)} {which} labels are missing, NaN or infinite, the first at row {row}{where}: drop those rows",
             code="data.label_not_finite",
             row=row,
             count=count,
@@ -417,6 +428,30 @@ def check_labels(samples: Samples, which: str, panel_rows: ArrayLike | None = No
             code="data.weight",
             row=row,
         )
+    if weight is not None and not weight.any():
+        raise DataError(
+            f"the sample_weight of all {len(weight)} {which} rows is 0, so there is nothing to weigh: give some rows a"
+            " weight, or leave sample_weight out",
+            code="data.weight",
+            count=len(weight),
+        )
+
+
+def _unusable(y: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which labels are missing or not finite, whatever their dtype."""
+    if y.dtype.kind in "fc":
+        return np.asarray(~np.isfinite(y), dtype=np.bool_)
+    if y.dtype.kind in "mM":
+        return np.asarray(np.isnat(y), dtype=np.bool_)
+    if y.dtype.kind != "O":
+        return np.zeros(y.shape, dtype=np.bool_)
+    return np.array([_is_missing(label) for label in y.ravel()], dtype=np.bool_).reshape(y.shape)
+
+
+def _is_missing(label: Any) -> bool:
+    if label is None or (isinstance(label, float | np.floating) and not np.isfinite(label)):
+        return True
+    return type(label).__name__ in ("NAType", "NaTType")  # pandas' own, which compare with nothing
 
 
 def _row_of(at: int, panel_rows: ArrayLike | None) -> tuple[int, str]:

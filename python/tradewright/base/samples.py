@@ -93,12 +93,16 @@ class Samples:
             assets = panel.asset if assets is None else assets
         elif rows is not None:
             raise ParameterError("rows= goes with a Panel: slice other tables yourself, X[rows]", code="data.rows")
+        elif hasattr(type(X), "collect"):  # asking a lazy frame for its columns is work, and warns
+            raise DataError("X is a lazy frame, which holds no rows yet: pass X.collect()", code="data.lazy")
         elif hasattr(X, "columns"):
             matrix, names, dtypes = _from_frame(X, expected, dtype)
             named = True
         else:
             matrix, names, dtypes = _from_array(X, expected, dtype)
             named = False
+        if not names:
+            raise DataError("X has no feature columns: pass at least one", code="data.no_features")
         if matrix.shape[0] == 0:
             raise EmptyDataError("X has no rows: pass at least one", code="data.empty")
         return cls(
@@ -125,12 +129,31 @@ def _expected_of(names: Sequence[str], expected: Sequence[str]) -> tuple[str, ..
     return tuple(expected)
 
 
+def _refuse_duplicates(names: Sequence[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise DataError(
+                f"X has more than one column named {name!r}: rename them, or drop all but one",
+                code="data.duplicate_columns",
+                column=name,
+            )
+        seen.add(name)
+
+
 def _from_frame(
     frame: Any, expected: Sequence[str] | None, dtype: FloatDtype | None
 ) -> tuple[NDArray[Any], tuple[str, ...], tuple[str, ...]]:
     import narwhals.stable.v2 as nw
 
-    table = nw.from_native(frame, eager_only=True)
+    _refuse_duplicates([str(name) for name in frame.columns])
+    try:
+        table = nw.from_native(frame, eager_only=True)
+    except TypeError as error:
+        raise DataError(
+            f"X is a {type(frame).__name__}, which is no table known here: pass a polars or pandas frame, or an array",
+            code="data.table",
+        ) from error
     named = {str(name): table.get_column(name) for name in table.columns}
     names = tuple(named) if expected is None else _expected_of(tuple(named), expected)
     columns = []
@@ -154,7 +177,7 @@ def _from_frame(
 def _from_array(
     values: ArrayLike, expected: Sequence[str] | None, dtype: FloatDtype | None
 ) -> tuple[NDArray[Any], tuple[str, ...], tuple[str, ...]]:
-    array = np.asarray(values)
+    array = _array("X", values)
     if array.ndim != 2:
         raise DataError(
             f"X has shape {array.shape}: pass a table of shape (n_rows, n_features); a single feature is"
@@ -178,7 +201,7 @@ def _from_array(
 def _per_row(name: str, values: Any, n_rows: int, dtype: type | None = None) -> NDArray[Any] | None:
     if values is None:
         return None
-    array = np.asarray(values, dtype=dtype)
+    array = _array(name, values, dtype)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.shape[:1] != (n_rows,):
@@ -188,3 +211,13 @@ def _per_row(name: str, values: Any, n_rows: int, dtype: type | None = None) -> 
             name=name,
         )
     return array
+
+
+def _array(name: str, values: Any, dtype: type | None = None) -> NDArray[Any]:
+    try:
+        return np.asarray(values, dtype=dtype)
+    except (TypeError, ValueError) as error:  # ragged lists, words where numbers belong
+        kind = "table or list of equally long rows" if dtype is None else "plain list of numbers"
+        raise DataError(
+            f"{name} is not an array ({error}): pass a {kind}", code="data.not_an_array", name=name
+        ) from error

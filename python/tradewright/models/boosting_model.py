@@ -87,9 +87,8 @@ class BoostingModel(EstimatorModel):
 
     @property
     def seed(self) -> int | None:
-        """The estimator's ``random_state``."""
-        state = self.estimator.get_params().get("random_state")
-        return int(state) if isinstance(state, int | np.integer) else None
+        """The estimator's ``random_state``, or whichever other name of it was set."""
+        return self._library().seed(self.estimator)
 
     @property
     def classes(self) -> tuple[Any, ...] | None:

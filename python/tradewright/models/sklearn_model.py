@@ -14,7 +14,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from tradewright.base import LoopObserver, ModelState, Samples, TrainState
 from tradewright.base.metadata import Task
-from tradewright.errors import FormatMismatchError, ParameterError, UnsupportedError
+from tradewright.errors import DataError, FormatMismatchError, ParameterError, UnsupportedError
 from tradewright.models import parameters, skops_payload
 from tradewright.models.estimator_model import EstimatorModel, normalised
 
@@ -108,6 +108,9 @@ class SklearnModel(EstimatorModel):
         return None if found is None else normalised(found, n_features)
 
     def _fit_loop(self, train: Samples, val: Samples | None, observer: LoopObserver, seed: int | None) -> None:
+        _refuse_infinite(train)
+        if val is not None:
+            _refuse_infinite(val)
         estimator = clone(self.estimator)
         if seed is not None:
             estimator.set_params(**dict.fromkeys(_unset_states(estimator), seed))
@@ -178,6 +181,20 @@ class SklearnModel(EstimatorModel):
         model = cls(clone(fitted).set_params(**dict.fromkeys(config["seeded"])))
         model.estimator_ = fitted
         return model
+
+
+def _refuse_infinite(samples: Samples) -> None:
+    """Refuse infinite features with their place, which next to no scikit-learn estimator takes; NaN is theirs to judge."""
+    infinite = np.isinf(samples.X)
+    if infinite.any():
+        row, column = (int(place[0]) for place in np.nonzero(infinite))
+        name = samples.feature_names[column]
+        raise DataError(
+            f"row {row}, column {name!r}: the value is infinite; replace it by NaN, which imputers fill, or clip it",
+            code="data.infinite",
+            row=row,
+            column=name,
+        )
 
 
 def _random_states(estimator: Any) -> list[str]:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from tradewright.base import LoopObserver, ModelState, Samples, TrainState
 from tradewright.base.metadata import Task
-from tradewright.errors import DataError, FormatMismatchError, LossError, ParameterError
+from tradewright.errors import DataError, FormatMismatchError, IntegrityError, LossError, ParameterError
 from tradewright.loss_functions import BaseLoss, LossRegistry
 from tradewright.models import parameters
 from tradewright.models.estimator_model import EstimatorModel
@@ -164,7 +164,7 @@ class TorchModel(EstimatorModel):
         labels = self._fit_labels(train, loss)
         train_rows = self._rows(train, labels)
         val_rows = None if val is None else self._rows(val, self._labels(val.y))
-        seed = secrets.randbelow(1 << 31) if seed is None else seed
+        seed = self._chosen_seed(seed)
         random = PrivateRandom(seed, self._device)
         with random:
             self.module_ = self._build().to(self._device)
@@ -206,12 +206,40 @@ class TorchModel(EstimatorModel):
                     epoch=epoch,
                 )
 
+        self._check_finite()
+
+    def _chosen_seed(self, seed: int | None) -> int:
+        seed = super()._chosen_seed(seed)
+        return secrets.randbelow(1 << 31) if seed is None else seed
+
+    def _check_finite(self) -> None:
+        """Refuse to hand out weights that predict nothing, also when a callback stopped the loop before we noticed."""
+        bad = [name for name, value in self.module_.state_dict().items() if not bool(torch.isfinite(value).all())]
+        if bad:
+            raise LossError(
+                f"epoch {self._epoch}: training diverged, {bad[0]} is no longer finite; lower lr={self.lr}, or set"
+                " grad_clip",
+                code="model.diverged",
+                epoch=self._epoch,
+            )
+
     def _check_params(self) -> None:
         if self.task not in ("regression", "classification"):
             raise ParameterError(f"task={self.task!r}: pass 'regression' or 'classification'", code="model.task")
         for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ParameterError(f"{name}={getattr(self, name)}: pass at least 1", code=f"model.{name}")
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+                raise ParameterError(f"{name}={value!r}: pass a whole number, at least 1", code=f"model.{name}")
+        self._check_number("lr", self.lr, lambda value: value > 0, "above 0")
+        self._check_number("weight_decay", self.weight_decay, lambda value: value >= 0, "not negative")
+        if self.grad_clip is not None:
+            self._check_number("grad_clip", self.grad_clip, lambda value: value > 0, "above 0, or None")
+
+    @staticmethod
+    def _check_number(name: str, value: Any, allowed: Callable[[float], bool], what: str) -> None:
+        number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+        if not number or not math.isfinite(value) or not allowed(value):
+            raise ParameterError(f"{name}={value!r}: pass a finite number {what}", code=f"model.{name}")
 
     def _loss_name(self) -> str:
         if isinstance(self.loss, str):
@@ -353,9 +381,26 @@ class TorchModel(EstimatorModel):
         model._shift, model._scale, model._epoch = config["shift"], config["scale"], config["epoch"]
         model._classes = None if config["classes"] is None else tuple(config["classes"])
         model._device = resolve_device(model.device)
+        state = {name.removeprefix("module."): tensor for name, tensor in tensors.items() if name.startswith("module.")}
+        model._check_shapes(state)
         with PrivateRandom(0, model._device):  # building draws initial weights
             model.module_ = model._build()
-        state = {name.removeprefix("module."): tensor for name, tensor in tensors.items() if name.startswith("module.")}
         model.module_.load_state_dict(state)
         model.module_.to(model._device)
         return model
+
+    def _check_shapes(self, state: Mapping[str, Tensor]) -> None:
+        """Compare the shapes the parameters ask for with the payload's, before memory is taken for them."""
+        try:
+            with torch.device("meta"):
+                wanted = {name: tuple(value.shape) for name, value in self._build().state_dict().items()}
+        except RuntimeError:  # a builder that reads its own weights; what it asks for shows when it is built
+            return
+        found = {name: tuple(value.shape) for name, value in state.items()}
+        if wanted != found:
+            name = sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))[0]
+            raise IntegrityError(
+                f"the manifest asks for {name} of shape {wanted.get(name)}, the payload has {found.get(name)}: the"
+                " bundle does not belong together; save the model again",
+                code="bundle.payload",
+            )

@@ -32,6 +32,9 @@ class BoosterLibrary(Protocol):
     def new_estimator(self, name: str, params: Mapping[str, Any]) -> Any:
         """Build an unfitted estimator of one of :attr:`estimators`."""
 
+    def seed(self, estimator: Any) -> int | None:
+        """Return the seed the estimator was given, None when it was not."""
+
     def can_go_back(self, estimator: Any) -> bool:
         """Whether the first k rounds of a fit are a model of their own."""
 

@@ -16,8 +16,9 @@ from sklearn.base import clone
 
 from tradewright.base import LoopObserver, Samples, TrainState
 from tradewright.base.metadata import Task
-from tradewright.errors import IntegrityError, ParameterError
+from tradewright.errors import ParameterError
 from tradewright.models.tree_based.booster_library import BoosterSink
+from tradewright.models.tree_based.lightgbm_text_check import check_text
 from tradewright.runtime.threads import num_threads
 
 __all__ = ["LightGBM"]
@@ -55,6 +56,11 @@ class LightGBM:
         """Build an unfitted estimator."""
         return getattr(lgb, name)(**params)
 
+    def seed(self, estimator: Any) -> int | None:
+        """Return the seed under whichever of its names it was set."""
+        seed = _given(estimator, _SEED)
+        return int(seed) if isinstance(seed, int | np.integer) else None
+
     def can_go_back(self, estimator: Any) -> bool:
         """Whether the first k rounds are a model of their own: dart rescales earlier trees, so there they aren't."""
         return bool(_given(estimator, _BOOSTING) != "dart")
@@ -70,7 +76,7 @@ class LightGBM:
     ) -> bool:
         """Train a clone of ``estimator``, reporting each round; False when it was stopped before the first."""
         _check(estimator)
-        prepared = clone(estimator).set_params(**_fixed(estimator, seed))
+        prepared = clone(estimator).set_params(**_fixed(estimator, seed), **_metrics(estimator, train))
         total = int(_given(estimator, _ROUNDS) or estimator.n_estimators)
         observer.loop_begin("round", total)
         if observer.epoch_begin(0):
@@ -78,7 +84,6 @@ class LightGBM:
         # LightGBM knows the train rows by identity and reads their scores off; a view of them is another set.
         watched = [train] if val is None else [train, dataclasses.replace(val, X=val.X[:])]
         weighted = any(samples.sample_weight is not None for samples in watched)
-        metric = _given(estimator, _METRIC)
         prepared.fit(
             train.X,
             train.y,
@@ -86,8 +91,6 @@ class LightGBM:
             **_eval_sets(prepared, watched),
             eval_names=["train", "val"][: len(watched)],
             eval_sample_weight=[samples.sample_weight for samples in watched] if weighted else None,
-            # With metrics of the user's own, the objective's comes first all the same: it is the loss.
-            eval_metric=None if metric is None else _objective_metric(estimator),
             callbacks=[_Bridge(observer, sink, total)],
         )
         return True
@@ -106,11 +109,14 @@ class LightGBM:
         return text.encode()
 
     def from_bytes(self, data: bytes) -> tuple[Any, int]:
-        """Return the booster and its number of rounds. Damaged text would end the process: verify digests before."""
-        text = data.decode()
-        if not text.startswith("tree\n"):
-            raise IntegrityError("the payload is not a LightGBM text model", code="bundle.payload")
-        booster = lgb.Booster(model_str=text)
+        """Return the booster and its number of rounds.
+
+        LightGBM's parser follows whatever indices the text holds, to the end of the process. Digests tell damage but
+        not malice, as who crafts a file also writes its digests: so sizes and indices are checked first, which narrows
+        what a hostile file can do.
+        """
+        check_text(data)
+        booster = lgb.Booster(model_str=data.decode())
         return booster, int(booster.current_iteration())
 
 
@@ -191,9 +197,23 @@ def _fixed(estimator: Any, seed: int | None) -> dict[str, Any]:
     return fixed
 
 
-def _objective_metric(estimator: Any) -> str | None:
+def _metrics(estimator: Any, train: Samples) -> dict[str, Any]:
+    """Put the objective's own metric before the user's: the first one is the loss.
+
+    Without metrics of the user's, LightGBM takes the objective's by itself.
+    """
+    name = next((name for name in _METRIC if estimator.get_params().get(name) is not None), None)
+    if name is None:
+        return {}
+    metrics = estimator.get_params()[name]
+    metrics = metrics.split(",") if isinstance(metrics, str) else list(metrics)
+    own = _objective_metric(estimator, len(np.unique(np.asarray(train.y))))
+    return {name: [own, *(metric for metric in metrics if metric != own)]}
+
+
+def _objective_metric(estimator: Any, n_classes: int) -> str:
     """Return the objective's own metric; LightGBM knows it by the objective's name."""
     objective = _given(estimator, _OBJECTIVE)
-    if objective is not None:
-        return str(objective)
-    return "l2" if isinstance(estimator, lgb.LGBMRegressor) else None
+    if isinstance(estimator, lgb.LGBMClassifier) and (objective is None or n_classes > 2):
+        return "multi_logloss" if n_classes > 2 else "binary_logloss"
+    return "l2" if objective is None else str(objective)

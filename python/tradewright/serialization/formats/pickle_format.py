@@ -9,7 +9,7 @@ from typing import Any
 
 from tradewright.base import BaseModel
 from tradewright.bundle import Bundle, write_bundle
-from tradewright.errors import FormatMismatchError, ModelLoadError, UnsafeFormatError
+from tradewright.errors import FormatMismatchError, ModelLoadError, UnsafeFormatError, UnsupportedError
 
 __all__ = ["PickleFormat"]
 
@@ -23,13 +23,14 @@ class PickleFormat:
 
     def save(self, model: BaseModel, path: Path) -> None:
         """Write the bundle."""
+        metadata = model.metadata.to_dict()
         manifest = {
             "model_class": type(model).__name__,
             "payload_format": "pickle",
             "config": {},
-            "metadata": model.metadata.to_dict(),
+            "metadata": metadata,
         }
-        write_bundle(path, manifest, {_PAYLOAD: pickle.dumps(model, protocol=5)})
+        write_bundle(path, manifest, {_PAYLOAD: _pickled(model)})
 
     def owns(self, manifest: Mapping[str, Any]) -> bool:
         """Whether the payload is a pickle."""
@@ -48,6 +49,27 @@ class PickleFormat:
     def load_bare(self, path: Path, *, trusted: bool) -> BaseModel:
         """Run a pickle that is not in a bundle: nothing vouches that it is whole."""
         return _unpickle(path.read_bytes() if trusted else b"", path, trusted=trusted)
+
+
+def _pickled(model: BaseModel) -> bytes:
+    try:
+        return pickle.dumps(model, protocol=5)
+    except Exception as error:  # whatever an object's own pickling raises
+        attribute = next((name for name, value in vars(model).items() if not _can_be_pickled(value)), None)
+        raise UnsupportedError(
+            f"this {type(model).__name__} cannot be pickled, because of its attribute {attribute!r}"
+            f" ({type(error).__name__}: {error}): use functions and classes from a module, not lambdas or local ones",
+            code="bundle.not_picklable",
+            attribute=attribute,
+        ) from error
+
+
+def _can_be_pickled(value: Any) -> bool:
+    try:
+        pickle.dumps(value, protocol=5)
+    except Exception:  # noqa: BLE001  whatever an object's own pickling raises
+        return False
+    return True
 
 
 def _unpickle(data: bytes, path: Path, *, trusted: bool) -> BaseModel:

@@ -25,6 +25,7 @@ from tradewright.errors import (
     NotFittedError,
     ParameterError,
     UnsafeFormatError,
+    UnsupportedError,
     UntrustedTypesError,
     VersionMismatchError,
 )
@@ -280,3 +281,21 @@ class TestPickle:
         save_model(model, tmp_path / "model.tw", "pickle")
         back = load_model(tmp_path / "model.tw", trusted=True)
         assert np.array_equal(back.predict(X), model.predict(X))
+
+
+def test_metadata_that_is_no_table(ridge, tmp_path):
+    save_model(ridge, tmp_path / "good.tw")
+    bundle = read_bundle(tmp_path / "good.tw")
+    manifest = {key: bundle.manifest[key] for key in ("model_class", "payload_format", "config")}
+    write_bundle(tmp_path / "bad.tw", manifest | {"metadata": None}, bundle.payloads)
+    with pytest.raises(ModelLoadError, match="metadata is None"):
+        load_model(tmp_path / "bad.tw")
+
+
+def test_what_cannot_be_pickled_is_named(X, tmp_path):
+    model = tw.SklearnModel(Ridge()).fit(X, X[:, 0])
+    model.helper = lambda: None
+    (tmp_path / "old.tw").write_bytes(b"old")
+    with pytest.raises(UnsupportedError, match="'helper'"):
+        save_model(model, tmp_path / "old.tw", format="pickle")
+    assert (tmp_path / "old.tw").read_bytes() == b"old"

@@ -1,0 +1,208 @@
+"""A range check of LightGBM's text format, before its parser sees a byte.
+
+LightGBM's parser trusts the text: an index outside of its array is read all the same, and ends the process. The check
+follows the format as LightGBM 4 writes it and refuses everything else, so that a crafted file has little left to
+work with. It is no proof that such a file is harmless.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tradewright.errors import IntegrityError
+
+__all__ = ["check_text"]
+
+_HEADER_KEYS = frozenset(
+    (
+        *("version", "num_class", "num_tree_per_iteration", "label_index", "max_feature_idx", "objective"),
+        *("feature_names", "monotone_constraints", "feature_infos", "tree_sizes"),
+    )
+)
+_PER_NODE = ("split_gain", "internal_value", "internal_weight", "internal_count")
+_PER_LEAF = ("leaf_weight", "leaf_count")
+_TREE_KEYS = frozenset(
+    (
+        *_PER_NODE,
+        *_PER_LEAF,
+        *("num_leaves", "num_cat", "split_feature", "threshold", "decision_type", "left_child", "right_child"),
+        *("leaf_value", "cat_boundaries", "cat_threshold", "is_linear", "leaf_const", "num_features"),
+        *("leaf_features", "leaf_coeff", "shrinkage"),
+    )
+)
+#: The most leaves that LightGBM itself allows a tree.
+_MAX_LEAVES = 131072
+_INTEGER = re.compile(rb"-?[0-9]{1,10}")
+_NUMBER = re.compile(rb"[-+]?(?:[0-9]+(?:\.[0-9]*)?(?:e[-+]?[0-9]{1,4})?|inf|nan)")
+
+
+def check_text(data: bytes) -> None:
+    """Refuse a LightGBM text model whose sizes and indices do not hold together.
+
+    Checked are the header's counts, the size of every tree in bytes, the length of every array, and that features,
+    children, categories and the features of linear leaves are in range; children come after their parents, so that
+    no path is endless. Takes time in proportion to the text.
+
+    Raises
+    ------
+    IntegrityError
+        With the number of the tree in ``fields["tree"]``, or None for the header.
+    """
+    start = data.find(b"\nTree=") + 1
+    if not data.startswith(b"tree\n") or not start:
+        _refuse(None, "the payload is not a LightGBM text model with trees")
+    end = data.find(b"\nend of trees\n", start) + 1
+    if not end or b"\0" in data or b"\r" in data[:end]:
+        _refuse(None, "the trees have no end, or there are characters that LightGBM does not write")
+    header = _keys(None, data[len(b"tree\n") : start].replace(b"average_output\n", b"", 1), _HEADER_KEYS)
+    n_features = _header(header)
+    sizes = _integers(None, header, "tree_sizes")
+    if int(sizes.sum()) != end - start or (sizes <= 0).any() or len(sizes) % _integer(None, header, "num_class"):
+        _refuse(None, "tree_sizes does not match the trees")
+    for number, size in enumerate(sizes.tolist()):
+        block = data[start : start + size]
+        title = b"Tree=%d\n" % number
+        body = block[len(title) :].rstrip(b"\n")
+        if not block.startswith(title) or not block.endswith(b"\n\n") or b"\n\n" in body:
+            _refuse(number, "tree_sizes does not match the trees")
+        _tree(number, _keys(number, body, _TREE_KEYS), n_features)
+        start += size
+
+
+def _header(header: Mapping[str, bytes]) -> int:
+    """Check the header's counts against each other; return the number of features."""
+    n_features = _integer(None, header, "max_feature_idx") + 1
+    for name in ("feature_names", "feature_infos"):
+        if len(header.get(name, b"").split(b" ")) != n_features or n_features < 1:
+            _refuse(None, f"{name} does not have max_feature_idx + 1 entries")
+    n_classes = _integer(None, header, "num_class")
+    if n_classes < 1 or _integer(None, header, "num_tree_per_iteration") != n_classes:
+        _refuse(None, "num_tree_per_iteration is not num_class")
+    # Prediction turns scores into probabilities in place, as many as the objective says.
+    objective, *settings = header.get("objective", b"").split(b" ")
+    counts = [setting[len(b"num_class:") :] for setting in settings if setting.startswith(b"num_class:")]
+    if any(count != b"%d" % n_classes for count in counts) or bool(counts) != (n_classes > 1):
+        _refuse(None, f"objective {objective.decode(errors='replace')} does not have num_class classes")
+    if objective.startswith((b"multiclass", b"softmax", b"ova", b"ovr")) != (n_classes > 1):
+        _refuse(None, f"objective {objective.decode(errors='replace')} does not go with num_class={n_classes}")
+    return n_features
+
+
+def _tree(number: int, keys: Mapping[str, bytes], n_features: int) -> None:
+    n_leaves = _integer(number, keys, "num_leaves")
+    if not 1 <= n_leaves <= _MAX_LEAVES:
+        _refuse(number, f"num_leaves={n_leaves} is not within 1 and {_MAX_LEAVES}")
+    _numbers(number, keys, "leaf_value", n_leaves)
+    _numbers(number, keys, "shrinkage", 1)
+    n_cat = _integer(number, keys, "num_cat")
+    if n_leaves == 1:
+        if n_cat:
+            _refuse(number, "it has categories, but no split")
+    else:
+        for name in _PER_LEAF:
+            _numbers(number, keys, name, n_leaves)
+        for name in _PER_NODE:
+            _numbers(number, keys, name, n_leaves - 1)
+        _splits(number, keys, n_leaves, n_cat, n_features)
+    _linear(number, keys, n_leaves, n_features)
+
+
+def _splits(number: int, keys: Mapping[str, bytes], n_leaves: int, n_cat: int, n_features: int) -> None:
+    n_nodes = n_leaves - 1
+    _within(number, "split_feature", _integers(number, keys, "split_feature", n_nodes), 0, n_features)
+    node = np.arange(n_nodes)
+    sides = [_integers(number, keys, name, n_nodes) for name in ("left_child", "right_child")]
+    for name, side in zip(("left_child", "right_child"), sides, strict=True):
+        _within(number, name, side, -n_leaves, n_nodes)
+        if ((side >= 0) & (side <= node)).any():
+            _refuse(number, f"{name} has a node before its parent")
+    if not np.array_equal(np.sort(np.concatenate(sides)), np.delete(np.arange(-n_leaves, n_nodes), n_leaves)):
+        _refuse(number, "a node or leaf is the child of none or of two")
+    kind = _integers(number, keys, "decision_type", n_nodes)
+    _within(number, "decision_type", kind, 0, 12)  # two flags and one of three ways to treat missing values
+    threshold = _numbers(number, keys, "threshold", n_nodes)
+    _categories(number, keys, threshold[kind & 1 == 1], n_cat)
+
+
+def _categories(number: int, keys: Mapping[str, bytes], chosen: NDArray[np.float64], n_cat: int) -> None:
+    """Check the bit sets of categorical splits, whose thresholds are their places."""
+    if not n_cat:
+        if len(chosen) or "cat_boundaries" in keys or "cat_threshold" in keys:
+            _refuse(number, "it has categorical splits, but num_cat=0")
+        return
+    if not 0 < n_cat < _MAX_LEAVES or not ((chosen >= 0) & (chosen < n_cat)).all():
+        _refuse(number, "the threshold of a categorical split is not within num_cat")
+    boundaries = _integers(number, keys, "cat_boundaries", n_cat + 1)
+    words = _integers(number, keys, "cat_threshold")
+    _within(number, "cat_threshold", words, 0, 1 << 32)
+    if boundaries[0] != 0 or (np.diff(boundaries) < 0).any() or boundaries[-1] != len(words):
+        _refuse(number, "cat_boundaries does not rise from 0 to the length of cat_threshold")
+
+
+def _linear(number: int, keys: Mapping[str, bytes], n_leaves: int, n_features: int) -> None:
+    """Check the linear models in the leaves, where there are any."""
+    if keys.get("is_linear", b"0") == b"0":
+        return
+    _numbers(number, keys, "leaf_const", n_leaves)
+    counts = _integers(number, keys, "num_features", n_leaves)
+    _within(number, "num_features", counts, 0, n_features + 1)
+    total = int(counts.sum())
+    _within(number, "leaf_features", _integers(number, keys, "leaf_features", total), 0, n_features)
+    _numbers(number, keys, "leaf_coeff", total)
+
+
+def _keys(number: int | None, block: bytes, known: frozenset[str]) -> dict[str, bytes]:
+    keys: dict[str, bytes] = {}
+    for line in filter(None, block.split(b"\n")):
+        left, equals, value = line.partition(b"=")
+        name = left.decode(errors="replace")
+        if not equals or name not in known or name in keys:
+            _refuse(number, f"the line {name[:40]!r} is unknown, or there twice")
+        keys[name] = value
+    return keys
+
+
+def _tokens(
+    number: int | None, keys: Mapping[str, bytes], name: str, count: int | None, form: re.Pattern[bytes]
+) -> list[bytes]:
+    if name not in keys:
+        _refuse(number, f"{name} is missing")
+    tokens = list(filter(None, keys[name].split(b" ")))
+    if count is not None and len(tokens) != count:
+        _refuse(number, f"{name} has {len(tokens)} entries instead of {count}")
+    if not all(map(form.fullmatch, tokens)):
+        _refuse(number, f"{name} holds something that is no number")
+    return tokens
+
+
+def _integers(number: int | None, keys: Mapping[str, bytes], name: str, count: int | None = None) -> NDArray[np.int64]:
+    return np.array([int(token) for token in _tokens(number, keys, name, count, _INTEGER)], dtype=np.int64)
+
+
+def _integer(number: int | None, keys: Mapping[str, bytes], name: str) -> int:
+    return int(_integers(number, keys, name, 1)[0])
+
+
+def _numbers(number: int | None, keys: Mapping[str, bytes], name: str, count: int) -> NDArray[np.float64]:
+    return np.array([float(token) for token in _tokens(number, keys, name, count, _NUMBER)], dtype=np.float64)
+
+
+def _within(number: int, name: str, values: NDArray[np.int64], low: int, high: int) -> None:
+    outside = (values < low) | (values >= high)
+    if outside.any():
+        _refuse(number, f"{name} holds {int(values[outside][0])}, outside of {low} to {high - 1}")
+
+
+def _refuse(number: int | None, what: str) -> NoReturn:
+    where = "its header" if number is None else f"tree {number}"
+    raise IntegrityError(
+        f"the LightGBM text is damaged or crafted, {where}: {what}. Get the file again from where it was saved, or save"
+        " the model again; don't load it from elsewhere",
+        code="bundle.payload",
+        tree=number,
+    )
