@@ -421,10 +421,10 @@ def check_labels(samples: Samples, which: str, panel_rows: ArrayLike | None = No
             count=count,
         )
     if weight is not None and (not np.isfinite(weight).all() or (weight < 0).any()):
-        bad = int(np.flatnonzero(~(weight >= 0) | ~np.isfinite(weight))[0])
-        row, where = _row_of(bad, panel_rows)
+        at = int(np.flatnonzero(~(weight >= 0) | ~np.isfinite(weight))[0])
+        row, where = _row_of(at, panel_rows)
         raise DataError(
-            f"{which} row {row}{where} has sample_weight {weight[bad]}: weights must be finite and not negative",
+            f"{which} row {row}{where} has sample_weight {weight[at]}: weights must be finite and not negative",
             code="data.weight",
             row=row,
         )

@@ -618,12 +618,12 @@ def test_checkpoints_carry_the_stamps_too(tmp_path):
 
 @pytest.mark.parametrize("part", ["train", "val"])
 def test_a_label_error_names_the_panels_row(tmp_path, part):
-    data = panel()
-    fold = tw.PurgedKFold(n_splits=4, val_size=5).plan(data)[1]
-    row = int(getattr(fold, part)[2])
+    data, splitter = panel(), tw.PurgedKFold(n_splits=4, val_size=5)
+    row = int(getattr(splitter.plan(data)[1], part)[2])
     features, labels = data.matrix(), np.array(data.y)
     labels[row] = np.nan
     broken = tw.Panel.from_arrays(features, labels, time=np.arange(len(features)))
+    fold = splitter.plan(broken)[1]
     run = trainer(tmp_path)
     with pytest.raises(DataError, match=f"row {row} of the panel") as caught:
         run.train(broken, fold=fold, callbacks=[], checks=None)

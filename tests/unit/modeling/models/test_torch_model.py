@@ -278,7 +278,7 @@ class TestGoingBackAndSaving:
         from tradewright.bundle import Bundle
 
         manifest = {**model.manifest(payload_format), "config": config}
-        with pytest.raises(ModelLoadError, match="cannot be rebuilt"):
+        with pytest.raises(ModelLoadError, match="does not belong together"):
             TorchModel.from_bundle(Bundle(manifest, payloads))
         with pytest.raises(FormatMismatchError, match="rebuilt from safetensors"):
             TorchModel._from_bundle(config, "pickle", payloads)
