@@ -32,7 +32,7 @@ help: ## This list
 test: lint types rust-test py-test ## Everything that must hold: format, lint, types, Rust and Python tests
 
 .PHONY: lint
-lint: $(VENV)/.dev ## Format and lint, Rust and Python, and the floors of the house
+lint: $(VENV)/.dev $(VENV)/.built ## Format and lint, Rust and Python, and the floors of the house
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	$(BIN)/ruff format --check .
