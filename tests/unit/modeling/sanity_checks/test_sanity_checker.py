@@ -250,7 +250,7 @@ def test_check_of_a_plan_names_folds_and_refuses_foreign_plans():
 def test_a_plan_of_other_data_is_refused_where_it_knows_its_data():
     panel = Panel.from_arrays(X, Y, time=np.arange(60), horizon=2)
     other = Panel.from_arrays(X + 1, Y, time=np.arange(60), horizon=2)
-    blind = PurgedKFold(n_splits=3).plan(panel)
+    blind = PurgedKFold(n_splits=3).plan(panel.times, label_end=panel.label_ends)
     assert blind.data_fingerprint is None
     assert check(other, blind).plan_digest == blind.digest
     known = panel.fingerprint
