@@ -156,7 +156,7 @@ def _tables(panel: tw.Panel, plan: tw.SplitPlan, scores: dict[str, Scores]) -> t
     # What the sign of any mostly positive forecast earns in stocks that went up.
     pooled.add_row("always long", "", "", f"{_sharpe(panel, rows, np.ones(len(rows))):+.2f}", "", "")
 
-    by_fold = Table(title="rank IC of each fold, by its first year", box=box.SIMPLE_HEAD, pad_edge=False)
+    by_fold = Table(title="rank IC of each fold, by its first year", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     by_fold.add_column("model", no_wrap=True)
     for fold in plan.folds:
         by_fold.add_column(str(panel.times[fold.test.indices()[0]])[:4], justify="right", no_wrap=True)
