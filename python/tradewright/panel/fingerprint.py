@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,38 +13,57 @@ from tradewright import _core
 if TYPE_CHECKING:
     from tradewright.panel.panel import Panel
 
-__all__ = ["panel_fingerprint"]
+__all__ = ["panel_fingerprint", "rows_fingerprint"]
 
 
 def panel_fingerprint(panel: Panel) -> str:
-    """Hash names, kinds, lengths and values of every column of a panel; see :attr:`Panel.fingerprint`.
+    """Hash names, kinds, lengths and values of every column of a panel; see :attr:`Panel.fingerprint`."""
+    return rows_fingerprint(
+        panel.columns,
+        panel.y,
+        target=panel.target,
+        time=panel.time,
+        time_unit=panel.time_unit,
+        label_end=panel.label_end,
+        asset=panel.asset,
+        asset_names=panel.asset_names,
+        weight=panel.weight,
+        returns=panel.returns,
+    )
+
+
+def rows_fingerprint(
+    columns: Mapping[str, NDArray[Any]],
+    y: NDArray[Any] | None,
+    *,
+    target: str = "",
+    time: NDArray[np.int64] | None = None,
+    time_unit: str = "bar",
+    label_end: NDArray[np.int64] | None = None,
+    asset: NDArray[Any] | None = None,
+    asset_names: Sequence[str] = (),
+    weight: NDArray[Any] | None = None,
+    returns: NDArray[Any] | None = None,
+) -> str:
+    """Hash rows that are, or could be, a panel; what is None does not count.
 
     One pass in Rust over the caller's memory, spread over the threads. A column's role is a part of its name, so the
-    same numbers as a feature and as a label are not the same panel.
+    same numbers as a feature and as a label are not the same rows.
     """
-    names: list[str] = []
-    arrays: list[NDArray[Any]] = []
-    units: list[str | None] = []
-    texts: list[list[str] | None] = []
-
-    def add(role: str, name: str, values: Any, unit: str | None = None, text: list[str] | None = None) -> None:
-        if values is None:
-            return
-        names.append(f"{role}:{name}")
-        arrays.append(_scannable(np.asarray(values)))
-        units.append(unit)
-        texts.append(text)
-
-    unit = None if panel.time_unit == "bar" else panel.time_unit
-    for name, column in panel.columns.items():
-        add("feature", name, column)
-    add("target", panel.target, panel.y)
-    add("time", "", panel.time, unit)
-    add("label_end", "", panel.label_end, unit)
-    add("asset", "", panel.asset, text=list(panel.asset_names))
-    add("weight", "", panel.weight)
-    add("returns", "", panel.returns)
-    return _core.combine_fingerprints(_core.fingerprint_columns(arrays, names, units, texts))
+    unit = None if time_unit == "bar" else time_unit
+    parts: list[tuple[str, Any, str | None, list[str] | None]] = [
+        *((f"feature:{name}", column, None, None) for name, column in columns.items()),
+        (f"target:{target}", y, None, None),
+        ("time:", time, unit, None),
+        ("label_end:", label_end, unit, None),
+        ("asset:", asset, None, list(asset_names)),
+        ("weight:", weight, None, None),
+        ("returns:", returns, None, None),
+    ]
+    known = [part for part in parts if part[1] is not None]
+    names, arrays, units, texts = (list(column) for column in zip(*known, strict=True)) if known else ([], [], [], [])
+    scannable = [_scannable(np.asarray(values)) for values in arrays]
+    return _core.combine_fingerprints(_core.fingerprint_columns(scannable, names, units, texts))
 
 
 def _scannable(values: NDArray[Any]) -> NDArray[Any]:

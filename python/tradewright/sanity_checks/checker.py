@@ -8,6 +8,7 @@ from typing import Any, Literal, final
 import numpy as np
 
 from tradewright import _core
+from tradewright.panel.fingerprint import rows_fingerprint
 from tradewright.sanity_checks.base import CheckContext, Side
 from tradewright.sanity_checks.duplicates import ArrayTwins
 from tradewright.sanity_checks.inputs import refuse_swapped, sides_from_arrays
@@ -167,27 +168,19 @@ class ModelSanityChecker:
 
 def _fingerprint(train: Side, val: Side | None) -> str | None:
     """The content hash of all that was handed in."""
-    digests: list[str] = []
-    for side in (train, val):
-        if side is None:
-            continue
-        names = [f"feature:{name}" for name in side.columns]
-        arrays = list(side.columns.values())
-        units: list[str | None] = [None] * len(arrays)
-        texts: list[list[str] | None] = [None] * len(arrays)
-        unit = None if side.time_unit == "bar" else side.time_unit
-        for role, values, of_unit, text in (
-            ("target", side.y, None, None),
-            ("time", side.time, unit, None),
-            ("label_end", side.label_end, unit, None),
-            ("asset", side.asset, None, list(side.asset_names)),
-        ):
-            if values is not None:
-                names.append(f"{role}:")
-                arrays.append(np.ascontiguousarray(values))
-                units.append(of_unit)
-                texts.append(text)
-        digests.append(_core.combine_fingerprints(_core.fingerprint_columns(arrays, names, units, texts)))
+    digests = [
+        rows_fingerprint(
+            side.columns,
+            side.y,
+            time=side.time,
+            time_unit=side.time_unit,
+            label_end=side.label_end,
+            asset=side.asset,
+            asset_names=side.asset_names,
+        )
+        for side in (train, val)
+        if side is not None
+    ]
     # Combining forgets the order of the sides: say which is which.
     sides = [np.frombuffer(bytes.fromhex(digest), dtype=np.uint8) for digest in digests]
     return _core.fingerprint_columns([np.concatenate(sides)], ["sides"])[0] if sides else None
