@@ -55,7 +55,7 @@ py-test: $(VENV)/.dev $(VENV)/.built ## The Python tests
 
 .PHONY: bench
 bench: $(VENV)/.dev $(VENV)/.built ## The benchmarks against peers; results go to benches/results
-	cargo bench --locked -p tradewright-core
+	cargo bench --locked -p tradewright-core --bench '*'
 	$(BIN)/python benches/python/run.py
 
 .PHONY: format
