@@ -266,12 +266,13 @@ def _from_objects(array: NDArray[Any], name: str) -> tuple[NDArray[Any], str | N
 
 def _calendar(zone: Any) -> str:
     """The name of a zone as calendars know it; a fixed offset counts its days in UTC."""
-    import zoneinfo
+    import polars as pl
 
-    try:
-        return zoneinfo.ZoneInfo(str(zone)).key
-    except (ValueError, OSError):  # not found, or no key of the data base
+    try:  # asked of the calendar that durations are counted in
+        pl.Series([0], dtype=pl.Datetime("us", "UTC")).dt.convert_time_zone(str(zone))
+    except pl.exceptions.PolarsError:
         return "UTC"
+    return str(zone)
 
 
 def _zone_name(zone: Any) -> str | None:

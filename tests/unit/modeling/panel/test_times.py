@@ -157,8 +157,8 @@ def test_every_library_gives_the_same_instants_and_zone(zone):
         pd.Series(index),
         arrow,
         column,
-        pa.array(index),
-        column.to_arrow(),
+        chunks,
+        pa.chunked_array([chunks]),
         Capsule(column),
         list(index),
     ):
