@@ -20,7 +20,19 @@ __version__ = "0.1.0"
 #: Package → the public names it defines.
 _PUBLIC = {
     "panel": ("Panel",),
-    "splitting": ("Fold", "PurgedKFold", "Rows", "SplitPlan", "WalkForward"),
+    "splitting": (
+        "CombinatorialPurgedCV",
+        "DataSplitter",
+        "Fold",
+        "PurgedKFold",
+        "PurgedSplit",
+        "Rows",
+        "SequentialSplit",
+        "SplitAudit",
+        "SplitPlan",
+        "WalkForward",
+        "audit_splits",
+    ),
     "loss_functions": ("BaseLoss", "BinaryCrossEntropy", "LossRegistry", "MSELoss"),
     "base": ("BaseModel", "Callback", "ModelMetadata"),
     "models": ("BoostingModel", "ModelRegistry", "SklearnModel", "TorchModel"),

@@ -197,7 +197,7 @@ def _to_numpy(values: Any, name: str) -> tuple[NDArray[Any], str | None]:
     import narwhals.stable.v2 as nw
 
     try:
-        series = nw.from_native(values, series_only=True)
+        series = nw.from_native(_through_arrow(values), series_only=True)
     except TypeError:
         listed = list(values)
         # numpy would quietly make floats of None
@@ -218,6 +218,19 @@ def _to_numpy(values: Any, name: str) -> tuple[NDArray[Any], str | None]:
             column=name,
         )
     return series.to_numpy(), None if zone is None else str(zone)
+
+
+def _through_arrow(values: Any) -> Any:
+    """A column of a library that narwhals does not know, by the Arrow PyCapsule interface; others as they are."""
+    import narwhals.stable.v2 as nw
+
+    if not (hasattr(values, "__arrow_c_stream__") or hasattr(values, "__arrow_c_array__")):
+        return values
+    if nw.from_native(values, allow_series=True, pass_through=True) is not values:
+        return values
+    import polars as pl
+
+    return pl.Series(values)
 
 
 def _from_objects(array: NDArray[Any], name: str) -> tuple[NDArray[Any], str | None]:

@@ -73,6 +73,7 @@ def oracle_roles(
     embargo_is_duration: bool = False,
     side: str = "after",
     closed: str = "both",
+    asset: Sequence[int] | None = None,
 ) -> list[str]:
     """Compute the role of every row from first principles.
 
@@ -88,6 +89,9 @@ def oracle_roles(
         Whether the embargo follows test blocks, or precedes them.
     closed : {"both", "left"}
         See :func:`labels_overlap`.
+    asset : sequence of int, optional
+        Purge and embargo within assets: a row is compared with the labels of its own asset alone, and the embargo is
+        measured from the asset's own first time and latest label end in a block. Counts stay timestamps of all data.
 
     Returns
     -------
@@ -95,13 +99,14 @@ def oracle_roles(
         A role per row, in the caller's order.
     """
     labels = [(int(t), int(e)) for t, e in zip(time, time if label_end is None else label_end, strict=True)]
+    whose = [0] * len(labels) if asset is None else [int(code) for code in asset]
     distinct = sorted({label[0] for label in labels})
 
     def inside(label: Label, block: Label | None) -> bool:
         return block is not None and block[0] <= label[0] <= block[1]
 
-    def near(label: Label, block: Label) -> bool:
-        members = [other for other in labels if inside(other, block)]
+    def near(label: Label, block: Label, own: int) -> bool:
+        members = [other for other, code in zip(labels, whose, strict=True) if inside(other, block) and code == own]
         if embargo == 0 or not members:
             return False
         if side == "after":
@@ -120,19 +125,21 @@ def oracle_roles(
             since = earlier[-embargo] if embargo <= len(earlier) else min(distinct)
         return label[0] < first and label[1] >= since
 
-    tested = [label for label in labels if any(inside(label, block) for block in fold.tests)]
-    watched = [label for label in labels if inside(label, fold.val) and label not in tested]
+    def among(others: list[tuple[Label, int]], label: Label, own: int) -> bool:
+        return any(code == own and labels_overlap(label, other, closed) for other, code in others)
+
+    rows = list(zip(labels, whose, strict=True))
+    tested = [row for row in rows if any(inside(row[0], block) for block in fold.tests)]
+    watched = [row for row in rows if inside(row[0], fold.val) and row not in tested]
     roles = []
-    for label in labels:
+    for label, own in rows:
         if any(inside(label, block) for block in fold.tests):
             roles.append("test")
         elif not inside(label, fold.val) and fold.pool is not None and not inside(label, fold.pool):
             roles.append("unused")
-        elif any(labels_overlap(label, other, closed) for other in tested) or (
-            not inside(label, fold.val) and any(labels_overlap(label, other, closed) for other in watched)
-        ):
+        elif among(tested, label, own) or (not inside(label, fold.val) and among(watched, label, own)):
             roles.append("purged")
-        elif any(near(label, block) for block in fold.tests):
+        elif any(near(label, block, own) for block in fold.tests):
             roles.append("embargoed")
         else:
             roles.append("val" if inside(label, fold.val) else "train")

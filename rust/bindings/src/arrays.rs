@@ -3,7 +3,7 @@
 //! Read-only arrays (what polars and pandas 3 hand out) are as welcome as writable ones.
 
 use numpy::{
-    Element, PyArrayDescrMethods, PyReadonlyArray1, PyReadonlyArrayDyn, PyUntypedArray, PyUntypedArrayMethods, ndarray,
+    Element, PyArrayDescrMethods, PyReadonlyArray, PyReadonlyArrayDyn, PyUntypedArray, PyUntypedArrayMethods, ndarray,
 };
 use pyo3::prelude::*;
 use tradewright_core::{Column, Strided};
@@ -145,11 +145,11 @@ fn strided<'a, T: Copy>(py: Python<'_>, view: ndarray::ArrayView1<'a, T>) -> PyR
     Ok(Strided::new(data, step, len))
 }
 
-/// A contiguous slice of a 1-D array, or an error that names the argument.
-pub(crate) fn slice<'a, T: Element>(
+/// The values of a C-contiguous array, or an error that names the argument.
+pub(crate) fn slice<'a, T: Element, D: ndarray::Dimension>(
     py: Python<'_>,
     name: &str,
-    array: &'a PyReadonlyArray1<'_, T>,
+    array: &'a PyReadonlyArray<'_, T, D>,
 ) -> PyResult<&'a [T]> {
     array
         .as_slice()

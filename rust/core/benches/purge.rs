@@ -19,7 +19,7 @@ fn data(monotone: bool) -> (Vec<i64>, Vec<i64>) {
     (times, ends)
 }
 
-fn folds(timestamps: usize, count: usize) -> Vec<FoldSpec> {
+fn folds(timestamps: usize, count: usize) -> Vec<FoldSpec<'static>> {
     let embargo = Embargo::After(Limit::Timestamps(100));
     let spec =
         |span| FoldSpec { tests: vec![Block { span, embargo }], val: None, pool: 0..timestamps, window: Window::All };

@@ -1,10 +1,11 @@
 //! Every row of every fold gets exactly one role.
 
 use crate::error::{Error, Result};
-use crate::parallel::Cancel;
+use crate::parallel::{Cancel, map_blocks};
 use crate::rows::{Range, Rows};
 use crate::split::Span;
-use crate::split::purge::{Block, Closed, Hull};
+use crate::split::assets::AssetHulls;
+use crate::split::purge::{Block, Closed, Embargo, Hull};
 use crate::split::timeline::Series;
 
 /// What a row is in a fold. The numbers are the ones of the table that Python sees.
@@ -49,9 +50,9 @@ pub enum OnEmpty {
 
 /// The layout of one fold in distinct timestamps, before purging.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FoldSpec {
+pub struct FoldSpec<'a> {
     /// The test blocks, ascending and apart. Blocks that touch are one block: merge them.
-    pub tests: Vec<Block>,
+    pub tests: Vec<Block<'a>>,
     /// The validation block, where there is one.
     pub val: Option<Span>,
     /// What may train; test and validation blocks are taken out.
@@ -87,24 +88,25 @@ pub struct Plan {
 /// A fold without test rows, without train rows, or whose validation block was emptied, unless `on_empty` allows it.
 pub fn plan(
     series: &Series<'_>,
-    specs: &[FoldSpec],
+    specs: &[FoldSpec<'_>],
     closed: Closed,
     on_empty: OnEmpty,
     cancel: &Cancel,
 ) -> Result<Plan> {
-    let mut folds = Vec::with_capacity(specs.len());
-    for (number, spec) in specs.iter().enumerate() {
-        cancel.check()?;
-        let (roles, hulls) = Roles::assign(series, spec, closed);
-        match (roles.missing(series, spec, number), on_empty) {
-            (Some(error), OnEmpty::Raise) => return Err(error),
-            (Some(_), OnEmpty::Skip) => {}
+    // A fold costs a few searches; within assets, a look at every row of its blocks.
+    let weight = series.assets().map_or(1, |_| series.timeline.rows());
+    let folds = map_blocks(specs.len(), 1, weight, cancel, |folds| {
+        let number = folds.start;
+        let (roles, hulls) = Roles::assign(series, &specs[number], closed);
+        match (roles.missing(series, &specs[number], number), on_empty) {
+            (Some(error), OnEmpty::Raise) => Err(error),
+            (Some(_), OnEmpty::Skip) => Ok(None),
             (None, _) | (_, OnEmpty::Keep) => {
-                folds.push(Fold { number, segments: roles.segments(series.timeline.rows()), hulls });
+                Ok(Some(Fold { number, segments: roles.segments(series.timeline.rows()), hulls }))
             }
         }
-    }
-    Ok(Plan { folds })
+    })?;
+    Ok(Plan { folds: folds.into_iter().flatten().collect() })
 }
 
 struct Roles {
@@ -116,7 +118,7 @@ struct Roles {
 }
 
 impl Roles {
-    fn assign(series: &Series<'_>, spec: &FoldSpec, closed: Closed) -> (Self, Vec<(Role, Hull)>) {
+    fn assign(series: &Series<'_>, spec: &FoldSpec<'_>, closed: Closed) -> (Self, Vec<(Role, Hull)>) {
         let timeline = series.timeline;
         let test = Rows::from_ranges(spec.tests.iter().map(|block| timeline.rows_of(&block.span)));
         let val = Rows::from_ranges(spec.val.iter().map(|span| timeline.rows_of(span))).minus(&test);
@@ -127,15 +129,16 @@ impl Roles {
         let (mut overlap, mut embargo) = (Vec::new(), Vec::new());
         for block in &spec.tests {
             if let Some(hull) = Hull::of(series, &block.span) {
-                overlap.push(hull.overlapping(series, closed));
-                embargo.push(hull.embargoed(series, block.embargo));
+                let (reached, near) = forbidden(series, &hull, closed, block.embargo);
+                overlap.push(reached);
+                embargo.push(near);
                 hulls.push((Role::Test, hull));
             }
         }
         let (overlap, embargo) = (merged(overlap), merged(embargo));
         let mut val_overlap = Rows::new();
         if let Some(hull) = spec.val.as_ref().and_then(|span| Hull::of(series, span)) {
-            val_overlap = hull.overlapping(series, closed);
+            (val_overlap, _) = forbidden(series, &hull, closed, Embargo::None);
             hulls.push((Role::Val, hull));
         }
         let purged = pool.intersect(&overlap.union(&val_overlap)).union(&val.intersect(&overlap));
@@ -146,7 +149,7 @@ impl Roles {
     }
 
     /// The error for what the fold lacks, if it lacks anything.
-    fn missing(&self, series: &Series<'_>, spec: &FoldSpec, fold: usize) -> Option<Error> {
+    fn missing(&self, series: &Series<'_>, spec: &FoldSpec<'_>, fold: usize) -> Option<Error> {
         if self.test.is_empty() {
             return Some(Error::EmptyTest { fold });
         }
@@ -179,6 +182,17 @@ impl Roles {
         }
         segments.sort_unstable_by_key(|(_, range)| range.start);
         segments
+    }
+}
+
+/// The rows outside of a block that overlap it, and those that its embargo covers.
+fn forbidden(series: &Series<'_>, hull: &Hull, closed: Closed, embargo: Embargo<'_>) -> (Rows, Rows) {
+    match series.assets() {
+        None => (hull.overlapping(series, closed), hull.embargoed(series, embargo)),
+        Some(assets) => {
+            let hulls = AssetHulls::of(series, assets, hull.rows);
+            (hulls.overlapping(series, assets, closed), hulls.embargoed(series, assets, embargo))
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::parallel::{Cancel, map_blocks};
 use crate::rows::Range;
 use crate::split::Span;
+use crate::split::assets::Assets;
 use crate::split::order::Order;
 
 /// Rows summarised by one maximum.
@@ -267,6 +268,7 @@ impl Source<'_> {
 /// The caller's arrays together with their timeline: what a plan is made from. Rows are places of time order.
 pub struct Series<'a> {
     source: Source<'a>,
+    assets: Option<Assets<'a>>,
     /// What is known about both arrays.
     pub timeline: &'a Timeline,
 }
@@ -283,7 +285,33 @@ impl<'a> Series<'a> {
                 return Err(Error::LengthMismatch { name: name.into(), got, expected: timeline.rows });
             }
         }
-        Ok(Self { source: Source { times, ends, order: timeline.order.as_ref() }, timeline })
+        let source = Source { times, ends, order: timeline.order.as_ref() };
+        Ok(Self { source, assets: None, timeline })
+    }
+
+    /// The same rows, each of them purged and embargoed by the rows of its own asset alone.
+    ///
+    /// # Errors
+    /// Codes for another number of rows.
+    pub fn within_assets(self, assets: Assets<'a>) -> Result<Self> {
+        if assets.rows() != self.timeline.rows {
+            let (got, expected) = (assets.rows(), self.timeline.rows);
+            return Err(Error::LengthMismatch { name: "asset".into(), got, expected });
+        }
+        Ok(Self { assets: Some(assets), ..self })
+    }
+
+    /// The assets, where rows are purged within them.
+    #[must_use]
+    pub fn assets(&self) -> Option<&Assets<'a>> {
+        self.assets.as_ref()
+    }
+
+    /// The caller's row at a place of time order.
+    #[must_use]
+    #[inline]
+    pub fn caller_row(&self, row: usize) -> usize {
+        self.source.caller_row(row)
     }
 
     /// The time of a row.
