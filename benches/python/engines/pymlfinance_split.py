@@ -1,6 +1,6 @@
 """pymlfinance, for the same cases as tradewright: labels as pairs of row numbers, an embargo as a fraction of the rows.
 
-It hands out lists of Python integers; they are taken as they are, which favours it.
+It hands out lists of Python integers, which are made index arrays here: about two fifths of its time.
 """
 
 from __future__ import annotations
@@ -24,4 +24,4 @@ def splits(case: str, columns: Any, embargo: np.timedelta64) -> list[Any]:
     events, time = columns
     rows = int(embargo / (time[1] - time[0]))
     folds = PurgedKFold(5, rows / len(events)).split(events, len(events))
-    return [(fold.train, fold.test) for fold in folds]
+    return [(np.asarray(fold.train), np.asarray(fold.test)) for fold in folds]
