@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tradewright.errors import DataError, LeakageError, ParameterError
 from tradewright.panel import Panel
 from tradewright.splitting.base import BaseSplitter
-from tradewright.splitting.intervals import Labels, embargo_reach, overlaps_any
+from tradewright.splitting.intervals import Labels, overlaps_any, within_embargo
 from tradewright.splitting.layout import Axis
 from tradewright.splitting.parameters import Closed, PurgeScope, Size, check_one_of, check_size
 from tradewright.splitting.plan import SplitPlan
@@ -148,10 +148,10 @@ def audit_splits(
         What ``cv.split`` gets as X; by default a column of zeros, since most splitters only count rows. Pass the frame
         the splitter needs where it reads an index.
     groups : array-like, shape (n_rows,), optional
-        What it gets as groups; by default the panel's asset codes.
+        What it gets as groups, where it asks for them: ``panel.asset``, say.
     embargo : size
-        The embargo to ask for: where train rows follow the test, beyond the latest label end of each block of tested
-        timestamps; where they only precede it, before its first time.
+        The embargo to ask for: beyond the latest label end of each block of tested timestamps; before its first time
+        where train rows precede the test in every fold, as in a walk forward.
     closed : {"both", "left"}
         Whether labels that only touch overlap.
     purge_scope : {"all", "asset"}
@@ -193,11 +193,15 @@ def audit_splits(
     labels = Labels.of(panel, by_asset=purge_scope == "asset")
     found = []
     for number, (train, test) in enumerate(_pairs(cv, panel, X, groups)):
-        sides = [_positions(side, len(panel), name, number) for name, side in (("train", train), ("test", test))]
-        found.append(_audit(number, *sides, labels, axis, embargo, closed))
+        trained = _positions(train, len(panel), "train", number)
+        tested = _positions(test, len(panel), "test", number)
+        found.append(_audit(number, trained, tested, labels, axis, embargo, closed))
     if not found:
         raise DataError("the splitter yields no folds: there is nothing to audit", code="split.audit")
-    return SplitAudit(_described(cv), tuple(found), panel.label_end is not None, embargo)
+    # A k-fold's last test has train rows on one side only, and is a k-fold's fold all the same.
+    walks = all(before is not None for _, before in found)
+    folds = tuple(before if walks and before is not None else after for after, before in found)
+    return SplitAudit(_described(cv), folds, panel.label_end is not None, embargo)
 
 
 def _audit(
@@ -208,23 +212,29 @@ def _audit(
     axis: Axis,
     embargo: Size,
     closed: Closed,
-) -> FoldAudit:
+) -> tuple[FoldAudit, FoldAudit | None]:
+    """The fold under an embargo after its test blocks, and, where train only precedes the test, before them."""
     trained, tested = labels.take(train), labels.take(test)
     both = np.isin(train, test)
     overlapping = overlaps_any(trained, tested, closed=closed)
-    near = embargo_reach(trained, tested, axis, embargo) & ~overlapping & ~both
-    leaks = train[both | overlapping | near]
-    return FoldAudit(
-        fold=number,
-        train=len(train),
-        test=len(test),
-        shared_rows=int(both.sum()),
-        shared_timestamps=len(np.intersect1d(trained.time, tested.time)),
-        overlapping=int((overlapping & ~both).sum()),
-        embargoed=int(near.sum()),
-        train_after_test=int((trained.time > tested.time.min()).sum()) if len(test) else 0,
-        first_leak=int(leaks.min()) if len(leaks) else -1,
-    )
+    later = int((trained.time > tested.time.min()).sum()) if len(test) else 0
+
+    def told(side: Literal["after", "before"]) -> FoldAudit:
+        near = within_embargo(trained, tested, axis, embargo, side=side) & ~overlapping & ~both
+        leaks = train[both | overlapping | near]
+        return FoldAudit(
+            fold=number,
+            train=len(train),
+            test=len(test),
+            shared_rows=int(both.sum()),
+            shared_timestamps=len(np.intersect1d(trained.time, tested.time)),
+            overlapping=int((overlapping & ~both).sum()),
+            embargoed=int(near.sum()),
+            train_after_test=later,
+            first_leak=int(leaks.min()) if len(leaks) else -1,
+        )
+
+    return told("after"), None if later else told("before")
 
 
 def _pairs(cv: Any, panel: Panel, X: Any, groups: Any) -> Iterator[tuple[Any, Any]]:
@@ -234,8 +244,7 @@ def _pairs(cv: Any, panel: Panel, X: Any, groups: Any) -> Iterator[tuple[Any, An
         return cv.split(panel)
     if hasattr(cv, "split"):
         data = np.zeros((len(panel), 1)) if X is None else X
-        given = panel.asset if groups is None else groups
-        return iter(cv.split(data, panel.y, given))
+        return iter(cv.split(data, panel.y, groups))
     if isinstance(cv, Iterable):
         return iter(cv)
     raise DataError(
@@ -249,7 +258,7 @@ def _positions(rows: Any, total: int, name: str, fold: int) -> NDArray[np.int64]
     found = np.asarray(rows)
     if found.dtype == np.bool_ and found.shape == (total,):
         found = np.flatnonzero(found)
-    if found.ndim != 1 or found.dtype.kind not in "iu" and found.size:
+    if found.ndim != 1 or (found.dtype.kind not in "iu" and found.size):
         raise DataError(
             f"fold {fold}: {name} is of dtype {found.dtype} and shape {found.shape}, not positions of rows",
             code="split.audit",

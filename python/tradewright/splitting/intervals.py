@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tradewright.splitting.layout import Axis, is_duration, is_nothing, resolve_count
 
-__all__ = ["Labels", "embargo_reach", "overlaps_any"]
+__all__ = ["Labels", "overlaps_any", "within_embargo"]
 
 Ints = NDArray[np.int64]
 
@@ -70,18 +70,18 @@ def overlaps_any(labels: Labels, others: Labels, *, closed: str) -> NDArray[np.b
     return result
 
 
-def embargo_reach(labels: Labels, tested: Labels, axis: Axis, embargo: Any) -> NDArray[np.bool_]:
+def within_embargo(
+    labels: Labels, tested: Labels, axis: Axis, embargo: Any, *, side: Literal["after", "before"]
+) -> NDArray[np.bool_]:
     """Whether each label is within the embargo of the tested ones.
 
-    Where labels follow tested rows: those with a time behind a block of tested timestamps, up to its latest label end
-    and the embargo beyond it. Where all precede them: those whose label ends within the embargo before the first.
+    After: those with a time behind a block of tested timestamps, up to its latest label end and the embargo beyond it.
+    Before: those whose label ends within the embargo before a block.
     """
-    nothing = np.zeros(len(labels.time), dtype=bool)
     if is_nothing(embargo, name="embargo") or not len(labels.time) or not len(tested.time):
-        return nothing
-    after = labels.time.max() > tested.time.min()
+        return np.zeros(len(labels.time), dtype=bool)
     blocks = _blocks(tested, axis)
-    if after:
+    if side == "after":
         limits = _shifted(axis, blocks.latest, embargo, sign=1)
         zone = Labels(blocks.stop + 1, np.maximum(limits, blocks.stop), blocks.kin)
         zone = zone.take(np.flatnonzero(limits > blocks.stop))

@@ -62,6 +62,7 @@ def check_known(cls: type[Any], params: dict[str, Any]) -> None:
 
 
 def check_one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+    """Refuse a word that is not one of those allowed."""
     if value not in allowed:
         choices = " or ".join(map(repr, allowed))
         raise ParameterError(f"{name}={value!r}: pass {choices}", code=f"parameter.{name}", name=name)
