@@ -156,6 +156,9 @@ def test_assets_are_kept_apart_on_request(panel, folds, walks, rules):
         tw.CombinatorialPurgedCV(5, 2, embargo=1, on_empty="keep"),
         tw.CombinatorialPurgedCV(4, 3, closed="left", on_empty="skip"),
         tw.CombinatorialPurgedCV(6, 1, val_size=6, embargo="1d", on_empty="keep"),
+        tw.PurgedKFold(4, embargo=1, val_size=6, purge_scope="asset"),
+        tw.WalkForward(3, train_size=10, embargo="2d", purge_scope="asset"),
+        tw.CombinatorialPurgedCV(5, 2, embargo=1, closed="left", purge_scope="asset"),
     ],
     ids=repr,
 )
@@ -303,3 +306,53 @@ def test_the_unit_of_time_does_not_matter(splitter):
         (time.astype(np.uint16), end.astype(np.int32)),
     ):
         assert np.array_equal(splitter.plan(times, label_end=ends).table.segments, expected)
+
+
+class _CutsTimestamps(tw.PurgedSplit):
+    """Cuts by rows."""
+
+    def plan(self, data, *, label_end=None, asset=None):
+        return super().plan(np.argsort(np.argsort(data, kind="stable"), kind="stable"), label_end=None)
+
+
+def test_the_contract_finds_what_it_should():
+    with pytest.raises(AssertionError, match=r"share the timestamp|overlap"):
+        check_splitter(_CutsTimestamps(0.5), seeds=[0])
+    forgets = type("Forgets", (tw.PurgedKFold,), {"split": lambda self, *a, **k: iter([])})
+    with pytest.raises(AssertionError, match="get_n_splits says 3, 0 are yielded"):
+        check_splitter(forgets(3), seeds=[0])
+
+
+# --- times that are none ------------------------------------------------------------------------------------------
+
+DAYS = np.arange("2024-01-01", "2024-02-10", dtype="M8[D]")
+
+
+def _changed(values, row, value):
+    changed = values.copy()
+    changed[row] = value
+    return changed
+
+
+@pytest.mark.parametrize("splitter", [tw.SequentialSplit(), tw.CombinatorialPurgedCV(4, 2), tw.PurgedSplit()])
+@pytest.mark.parametrize(
+    ("time", "label_end", "named"),
+    [
+        (DAYS, _changed(DAYS, 7, "NaT"), "row 7: label_end is missing"),
+        (_changed(DAYS, 7, "NaT"), DAYS, "row 7: time is missing"),
+        (DAYS, _changed(DAYS + 3, 11, "2020-01-01"), "row 11: .*label"),
+        (np.arange(40), np.full(40, np.inf), "label_end is of dtype float64, not a time"),
+        (np.arange(40), np.full(40, np.nan), "label_end is of dtype float64, not a time"),
+        (np.arange(40.0), None, "time is of dtype float64"),
+        (DAYS, np.arange(40), "label_end counts bars but time holds times"),
+        (DAYS.astype(str), None, "parse text first"),
+        (np.array([object()] * 40), None, "time holds object values, not times"),
+        (np.zeros((40, 2), dtype=np.int64), None, r"time has shape \(40, 2\)"),
+        (np.array([], dtype="M8[D]"), None, "time"),
+        (DAYS, DAYS[:3], "label_end has 3 rows, time has 40"),
+        (_changed(DAYS, 39, "3000-01-01"), DAYS.astype("M8[ns]"), "row 39: time 3000-01-01 is out of reach in ns"),
+    ],
+)
+def test_times_that_are_none_are_named(splitter, time, label_end, named):
+    with pytest.raises(DataError, match=named):
+        splitter.plan(time, label_end=label_end)
