@@ -12,6 +12,9 @@ const TASK: usize = 65_536;
 pub trait Position: Copy + Default + Send + Sync {
     /// The row as this type; the caller has checked that it fits.
     fn from_row(row: usize) -> Self;
+
+    /// The row it numbers.
+    fn row(self) -> usize;
 }
 
 impl Position for i64 {
@@ -19,12 +22,22 @@ impl Position for i64 {
     fn from_row(row: usize) -> Self {
         row as i64
     }
+
+    #[inline]
+    fn row(self) -> usize {
+        self as usize
+    }
 }
 
 impl Position for i32 {
     #[inline]
     fn from_row(row: usize) -> Self {
         row as i32
+    }
+
+    #[inline]
+    fn row(self) -> usize {
+        self as usize
     }
 }
 
