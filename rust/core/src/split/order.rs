@@ -159,8 +159,9 @@ impl Cut {
 
 /// A radix pass into parts by the leading digits of the time, then a sort of each part.
 ///
-/// A part is sorted by keys of time and place within the part, packed into one integer: equal times keep their order,
-/// and nothing but the key is moved. Times that cluster make parts of uneven size; a large one is sorted in parallel.
+/// A part whose times lie on a grid is sorted by counting, any other by keys of time and place within the part, packed
+/// into one integer: equal times keep their order, and nothing but the key is moved. Times that cluster make parts of
+/// uneven size; a large one is sorted in parallel.
 fn stable<I: Position>(times: &[i64], cancel: &Cancel) -> Result<Vec<I>> {
     let cut = Cut::of(times, cancel)?;
     let mut order = vec![I::default(); times.len()];
@@ -187,6 +188,12 @@ fn sort_part<I: Position>(times: &[i64], part: &mut [I]) {
         return;
     }
     let (low, high) = keys.iter().fold((u64::MAX, 0), |(low, high), &key| (low.min(key), high.max(key)));
+    keys.iter_mut().for_each(|key| *key -= low);
+    if let Some(step) = Step::between(&keys)
+        && (high - low) / step.size < 2 * part.len() as u64
+    {
+        return count_part(part, &keys, &step, (high - low) / step.size);
+    }
     let bits = usize::BITS - (part.len() - 1).leading_zeros();
     if (high - low).leading_zeros() < bits {
         let mut pairs: Vec<(u64, I)> = keys.into_iter().zip(part.iter().copied()).collect();
@@ -194,7 +201,7 @@ fn sort_part<I: Position>(times: &[i64], part: &mut [I]) {
         part.iter_mut().zip(pairs).for_each(|(slot, pair)| *slot = pair.1);
         return;
     }
-    keys.iter_mut().enumerate().for_each(|(place, key)| *key = (*key - low) << bits | place as u64);
+    keys.iter_mut().enumerate().for_each(|(place, key)| *key = *key << bits | place as u64);
     if part.len() > LARGE_PART {
         keys.par_sort_unstable();
     } else {
@@ -203,6 +210,76 @@ fn sort_part<I: Position>(times: &[i64], part: &mut [I]) {
     let place = (1 << bits) - 1;
     keys.iter_mut().for_each(|key| *key = part[(*key & place) as usize].row() as u64);
     part.iter_mut().zip(keys).for_each(|(slot, row)| *slot = I::from_row(row as usize));
+}
+
+/// Sorts rows by how many steps they lie behind the first: times on a grid (bars, days) need no comparison.
+fn count_part<I: Position>(part: &mut [I], keys: &[u64], step: &Step, last: u64) {
+    let mut next = vec![0_usize; last as usize + 2];
+    for &key in keys {
+        next[step.whole(key) as usize + 1] += 1;
+    }
+    let mut before = 0;
+    for slot in &mut next {
+        before += *slot;
+        *slot = before;
+    }
+    let rows = part.to_vec();
+    for (&key, row) in keys.iter().zip(rows) {
+        let place = &mut next[step.whole(key) as usize];
+        part[*place] = row;
+        *place += 1;
+    }
+}
+
+/// The grid that some distances lie on, with what divides by it exactly: a multiplication.
+///
+/// An odd number has an inverse modulo 2⁶⁴, and multiplying a multiple of it by that gives the quotient; anything else
+/// comes out larger than any quotient (Granlund and Montgomery, "Division by invariant integers using multiplication",
+/// 1994, section 9). The power of two in the step is rotated out.
+struct Step {
+    size: u64,
+    inverse: u64,
+    shift: u32,
+    most: u64,
+}
+
+impl Step {
+    fn new(size: u64) -> Self {
+        let shift = size.trailing_zeros();
+        let odd = size >> shift;
+        // Newton's iteration doubles the digits that are right; an odd number is its own inverse in the last three.
+        let mut inverse = odd;
+        for _ in 0..5 {
+            inverse = inverse.wrapping_mul(2_u64.wrapping_sub(odd.wrapping_mul(inverse)));
+        }
+        Self { size, inverse, shift, most: u64::MAX / size }
+    }
+
+    /// The distance in steps, where it is a whole number of them; else more than there can be.
+    #[inline]
+    fn whole(&self, distance: u64) -> u64 {
+        distance.wrapping_mul(self.inverse).rotate_right(self.shift)
+    }
+
+    /// The largest step that all distances are a multiple of; none where they are all 0.
+    fn between(distances: &[u64]) -> Option<Self> {
+        let mut step: Option<Self> = None;
+        for &distance in distances {
+            step = match step {
+                Some(step) if step.whole(distance) <= step.most => Some(step),
+                Some(step) => Some(Self::new(common_divisor(step.size, distance))),
+                None => (distance > 0).then(|| Self::new(distance)),
+            };
+        }
+        step
+    }
+}
+
+fn common_divisor(mut a: u64, mut b: u64) -> u64 {
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    a
 }
 
 #[cfg(test)]
@@ -233,9 +310,25 @@ mod tests {
 
     proptest! {
         #[test]
+        fn steps_divide(sizes in prop::collection::vec(0_u64..1_000, 1..20), step in 1_u64..u64::MAX / 1_000) {
+            let distances: Vec<u64> = sizes.iter().map(|size| size * step).collect();
+            let found = Step::between(&distances);
+            let expected = distances.iter().copied().fold(0, common_divisor);
+            prop_assert_eq!(found.as_ref().map_or(0, |step| step.size), expected);
+            if let Some(found) = found {
+                for &distance in &distances {
+                    prop_assert_eq!(found.whole(distance), distance / found.size);
+                    let off = distance.wrapping_add(1);
+                    prop_assert_eq!(found.whole(off) <= found.most, off % found.size == 0);
+                }
+            }
+        }
+
+        #[test]
         fn equals_a_stable_sort(
             times in prop_oneof![
                 prop::collection::vec(-5_i64..5, 0..60),
+                prop::collection::vec((-5_i64..40).prop_map(|day| day * 86_400_000_000_000), 0..60),
                 prop::collection::vec(prop::num::i64::ANY, 0..60),
                 prop::collection::vec(prop_oneof![Just(i64::MIN), Just(i64::MAX), 0_i64..9], 0..60),
             ],
