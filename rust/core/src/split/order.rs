@@ -188,7 +188,9 @@ fn sort_part<I: Position>(times: &[i64], part: &mut [I]) {
         return;
     }
     let (low, high) = keys.iter().fold((u64::MAX, 0), |(low, high), &key| (low.min(key), high.max(key)));
-    keys.iter_mut().for_each(|key| *key -= low);
+    for key in &mut keys {
+        *key -= low;
+    }
     if let Some(step) = Step::between(&keys)
         && (high - low) / step.size < 2 * part.len() as u64
     {
@@ -208,7 +210,9 @@ fn sort_part<I: Position>(times: &[i64], part: &mut [I]) {
         keys.sort_unstable();
     }
     let place = (1 << bits) - 1;
-    keys.iter_mut().for_each(|key| *key = part[(*key & place) as usize].row() as u64);
+    for key in &mut keys {
+        *key = part[(*key & place) as usize].row() as u64;
+    }
     part.iter_mut().zip(keys).for_each(|(slot, row)| *slot = I::from_row(row as usize));
 }
 
