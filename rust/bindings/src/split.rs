@@ -13,7 +13,7 @@ use tradewright_core::split::{
 };
 use tradewright_core::{Cancel, Error, Result};
 
-use crate::arrays::slice;
+use crate::arrays::{Plain, fresh, fresh_mask, slice};
 use crate::errors::data_error;
 use crate::{detach, errors};
 
@@ -446,9 +446,15 @@ impl<'py> Permutation<'py> {
     }
 }
 
-fn written<P: Position>(py: Python<'_>, rows: &Rows, order: Option<Places<'_>>, total: usize) -> PyResult<Vec<P>> {
+fn written<'py, P: Position + Plain>(
+    py: Python<'py>,
+    rows: &Rows,
+    order: Option<Places<'_>>,
+    total: usize,
+) -> PyResult<Bound<'py, PyAny>> {
     let size = if order.is_some() { total } else { rows.len() };
-    detach::run(py, size, |cancel| positions::positions(rows, order, cancel))
+    let fill = |out: &mut [P], cancel: &Cancel| positions::write_positions(rows, order, out, cancel);
+    Ok(fresh(py, rows.len(), size, fill)?.into_any())
 }
 
 /// The caller's rows of some ranges of time order, ascending; int32 when `narrow`.
@@ -473,9 +479,9 @@ pub(crate) fn range_positions<'py>(
             };
             return Err(errors::to_python(py, &error));
         }
-        return Ok(written::<i32>(py, &chosen, order, rows)?.into_pyarray(py).into_any());
+        return written::<i32>(py, &chosen, order, rows);
     }
-    Ok(written::<i64>(py, &chosen, order, rows)?.into_pyarray(py).into_any())
+    written::<i64>(py, &chosen, order, rows)
 }
 
 /// Whether each of the caller's rows is in some ranges of time order.
@@ -490,8 +496,10 @@ pub(crate) fn range_mask<'py>(
     let chosen = rows_of(py, &ranges, rows)?;
     let order = Permutation::borrow(order)?;
     let order = order.as_ref().map(|order| order.places(py, rows)).transpose()?;
-    let mask = detach::run(py, rows, |_| Ok(positions::mask(&chosen, order, rows)))?;
-    Ok(mask.into_pyarray(py))
+    fresh_mask(py, rows, |mask, _| {
+        positions::mark(&chosen, order, mask);
+        Ok(())
+    })
 }
 
 // The table of Python roles relies on these numbers.

@@ -114,8 +114,8 @@ impl Timeline {
         if seen.iter().all(|part| part.sorted) {
             return Self::assemble(&Source { times, ends, order: None }, seen, cancel);
         }
-        cancel.check()?;
-        let order = Order::by_time(times);
+        drop(seen);
+        let order = Order::by_time_unless(times, cancel)?;
         let source = Source { times, ends, order: Some(&order) };
         let seen = map_blocks(rows, TASK, 2, cancel, |task| {
             let before = task.start.checked_sub(1).map(|row| (source.time(row), source.end(row)));
