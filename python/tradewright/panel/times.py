@@ -194,6 +194,9 @@ def _to_numpy(values: Any, name: str) -> tuple[NDArray[Any], str | None]:
         return values, None
     if hasattr(values, "tz") and hasattr(values, "to_series"):  # pandas' DatetimeIndex, which narwhals does not take
         values = values.to_series()
+    if hasattr(values, "iloc") and getattr(values.dtype, "tz", None) is not None:
+        # Asked of pandas itself: narwhals 2.29 does not know zones with an underscore, such as America/New_York.
+        return values.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(), _calendar(values.dt.tz)
     import narwhals.stable.v2 as nw
 
     try:
@@ -217,7 +220,7 @@ def _to_numpy(values: Any, name: str) -> tuple[NDArray[Any], str | None]:
             count=series.null_count(),
             column=name,
         )
-    return series.to_numpy(), None if zone is None else str(zone)
+    return series.to_numpy(), None if zone is None else _calendar(zone)
 
 
 def _through_arrow(values: Any) -> Any:
@@ -259,6 +262,17 @@ def _from_objects(array: NDArray[Any], name: str) -> tuple[NDArray[Any], str | N
         return np.array(list(array), dtype="datetime64[D]"), None
     kind = type(known[0]).__name__ if known else "None"
     raise DataError(f"{name} holds {kind} values, not times: parse them first", code="data.time", column=name)
+
+
+def _calendar(zone: Any) -> str:
+    """The name of a zone as calendars know it; a fixed offset counts its days in UTC."""
+    import polars as pl
+
+    try:  # asked of the calendar that durations are counted in
+        pl.Series([0], dtype=pl.Datetime("us", "UTC")).dt.convert_time_zone(str(zone))
+    except pl.exceptions.PolarsError:
+        return "UTC"
+    return str(zone)
 
 
 def _zone_name(zone: Any) -> str | None:

@@ -102,6 +102,7 @@ class CombinatorialPurgedCV(BaseSplitter):
                 code="split.too_short",
                 timestamps=axis.count,
             )
+        tests = _core.combinatorial_blocks(axis.count, self.n_groups, self.n_test_groups)
         splits = self._fixed_n_splits()
         if splits > _MANY:
             warnings.warn(
@@ -110,6 +111,5 @@ class CombinatorialPurgedCV(BaseSplitter):
                 UserWarning,
                 stacklevel=2,
             )
-        tests = _core.combinatorial_blocks(axis.count, self.n_groups, self.n_test_groups)
         pools = np.tile(np.array([0, axis.count], dtype=np.int64), (splits, 1))
         return Layout(tests, pools, "after")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tradewright.splitting.layout import Axis, is_duration, is_nothing, resolve_count
 
-__all__ = ["Labels", "overlaps_any", "within_embargo"]
+__all__ = ["Labels", "moved_apart", "overlaps_any", "within_embargo"]
 
 Ints = NDArray[np.int64]
 
@@ -127,14 +127,17 @@ def _shifted(axis: Axis, instants: Ints, embargo: Any, *, sign: Any) -> Ints:
     return axis.core.time_at(np.clip(place, 0, axis.count - 1))
 
 
-def _apart(labels: Labels, others: Labels) -> tuple[Ints, Ints, Ints, Ints]:
+def _apart(labels: Labels, others: Labels) -> tuple[Ints, ...]:
     """Both ends of all labels; those of different kin are moved apart, so that they cannot meet."""
-    edges = [labels.time, labels.end, others.time, others.end]
+    edges = (labels.time, labels.end, others.time, others.end)
     if labels.kin is None or others.kin is None:
-        return edges[0], edges[1], edges[2], edges[3]
+        return edges
+    return moved_apart(edges, (labels.kin, labels.kin, others.kin, others.kin))
+
+
+def moved_apart(edges: tuple[Ints, ...], kin: tuple[NDArray[Any], ...]) -> tuple[Ints, ...]:
+    """Instants as ranks, those of each kin behind all of the kin before: the order within a kin stays."""
     distinct, rank = np.unique(np.concatenate(edges), return_inverse=True)
     pieces = np.split(rank.reshape(-1), np.cumsum([len(edge) for edge in edges])[:-1])
     width = len(distinct) + 1
-    kin = [labels.kin, labels.kin, others.kin, others.kin]
-    moved = [piece + code.astype(np.int64) * width for piece, code in zip(pieces, kin, strict=True)]
-    return moved[0], moved[1], moved[2], moved[3]
+    return tuple(piece + code.astype(np.int64) * width for piece, code in zip(pieces, kin, strict=True))

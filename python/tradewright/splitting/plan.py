@@ -115,7 +115,8 @@ class SplitPlan:
         }
         digest = digest_of(f"fold {self._rows_digest}", segments[:, 1:])
         closed: Literal["both", "left"] = "left" if self.splitter.get("closed") == "left" else "both"
-        return Fold(number, **sets, digest=digest, plan_digest=self.digest, closed=closed, plan=self)
+        scope: Literal["all", "asset"] = "asset" if self.splitter.get("purge_scope") == "asset" else "all"
+        return Fold(number, **sets, digest=digest, plan_digest=self.digest, closed=closed, purge_scope=scope, plan=self)
 
     @property
     def data_fingerprint(self) -> str | None:

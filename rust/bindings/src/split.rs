@@ -4,6 +4,7 @@ use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, P
 use pyo3::prelude::*;
 use tradewright_core::parallel::map_blocks;
 use tradewright_core::rows::{Range, Rows};
+use tradewright_core::split::plan::Fold;
 use tradewright_core::split::positions::{self, Position};
 use tradewright_core::split::walk_forward::{Anchor, Walk};
 use tradewright_core::split::{
@@ -246,7 +247,10 @@ impl Timeline {
             None => split::plan(&series, &specs, closed, on_empty, cancel),
             Some(assets) => split::plan(&series.within_assets(assets)?, &specs, closed, on_empty, cancel),
         })?;
-        let (mut segments, mut hulls, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
+        let count = |of: fn(&Fold) -> usize| table.folds.iter().map(of).sum::<usize>();
+        let mut segments = Vec::with_capacity(4 * count(|fold| fold.segments.len()));
+        let mut hulls = Vec::with_capacity(6 * count(|fold| fold.hulls.len()));
+        let mut numbers = Vec::with_capacity(table.folds.len());
         for (fold, content) in table.folds.iter().enumerate() {
             numbers.push(content.number as i64);
             for &(role, range) in &content.segments {

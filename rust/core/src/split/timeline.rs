@@ -366,21 +366,30 @@ impl<'a> Series<'a> {
             return vec![Range::new(first, rows.stop)];
         }
         let clean = self.timeline.prefix_max.partition_point(|&top| top < instant);
-        let mut found: Vec<Range> = Vec::new();
+        let mut found = Vec::new();
         for block in clean.max(rows.start / BLOCK)..rows.stop.div_ceil(BLOCK) {
             if self.timeline.block_max[block] < instant {
                 continue;
             }
-            for row in rows.start.max(block * BLOCK)..rows.stop.min((block + 1) * BLOCK) {
-                if self.end(row) >= instant {
-                    match found.last_mut() {
-                        Some(last) if last.stop == row => last.stop = row + 1,
-                        _ => found.push(Range::new(row, row + 1)),
-                    }
-                }
+            let seen = rows.start.max(block * BLOCK)..rows.stop.min((block + 1) * BLOCK);
+            match (self.source.ends, self.source.order) {
+                (Some(ends), None) => late(&mut found, seen.clone(), ends[seen].iter().copied(), instant),
+                _ => late(&mut found, seen.clone(), seen.map(|row| self.end(row)), instant),
             }
         }
         found
+    }
+}
+
+/// Appends the runs of consecutive rows whose label ends at or after `instant`.
+fn late(found: &mut Vec<Range>, rows: std::ops::Range<usize>, ends: impl Iterator<Item = i64>, instant: i64) {
+    for (row, end) in rows.zip(ends) {
+        if end >= instant {
+            match found.last_mut() {
+                Some(last) if last.stop == row => last.stop = row + 1,
+                _ => found.push(Range::new(row, row + 1)),
+            }
+        }
     }
 }
 
