@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import weakref
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -80,17 +81,37 @@ class SplitPlan:
         time_zone: str | None = None,
         has_label_ends: bool = True,
     ) -> None:
-        self.table = table
-        self.n_rows = n_rows
-        self.order = order
-        self.splitter = dict(splitter or {})
-        self._data_fingerprint = data_fingerprint
-        # Known by name only: a plan keeps no panel alive.
-        self._panel = None if panel is None else weakref.ref(panel)
-        self.time_unit = time_unit
-        self.time_zone = time_zone
-        self.has_label_ends = has_label_ends
-        self._timeline = timeline
+        if order is not None:
+            order.flags.writeable = False
+        # Past __setattr__, which refuses: a plan is a value.
+        self.__dict__.update(
+            table=table,
+            n_rows=n_rows,
+            order=order,
+            splitter=dict(splitter or {}),
+            time_unit=time_unit,
+            time_zone=time_zone,
+            has_label_ends=has_label_ends,
+            _timeline=timeline,
+            _known_fingerprint=data_fingerprint,
+            # Known by name only: a plan keeps no panel alive.
+            _panel=None if panel is None else weakref.ref(panel),
+        )
+
+    if TYPE_CHECKING:  # what __init__ puts there
+        table: PlanTable
+        n_rows: int
+        order: NDArray[Any] | None
+        splitter: dict[str, Any]
+        time_unit: str
+        time_zone: str | None
+        has_label_ends: bool
+        _timeline: Timeline | None
+        _known_fingerprint: str | None
+        _panel: weakref.ref[Any] | None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"a SplitPlan is immutable: make another plan instead of setting {name!r}")
 
     # --- folds ----------------------------------------------------------------------------------------------------
 
@@ -121,10 +142,10 @@ class SplitPlan:
     @property
     def data_fingerprint(self) -> str | None:
         """The fingerprint of the panel the plan was made from; taken when first asked for, None if the panel is gone."""
-        if self._data_fingerprint is None and self._panel is not None:
+        if self._known_fingerprint is None and self._panel is not None:
             panel = self._panel()
-            self._data_fingerprint = None if panel is None else panel.fingerprint
-        return self._data_fingerprint
+            self.__dict__["_known_fingerprint"] = None if panel is None else panel.fingerprint
+        return self._known_fingerprint
 
     def __iter__(self) -> Iterator[tuple[Rows, Rows]]:
         for fold in self.folds:
@@ -221,20 +242,16 @@ class SplitPlan:
 
     # --- reading --------------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """A 128-bit digest of the roles of all rows, as 32 hex digits: equal plans have equal digests."""
-        if "_plan_digest" not in self.__dict__:
-            self._plan_digest = digest_of(f"plan {self._rows_digest}", self.table.segments)
-        return self._plan_digest
+        return digest_of(f"plan {self._rows_digest}", self.table.segments)
 
-    @property
+    @cached_property
     def _rows_digest(self) -> str:
         """What tells which rows the table is about: their number, and their order where they don't come sorted."""
-        if "_order_digest" not in self.__dict__:
-            order = "sorted" if self.order is None else digest_of("order", self.order)
-            self._order_digest = f"{_SCHEMA} {self.n_rows} {order}"
-        return self._order_digest
+        order = "sorted" if self.order is None else digest_of("order", self.order)
+        return f"{_SCHEMA} {self.n_rows} {order}"
 
     def to_frame(self) -> pl.DataFrame:
         """Return the table, one row per range in time order.
@@ -381,7 +398,7 @@ class SplitPlan:
 
     def __getstate__(self) -> dict[str, Any]:
         # Times and label ends stay behind; so a plan of millions of rows pickles to kilobytes.
-        return self.__dict__ | {"_timeline": None, "_data_fingerprint": self.data_fingerprint, "_panel": None}
+        return self.__dict__ | {"_timeline": None, "_known_fingerprint": self.data_fingerprint, "_panel": None}
 
 
 def _worth_showing(key: str, value: Any) -> bool:

@@ -148,6 +148,12 @@ def test_table_is_read_only(plan):
         plan.table.segments[0, 1] = 0
     with pytest.raises(ValueError, match="read-only"):
         plan[0].train.ranges[0, 0] = 0
+    kept = tw.SplitPlan.from_json(tw.PurgedKFold(2).plan(DAYS[::-1].copy()).to_json())
+    with pytest.raises(ValueError, match="read-only"):
+        kept.order[0] = 1
+    for name in ("table", "n_rows", "splitter", "digest", "anything"):
+        with pytest.raises(AttributeError, match="a SplitPlan is immutable"):
+            setattr(plan, name, None)
 
 
 def test_splitters_keep_their_configuration():
