@@ -120,7 +120,9 @@ def child(number: int, name: str, repeats: int) -> dict[str, Any]:
     given, embargo = engine.given(*case.columns()), 100 * MINUTE
     before = harness.held_rss_mb()
     if case.work == "plan":
-        work = (lambda: engine.planned(case.splitter, given, embargo)) if name == OURS else lambda: engine.argsort(given)
+        work = (
+            (lambda: engine.planned(case.splitter, given, embargo)) if name == OURS else lambda: engine.argsort(given)
+        )
     elif case.work == "ready" and name == OURS:
         work = engine.split_ready(case.splitter, given, embargo)
     else:

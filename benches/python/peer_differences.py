@@ -8,6 +8,7 @@ A leak is a train row whose label shares time with a test row's. Labels that onl
 libraries with half-open labels are judged by their own rule.
 """
 
+# ruff: noqa: ARG001 (every library is called alike)
 from __future__ import annotations
 
 import argparse
@@ -401,7 +402,7 @@ def _in_sklearn(peer: Peer, *, nested: bool) -> str:
 
 def _kfold(peer: Peer, time: np.ndarray, end: np.ndarray, embargo: int = 0) -> Pairs:
     if peer.kfold is None:
-        raise _Absent
+        raise _AbsentError
     return peer.kfold(time, end, 4, embargo * DAY, embargo)
 
 
@@ -416,7 +417,7 @@ def _any(peer: Peer, time: np.ndarray, end: np.ndarray, by_row: Any = None) -> P
         return _refusal(error)
 
 
-class _Absent(Exception):
+class _AbsentError(Exception):
     """The library has no such splitter."""
 
 
@@ -448,7 +449,7 @@ def run(check: Callable[[Peer], str], peer: Peer) -> str:
     """One cell of the table."""
     try:
         return check(peer)
-    except _Absent:
+    except _AbsentError:
         return ABSENT
     except Exception as error:  # noqa: BLE001
         return f"fails ({type(error).__name__})"

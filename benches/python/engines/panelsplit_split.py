@@ -1,5 +1,6 @@
 """panelsplit, for walk-forward on panels: whole timestamps, a gap of timestamps instead of purging by label ends."""
 
+# ruff: noqa: ARG001 (every library is called alike)
 from __future__ import annotations
 
 from typing import Any

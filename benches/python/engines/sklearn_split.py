@@ -1,5 +1,6 @@
 """scikit-learn, for the cases it has. It purges nothing: the floor of what index arrays cost."""
 
+# ruff: noqa: ARG001 (every library is called alike)
 from __future__ import annotations
 
 from typing import Any

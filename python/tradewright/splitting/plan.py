@@ -334,11 +334,15 @@ class SplitPlan:
         own = np.column_stack([hulls[:, :3], firsts, ends])
         return own[firsts <= ends]
 
-    def plot(self, ax: Any = None) -> Any:
-        """Draw the folds over calendar time, one line per fold; see :func:`~tradewright.splitting.plots.plot_plan`."""
+    def plot(self, ax: Any = None, *, fold: int | None = None, assets: Any = None) -> Any:
+        """Draw the folds over calendar time, one line per fold, or per asset of each fold.
+
+        ``fold`` picks one; ``assets`` is the panel, ids per row, or True. See
+        :func:`~tradewright.splitting.plots.plot_plan`.
+        """
         from tradewright.splitting.plots import plot_plan
 
-        return plot_plan(self, ax)
+        return plot_plan(self, ax, fold=fold, assets=assets)
 
     def __str__(self) -> str:
         name = self.splitter.get("splitter", "?")
