@@ -101,8 +101,8 @@ error_table! {
     ColumnCountMismatch { got: usize, expected: usize } Data "data.column_count_mismatch"
         "one frame has {got} columns, the other {expected}: pass frames with the same columns in the same order"
     /// A code points outside of its dictionary.
-    CodeOutOfRange { row: usize, code: i32, size: usize } Data "data.code_out_of_range"
-        "row {row}: code {code} is not in a dictionary of {size} texts: pass codes below its size, or a negative one for a missing text"
+    CodeOutOfRange { row: usize, entry: i32, size: usize } Data "data.code_out_of_range"
+        "row {row}: code {entry} is not in a dictionary of {size} texts: pass codes below its size, or a negative one for a missing text"
 
     // --- losses
     /// A prediction is NaN or infinite.
