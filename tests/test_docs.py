@@ -52,6 +52,11 @@ def test_links_of_a_page_lead_somewhere(page):
             assert (page.parent / target).exists(), target
 
 
+def test_every_picture_is_shown():
+    shown = {target for page in PAGES for target in re.findall(r"\]\(pictures/([^)]+)\)", page.read_text())}
+    assert shown == {path.name for path in (ROOT / "docs" / "pictures").glob("*.png")}
+
+
 def test_pictures_are_drawn_from_plans(tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
     pictures = module_at(ROOT / "docs" / "make_pictures.py")
