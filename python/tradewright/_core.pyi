@@ -83,7 +83,11 @@ def walk_forward_blocks(
     timestamps: int, folds: int | None, test: int, step: int, lead: int, anchor_end: bool
 ) -> NDArray[np.int64]: ...
 def range_positions(
-    ranges: NDArray[np.int64], rows: int, order: NDArray[Any] | None = None, narrow: bool = False
+    ranges: NDArray[np.int64],
+    rows: int,
+    order: NDArray[Any] | None = None,
+    narrow: bool = False,
+    borders: NDArray[np.int64] | None = None,
 ) -> NDArray[Any]: ...
 def range_mask(ranges: NDArray[np.int64], rows: int, order: NDArray[Any] | None = None) -> NDArray[np.bool_]: ...
 

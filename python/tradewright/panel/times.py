@@ -106,13 +106,11 @@ def normalize_times(values: Any, *, name: str = "time", missing: Literal["raise"
             f"{name} is in unit {unit!r}: convert it to nanoseconds or coarser", code="data.time", column=name
         )
     exact = array.astype(f"datetime64[{_NUMPY_UNITS[unit]}]", copy=False)
-    lost = np.isnat(exact)
-    if not lost.any():
-        gone = None
-    elif missing == "keep":
-        gone = lost
-    else:
-        row, count = int(np.flatnonzero(lost)[0]), int(lost.sum())
+    # NaT is the least integer: one pass without a mask tells whether there is one.
+    known = not len(exact) or exact.view(np.int64).min() != _NAT
+    gone = None if known else np.isnat(exact)
+    if gone is not None and missing != "keep":
+        row, count = int(np.flatnonzero(gone)[0]), int(gone.sum())
         raise MissingTimeError(
             f"row {row}: {name} is missing ({count} rows in all). Every row needs a time: drop the rows, or fill them",
             code="data.missing_time",

@@ -111,7 +111,7 @@ def _rules(plan: SplitPlan) -> Rules:
 
 
 def _chosen(plan: SplitPlan, folds: Sequence[int] | None) -> list[int]:
-    count = len(plan.folds)
+    count = len(plan)
     chosen = list(range(count)) if folds is None else [int(fold) for fold in folds]
     for fold in chosen:
         if not 0 <= fold < count:
@@ -139,7 +139,7 @@ def _refuse_foreign(panel: Panel, plan: SplitPlan) -> None:
 def _pairs(plan: SplitPlan, chosen: Sequence[int], whole: Side, twins: Twins, rules: Rules) -> Iterator[CheckContext]:
     """Train against val and train against test of each fold, made one at a time."""
     for number in chosen:
-        fold = plan.folds[number]
+        fold = plan[number]
         train = replace(whole, rows=fold.train)
         for part in ("val", "test"):
             rows = getattr(fold, part)

@@ -16,7 +16,7 @@ from tradewright.panel.times import as_datetimes, format_time
 from tradewright.splitting import paths, plan_json
 from tradewright.splitting.explain import explain_row
 from tradewright.splitting.fold import ROLES, Fold
-from tradewright.splitting.rows import Rows, shared_positions
+from tradewright.splitting.rows import Rows, index_arrays
 from tradewright.splitting.table import PlanTable, digest_of
 
 if TYPE_CHECKING:
@@ -130,10 +130,7 @@ class SplitPlan:
             raise IndexError(f"the plan has {len(self)} folds, there is no fold {index}")
         number = index % len(self)
         segments, _ = self.table.of_fold(number)
-        sets = {
-            name: Rows(segments[segments[:, 1] == role, 2:], n_rows=self.n_rows, order=self.order)
-            for role, name in enumerate(ROLES)
-        }
+        sets = {name: self._rows(segments, name) for name in ROLES}
         digest = digest_of(f"fold {self._rows_digest}", segments[:, 1:])
         closed: Literal["both", "left"] = "left" if self.splitter.get("closed") == "left" else "both"
         scope: Literal["all", "asset"] = "asset" if self.splitter.get("purge_scope") == "asset" else "all"
@@ -147,9 +144,14 @@ class SplitPlan:
             self.__dict__["_known_fingerprint"] = None if panel is None else panel.fingerprint
         return self._known_fingerprint
 
+    def _rows(self, segments: NDArray[np.int64], role: str) -> Rows:
+        """The rows of one role among the segments of a fold."""
+        return Rows(segments[segments[:, 1] == ROLES.index(role), 2:], n_rows=self.n_rows, order=self.order)
+
     def __iter__(self) -> Iterator[tuple[Rows, Rows]]:
-        for fold in self.folds:
-            yield fold.train, fold.test
+        for number in range(len(self)):
+            segments, _ = self.table.of_fold(number)
+            yield self._rows(segments, "train"), self._rows(segments, "test")
 
     @property
     def folds(self) -> tuple[Fold, ...]:
@@ -179,11 +181,9 @@ class SplitPlan:
                     got=length,
                     expected=self.n_rows,
                 )
-        # Held while folds are handed out: contiguous sets are views of it.
-        shared = shared_positions(self.n_rows, "int64") if self.order is None else None
-        for train, test in self:
-            yield train.indices(), test.indices()
-        del shared
+        sets = (rows for pair in self for rows in pair)
+        positions = index_arrays(sets, self.n_rows, self.order)
+        yield from zip(positions, positions, strict=True)
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Return the number of folds."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,8 +36,11 @@ class PlanTable:
     times: NDArray[np.int64]
     hulls: NDArray[np.int64]
     layout: NDArray[np.int64]
+    #: Where the segments of each fold begin, and those of the last one end.
+    _borders: NDArray[np.int64] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_borders", np.searchsorted(self.segments[:, 0], np.arange(len(self.layout) + 1)))
         for array in (self.segments, self.times, self.hulls, self.layout):
             array.flags.writeable = False
 
@@ -57,7 +60,7 @@ class PlanTable:
 
     def of_fold(self, fold: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The segments of one fold, and their times."""
-        first, last = np.searchsorted(self.segments[:, 0], [fold, fold + 1])
+        first, last = self._borders[fold], self._borders[fold + 1]
         return self.segments[first:last], self.times[first:last]
 
 

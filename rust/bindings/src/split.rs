@@ -1,6 +1,8 @@
 //! Timelines, plans and positions.
 
-use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArrayDyn};
+use numpy::{
+    IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArrayDyn, ndarray,
+};
 use pyo3::prelude::*;
 use tradewright_core::parallel::map_blocks;
 use tradewright_core::rows::{Range, Rows};
@@ -396,8 +398,7 @@ pub(crate) fn walk_forward_blocks(
     spans_out(py, blocks.map_err(|error| errors::to_python(py, &error))?)
 }
 
-fn rows_of(py: Python<'_>, ranges: &PyReadonlyArray2<'_, i64>, total: usize) -> PyResult<Rows> {
-    let table = ranges.as_array();
+fn rows_of(py: Python<'_>, table: ndarray::ArrayView2<'_, i64>, total: usize) -> PyResult<Rows> {
     if table.ncols() != 2 {
         return Err(data_error(py, "ranges must have two columns, start and stop".into()));
     }
@@ -448,26 +449,50 @@ impl<'py> Permutation<'py> {
 
 fn written<'py, P: Position + Plain>(
     py: Python<'py>,
-    rows: &Rows,
+    sets: &[Rows],
     order: Option<Places<'_>>,
     total: usize,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let size = if order.is_some() { total } else { rows.len() };
-    let fill = |out: &mut [P], cancel: &Cancel| positions::write_positions(rows, order, out, cancel);
-    Ok(fresh(py, rows.len(), size, fill)?.into_any())
+    let chosen = sets.iter().map(Rows::len).sum();
+    let size = if order.is_some() { total * sets.len() } else { chosen };
+    let array = fresh::<P>(py, chosen, size, |out, cancel| positions::write_sets(sets, order, out, cancel))?;
+    Ok(array.into_any())
+}
+
+/// The ranges of each set: those from `borders[i]` to `borders[i + 1]`; of one set without borders.
+fn sets_of(
+    py: Python<'_>,
+    ranges: &PyReadonlyArray2<'_, i64>,
+    borders: Option<&PyReadonlyArray1<'_, i64>>,
+    total: usize,
+) -> PyResult<Vec<Rows>> {
+    let table = ranges.as_array();
+    let Some(borders) = borders else { return Ok(vec![rows_of(py, table, total)?]) };
+    let borders = slice(py, "borders", borders)?;
+    let places: Option<Vec<usize>> = borders.iter().map(|&border| usize::try_from(border).ok()).collect();
+    match places {
+        Some(places) if places.is_sorted() && places.last().is_none_or(|&last| last <= table.nrows()) => {
+            places.windows(2).map(|pair| rows_of(py, table.slice(ndarray::s![pair[0]..pair[1], ..]), total)).collect()
+        }
+        _ => Err(data_error(py, format!("borders must ascend from 0 to {}, the number of ranges", table.nrows()))),
+    }
 }
 
 /// The caller's rows of some ranges of time order, ascending; int32 when `narrow`.
+///
+/// With `borders` of several sets, one set behind the other in one array: a large block of memory is given out much
+/// faster than many small ones.
 #[pyfunction]
-#[pyo3(signature = (ranges, rows, order=None, narrow=false))]
+#[pyo3(signature = (ranges, rows, order=None, narrow=false, borders=None))]
 pub(crate) fn range_positions<'py>(
     py: Python<'py>,
     ranges: PyReadonlyArray2<'py, i64>,
     rows: usize,
     order: Option<Bound<'py, PyAny>>,
     narrow: bool,
+    borders: Option<PyReadonlyArray1<'py, i64>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let chosen = rows_of(py, &ranges, rows)?;
+    let sets = sets_of(py, &ranges, borders.as_ref(), rows)?;
     let order = Permutation::borrow(order)?;
     let order = order.as_ref().map(|order| order.places(py, rows)).transpose()?;
     if narrow {
@@ -479,9 +504,9 @@ pub(crate) fn range_positions<'py>(
             };
             return Err(errors::to_python(py, &error));
         }
-        return written::<i32>(py, &chosen, order, rows);
+        return written::<i32>(py, &sets, order, rows);
     }
-    written::<i64>(py, &chosen, order, rows)
+    written::<i64>(py, &sets, order, rows)
 }
 
 /// Whether each of the caller's rows is in some ranges of time order.
@@ -493,7 +518,7 @@ pub(crate) fn range_mask<'py>(
     rows: usize,
     order: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyArray1<bool>>> {
-    let chosen = rows_of(py, &ranges, rows)?;
+    let chosen = rows_of(py, ranges.as_array(), rows)?;
     let order = Permutation::borrow(order)?;
     let order = order.as_ref().map(|order| order.places(py, rows)).transpose()?;
     fresh_mask(py, rows, |mask, _| {

@@ -65,6 +65,21 @@ pub fn write_positions<P: Position>(
     }
 }
 
+/// The positions of several sets, one set behind the other, as [`write_positions`] writes each.
+///
+/// # Panics
+/// When `out` has not a slot per row of all sets.
+pub fn write_sets<P: Position>(sets: &[Rows], order: Option<Places<'_>>, out: &mut [P], cancel: &Cancel) -> Result<()> {
+    let mut rest = out;
+    for rows in sets {
+        let (here, behind) = rest.split_at_mut(rows.len());
+        write_positions(rows, order, here, cancel)?;
+        rest = behind;
+    }
+    assert!(rest.is_empty(), "a slot per row");
+    Ok(())
+}
+
 fn write_sorted<P: Position>(rows: &Rows, out: &mut [P], cancel: &Cancel) -> Result<()> {
     let firsts: Vec<usize> = rows
         .ranges()

@@ -169,3 +169,12 @@ def test_combinatorial_blocks_and_paths_follow_itertools(groups, data, more):
 def test_combinatorial_layouts_that_cannot_be_are_refused(arguments, told):
     with pytest.raises(ParameterError, match=told):
         _core.combinatorial_blocks(*arguments)
+
+
+@pytest.mark.parametrize("borders", [[0, 3], [1, 0], [-1, 2]])
+def test_borders_of_sets_are_checked(borders):
+    ranges = np.array([[0, 2], [3, 5]])
+    with pytest.raises(DataError, match="borders must ascend from 0 to 2, the number of ranges"):
+        _core.range_positions(ranges, 6, None, False, np.array(borders))
+    assert _core.range_positions(ranges, 6, None, False, np.array([0, 1, 1, 2])).tolist() == [0, 1, 3, 4]
+    assert _core.range_positions(ranges, 6, None, False, np.array([], dtype=np.int64)).tolist() == []

@@ -212,6 +212,20 @@ def test_rows_index_directly(plan, shuffled):
                 rows[len(rows)]
 
 
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_positions_made_together_equal_those_made_alone(shuffle, monkeypatch):
+    time = np.repeat(np.arange(300), 2)
+    if shuffle:
+        np.random.default_rng(0).shuffle(time)
+    plan = tw.CombinatorialPurgedCV(6, 2, embargo=3).plan(time, label_end=time + 2)
+    for size in (1, 3_000, 32 * 1024**2):  # one by one, a few, all
+        monkeypatch.setattr("tradewright.splitting.rows._BATCH", size)
+        for (train, test), fold in zip(plan.split(), plan.folds, strict=True):
+            assert np.array_equal(train, fold.train.indices())
+            assert np.array_equal(test, fold.test.indices())
+            assert train.dtype == test.dtype == np.int64
+
+
 def test_contiguous_positions_are_views_of_one_array():
     plan = tw.WalkForward(3).plan(np.arange(100_000))
     whole = [train for train, _ in plan.split()]
