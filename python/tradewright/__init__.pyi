@@ -11,10 +11,20 @@ from tradewright.callbacks import EarlyStopping as EarlyStopping
 from tradewright.callbacks import ModelCheckpoint as ModelCheckpoint
 from tradewright.callbacks import ProgressBar as ProgressBar
 from tradewright.errors import *
+from tradewright.loss_functions import MADL as MADL
 from tradewright.loss_functions import BaseLoss as BaseLoss
 from tradewright.loss_functions import BinaryCrossEntropy as BinaryCrossEntropy
+from tradewright.loss_functions import CostSensitiveLoss as CostSensitiveLoss
+from tradewright.loss_functions import DirectionalLoss as DirectionalLoss
+from tradewright.loss_functions import FocalLoss as FocalLoss
+from tradewright.loss_functions import HuberLoss as HuberLoss
+from tradewright.loss_functions import LabelSmoothingBCE as LabelSmoothingBCE
 from tradewright.loss_functions import LossRegistry as LossRegistry
+from tradewright.loss_functions import MAELoss as MAELoss
 from tradewright.loss_functions import MSELoss as MSELoss
+from tradewright.loss_functions import PseudoHuberLoss as PseudoHuberLoss
+from tradewright.loss_functions import QuantileLoss as QuantileLoss
+from tradewright.loss_functions import WeightedBCE as WeightedBCE
 from tradewright.models import BoostingModel as BoostingModel
 from tradewright.models import ModelRegistry as ModelRegistry
 from tradewright.models import SklearnModel as SklearnModel

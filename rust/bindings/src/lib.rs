@@ -9,6 +9,7 @@ mod arrays;
 mod detach;
 mod errors;
 mod loss;
+mod point_spec;
 mod runtime;
 mod scan;
 mod split;

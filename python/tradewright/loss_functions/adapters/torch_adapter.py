@@ -64,7 +64,7 @@ def evaluate(
     """Compute the loss of tensors, with autograd. Arguments are those of :meth:`BaseLoss.__call__`."""
     named = dict(zip(_OPTIONAL, (sample_weight, groups, assets), strict=True)) | dict(per_row or {})
     given = {name: value for name, value in named.items() if value is not None}
-    target, given = _checked(target, prediction, given)
+    target, given = _checked(loss, target, prediction, given)
     if prediction.device.type != "cpu":
         return _on_device(loss, target, prediction, given, check=check_on_device)
     spec = "|".join([key or register(loss), *given])
@@ -83,7 +83,7 @@ def register(loss: BaseLoss) -> str:
 
 
 def _checked(
-    target: Any, prediction: torch.Tensor, given: dict[str, Any]
+    loss: BaseLoss, target: Any, prediction: torch.Tensor, given: dict[str, Any]
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     if not prediction.is_floating_point():
         raise LossError(f"y_pred has dtype {prediction.dtype}; pass a floating-point tensor", code="loss.dtype")
@@ -104,7 +104,7 @@ def _checked(
                 f"{name} requires a gradient, but a loss has gradients by y_pred only; pass {name}.detach()",
                 code="loss.target_gradient",
             )
-    check_shapes(tuple(target.shape), tuple(prediction.shape))
+    check_shapes(tuple(target.shape), tuple(prediction.shape), loss.outputs)
     for name, value in given.items():
         shape = tuple(value.shape)
         rows = prediction.shape[0]
