@@ -332,10 +332,11 @@ class BaseLoss(ABC):
         tag, params = data.get("loss"), data.get("params", {})
         made: Any = cls
         if "name" not in cls.__dict__ and cls.__abstractmethods__:
-            # The registry is built on this module; only the tag leads back up to it.
+            # Both are built on this module; only the tag leads back up to them. A sum is made, not looked up.
+            from tradewright.loss_functions.combined import CombinedLoss
             from tradewright.loss_functions.registry import LossRegistry
 
-            made = LossRegistry.get(str(tag))
+            made = CombinedLoss if tag == CombinedLoss.name else LossRegistry.get(str(tag))
         elif tag != cls.name:
             raise ParameterError(
                 f"the loss is tagged {tag!r}, not {cls.name!r}; use BaseLoss.from_dict", code="loss.tag", tag=tag

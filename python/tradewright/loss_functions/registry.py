@@ -35,4 +35,3 @@ for _name, _target in {
     LossRegistry.register(_name, f"{_PACKAGE}.regression.{_target}", tags=["regression", "point"])
 for _name, _target in {"directional_loss": "directional:DirectionalLoss", "madl": "madl:MADL"}.items():
     LossRegistry.register(_name, f"{_PACKAGE}.trading_custom.{_target}", tags=["trading", "point"])
-LossRegistry.register("combined", f"{_PACKAGE}.combined:CombinedLoss", tags=["sum"])

@@ -73,7 +73,7 @@ def log_odds(positive: float, negative: float) -> float:
     total = positive + negative
     if not (positive >= 0.0 and negative >= 0.0 and total > 0.0):
         raise LossError(
-            f"the labels weigh {positive} for 1 and {negative} for 0; labels are 0 to 1: for -1 and 1 pass (y + 1) / 2",
+            f"the labels weigh {positive} for 1 and {negative} for 0; they are 0 to 1: for labels -1 and 1 pass (y + 1) / 2",
             code="loss.target_out_of_domain",
         )
     share = min(max(positive / total, _LEAST_SHARE), 1 - _LEAST_SHARE)

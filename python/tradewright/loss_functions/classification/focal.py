@@ -54,7 +54,7 @@ class FocalLoss(PointLoss):
     >>> import numpy as np
     >>> loss = FocalLoss()
     >>> round(loss([1, 0], np.array([2.0, 0.0])), 6)
-    0.065199
+    0.065208
     >>> loss.value_and_grad([1, 0], np.array([2.0, 0.0]))[1].round(6)
     array([-0.000584,  0.111842])
     """

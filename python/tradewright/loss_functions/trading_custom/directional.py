@@ -68,7 +68,7 @@ class DirectionalLoss(PointLoss):
     >>> loss.value_and_grad([0.02, -0.01], np.array([1.0, 1.0]))[1].round(6)
     array([-0.002689,  0.003655])
     >>> round(DirectionalLoss(kind="gmadl")([0.02, -0.01], [0.05, 0.05]), 9)
-    -6.8389e-05
+    -4.0089e-05
     """
 
     name: ClassVar[str] = "directional_loss"
