@@ -165,7 +165,8 @@ class BaseLoss(ABC):
             derivative of each row's loss.
         """
         self._check_names(per_row)
-        inputs = self._inputs(*_as_arrays(y_true, y_pred, sample_weight, groups, assets), per_row)
+        y_true, y_pred, sample_weight, groups, assets = _as_arrays(y_true, y_pred, sample_weight, groups, assets)
+        inputs = self._inputs(y_true, y_pred, sample_weight, groups, assets, per_row)
         held, flat = as_output(out, inputs)
         value = self._value_and_grad(inputs, flat)
         return value, held if out is not None else held.astype(inputs.dtype, copy=False)
@@ -190,7 +191,8 @@ class BaseLoss(ABC):
         gradient, hessian : numpy.ndarray, shape and dtype of ``y_pred``
         """
         self._check_names(per_row)
-        inputs = self._inputs(*_as_arrays(y_true, y_pred, sample_weight, groups, assets), per_row)
+        y_true, y_pred, sample_weight, groups, assets = _as_arrays(y_true, y_pred, sample_weight, groups, assets)
+        inputs = self._inputs(y_true, y_pred, sample_weight, groups, assets, per_row)
         gradient, hessian = (np.empty(inputs.shape, dtype=inputs.prediction.dtype) for _ in range(2))
         self._grad_hess(inputs, gradient.reshape(-1), hessian.reshape(-1))
         return gradient.astype(inputs.dtype, copy=False), hessian.astype(inputs.dtype, copy=False)
@@ -353,13 +355,17 @@ class BaseLoss(ABC):
 
     @classmethod
     def _from_params(cls, params: Mapping[str, Any]) -> BaseLoss:
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in params.items()})
+        made: Any = cls
+        loss: BaseLoss = made(**{k: tuple(v) if isinstance(v, list) else v for k, v in params.items()})
+        return loss
 
     def to_json(self) -> str:
         """Return :meth:`to_dict` as a JSON string with sorted keys: equal losses, equal strings."""
         return json.dumps(self.to_dict(), sort_keys=True)
 
-    def _inputs(self, y_true: Any, y_pred: Any, weight: Any, groups: Any, assets: Any, per_row: Any) -> LossInputs:
+    def _inputs(
+        self, y_true: Any, y_pred: Any, weight: Any, groups: Any, assets: Any, per_row: Mapping[str, Any]
+    ) -> LossInputs:
         return numpy_inputs(y_true, y_pred, weight, groups, assets, per_row, outputs=self.outputs)
 
     def _prepare(self, target: Any, prediction: Any, weight: Any, arguments: Mapping[str, Any]) -> LossInputs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
@@ -14,9 +15,9 @@ from tradewright.testing.loss_problem import Problem
 __all__ = ["check_loss"]
 
 Check = Callable[[BaseLoss, Problem], None]
-#: A family: its base class, the problems its losses are checked on, and its own checks.
+#: A family: its (abstract) base class, the problems its losses are checked on, and its own checks.
 Family = tuple[
-    type[BaseLoss],
+    Any,
     Callable[[BaseLoss, int, np.random.Generator], Iterable[Problem]],
     Callable[[BaseLoss], list[Check]],
 ]
@@ -58,12 +59,11 @@ def check_loss(loss: BaseLoss, *, rows: int = 400, seed: int = 0) -> list[str]:
     >>> "gradient" in check_loss(MSELoss())
     True
     """
-    for base, problems, own_checks in FAMILIES:
-        if isinstance(loss, base):
-            break
-    else:
+    family = next((family for family in FAMILIES if isinstance(loss, family[0])), None)
+    if family is None:
         known = ", ".join(base.__name__ for base, _, _ in FAMILIES)
         raise ParameterError(f"{loss!r} is of no family that can be checked: {known}", code="testing.family")
+    _, problems, own_checks = family
     checks = [*own_checks(loss), *losses_common.checks(loss)]
     for problem in problems(loss, rows, np.random.default_rng(seed)):
         for check in checks:

@@ -22,7 +22,7 @@ Array = NDArray[Any]
 
 def checks(loss: BaseLoss) -> list[Callable[[BaseLoss, Problem], None]]:
     """Return what is checked of this loss."""
-    found = [_value_semantics]
+    found: list[Callable[[BaseLoss, Problem], None]] = [_value_semantics]
     if loss.differentiable:
         found += [_dtypes, _layout, _out, losses_boosting.boosting]
     if is_available("torch"):

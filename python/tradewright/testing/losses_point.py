@@ -45,8 +45,10 @@ def checks(loss: Any) -> list[Callable[[Any, Problem], None]]:
 def _sample(domain: str, shape: Any, rng: np.random.Generator, unit: float) -> Array:
     """Draw values of a domain, in its interior where it has one: derivatives are taken numerically."""
     if domain == "binary":
-        return rng.integers(0, 2, shape).astype(float)
-    return rng.uniform(0.02, 0.98, shape) if domain == "unit" else rng.normal(0.0, 3.0 * unit, shape)
+        labels: Array = rng.integers(0, 2, shape).astype(float)
+        return labels
+    drawn: Array = rng.uniform(0.02, 0.98, shape) if domain == "unit" else rng.normal(0.0, 3.0 * unit, shape)
+    return drawn
 
 
 def _gradient(loss: PointLoss, problem: Problem) -> None:

@@ -49,10 +49,9 @@ def target_of(objective, y):
 
 def splits(booster):
     """Features and thresholds of every split, tree by tree."""
-    trees = []
-    for tree in booster.model_to_string().split("Tree=")[1:]:
-        trees.append(tuple(re.search(rf"^{key}=(.*)$", tree, re.M).group(1) for key in ("split_feature", "threshold")))
-    return trees
+    trees = booster.model_to_string().split("Tree=")[1:]
+    keys = ("split_feature", "threshold")
+    return [tuple(re.search(rf"^{key}=(.*)$", tree, re.M).group(1) for key in keys) for tree in trees]
 
 
 def train(objective, X, y, w, init_score=None, rounds=3, **settings):
@@ -175,7 +174,9 @@ class TestXGBoost:
 
     def train(self, X, y, w, base, rounds=5, **kwargs):
         data = self.xgb.DMatrix(X, y, weight=w, base_margin=np.full(len(y), base))
-        params = {"max_depth": 4, "eta": 0.1, "nthread": 1, "verbosity": 0, "base_score": 0.5} | kwargs.pop("params", {})
+        params = {"max_depth": 4, "eta": 0.1, "nthread": 1, "verbosity": 0, "base_score": 0.5} | kwargs.pop(
+            "params", {}
+        )
         return self.xgb.train(params, data, num_boost_round=rounds, **kwargs), data
 
     @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, cross_validate
 
 from tradewright.errors import LossError, ParameterError
-from tradewright.loss_functions import BinaryCrossEntropy, CostSensitiveLoss, FocalLoss, MADL, MSELoss
+from tradewright.loss_functions import MADL, BinaryCrossEntropy, CostSensitiveLoss, FocalLoss, MSELoss
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(200, 3))

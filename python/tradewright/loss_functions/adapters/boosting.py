@@ -6,7 +6,7 @@ Neither library is imported: both hand over arrays, or a data set that has ``get
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,8 +44,10 @@ class _Bound:
         return self.loss.name
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and (self.loss, self.library) == (other.loss, other.library) and not (
-            self.arguments or other.arguments
+        return (
+            type(other) is type(self)
+            and (self.loss, self.library) == (other.loss, other.library)
+            and not (self.arguments or other.arguments)
         )
 
     def __hash__(self) -> int:
@@ -145,9 +147,8 @@ def bind_metric(loss: BaseLoss, library: str, groups: Any, assets: Any, per_row:
 
 
 def _library(library: str) -> Library:
-    for known in get_args(Library):
-        if library == known:
-            return library
+    if library in get_args(Library):
+        return cast("Library", library)
     raise ParameterError(
         f"library={library!r} is not known; pass 'lightgbm' or 'xgboost'",
         code="parameter.invalid",

@@ -45,7 +45,7 @@ class LossScorer:
     def __repr__(self) -> str:
         return f"<scorer of {self.loss!r}>"
 
-    def __call__(self, estimator: Any, X: Any, y: Any, **metadata: Any) -> float:  # noqa: N803  scikit-learn's name
+    def __call__(self, estimator: Any, X: Any, y: Any, **metadata: Any) -> float:
         """Return minus the loss of the estimator's predictions on ``X``."""
         return -float(self.loss(y, self._predictions(estimator, X), **metadata))
 
@@ -76,7 +76,7 @@ class LossScorer:
         """Return what the scorer asks for, to scikit-learn's routing."""
         return self._request
 
-    def _predictions(self, estimator: Any, X: Any) -> Array:  # noqa: N803
+    def _predictions(self, estimator: Any, X: Any) -> Array:
         loss = self.loss
         if getattr(loss, "predictions", "real") == "unit":
             return self._probabilities(estimator, X)
@@ -92,7 +92,7 @@ class LossScorer:
             return np.asarray(np.log(probabilities) - np.log1p(-probabilities))
         return np.asarray(estimator.predict(X))
 
-    def _probabilities(self, estimator: Any, X: Any) -> Array:  # noqa: N803
+    def _probabilities(self, estimator: Any, X: Any) -> Array:
         if not hasattr(estimator, "predict_proba"):
             raise LossError(
                 f"{type(estimator).__name__} has no predict_proba, and {type(self.loss).__name__} takes probabilities",

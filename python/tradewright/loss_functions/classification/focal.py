@@ -56,7 +56,7 @@ class FocalLoss(PointLoss):
     >>> round(loss([1, 0], np.array([2.0, 0.0])), 6)
     0.065208
     >>> loss.value_and_grad([1, 0], np.array([2.0, 0.0]))[1].round(6)
-    array([-0.000584,  0.111842])
+    array([-0.000609,  0.111858])
     """
 
     name: ClassVar[str] = "focal"

@@ -67,9 +67,7 @@ class QuantileLoss(PointLoss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.quantiles, list):
-            object.__setattr__(self, "quantiles", tuple(self.quantiles))
-        levels = self._levels()
+        levels: tuple[Any, ...] = self._levels()
         valid = all(isinstance(level, int | float) and 0.0 < level < 1.0 for level in levels)
         if not levels or not valid:
             raise refuse(self, "quantiles", "pass a number between 0 and 1, both excluded, or a tuple of such")
