@@ -14,6 +14,7 @@ use crate::columns::{Column, Strided};
 pub trait Float:
     Copy
     + Debug
+    + Default
     + PartialOrd
     + Send
     + Sync
@@ -77,6 +78,10 @@ pub trait Float:
     /// log x for normal `x` > 0, within 1 ulp; −∞ at 0 (and at subnormals, which are taken for 0).
     #[must_use]
     fn ln(self) -> Self;
+
+    /// tanh x within 3 ulp, and its derivative 1 − tanh² in full relative precision (until it is as good as 0).
+    #[must_use]
+    fn tanh_slope(self) -> (Self, Self);
 
     /// The view inside `column`, when it is of this very type.
     fn of_column<'a>(column: &Column<'a>) -> Option<Strided<'a, Self>>;
@@ -168,6 +173,24 @@ macro_rules! float {
                 if self == $f::INFINITY { self } else { log }
             }
 
+            #[inline(always)]
+            fn tanh_slope(self) -> (Self, Self) {
+                use $constants as k;
+                // tanh|x| = (1 − e)/(1 + e) with e = exp(−2|x|) = 2ⁿ(1 + p): 1 − e = (1 − 2ⁿ) − 2ⁿp cancels nothing.
+                let x = -(self.abs() + self.abs());
+                let x = if x < k::TANH_LOW { k::TANH_LOW } else { x };
+                let shifted = x * std::$f::consts::LOG2_E + k::ROUNDER;
+                let n = shifted - k::ROUNDER;
+                let r = (x - n * k::LN2_HIGH) - n * k::LN2_LOW;
+                let p = r + r * r * horner!(r, k::EXP);
+                let n = shifted.to_bits().wrapping_sub(k::ROUNDER.to_bits()).wrapping_add(k::BIAS);
+                let power = $f::from_bits((n << k::MANTISSA) as $u);
+                let rest = power * p;
+                let e = power + rest;
+                let inverse = 1.0 / (1.0 + e);
+                ($f::copysign(((1.0 - power) - rest) * inverse, self), 4.0 * e * inverse * inverse)
+            }
+
             fn of_column<'a>(column: &Column<'a>) -> Option<Strided<'a, Self>> {
                 match column {
                     Column::$column(view) => Some(*view),
@@ -215,6 +238,7 @@ trait Parts: Sized {
 mod single {
     pub(super) const EXP_LOW: f32 = -104.0;
     pub(super) const EXP_HIGH: f32 = 89.0;
+    pub(super) const TANH_LOW: f32 = -87.0;
     pub(super) const ROUNDER: f32 = 12_582_912.0; // 1.5 · 2²³
     pub(super) const LN2_HIGH: f32 = 0.693115234375;
     pub(super) const LN2_LOW: f32 = 0.000031946184945309417;
@@ -245,6 +269,7 @@ mod single {
 mod double {
     pub(super) const EXP_LOW: f64 = -746.0;
     pub(super) const EXP_HIGH: f64 = 710.0;
+    pub(super) const TANH_LOW: f64 = -708.0;
     pub(super) const ROUNDER: f64 = 6_755_399_441_055_744.0; // 1.5 · 2⁵²
     pub(super) const LN2_HIGH: f64 = 0.69314718036912381649;
     pub(super) const LN2_LOW: f64 = 1.9082149292705878161e-10;
@@ -357,6 +382,31 @@ mod tests {
             let double = worst(sweep(low, high, 500_009), |x| ulps_f64(Float::ln(x), f64::ln(x)));
             assert!(double.0 <= 1.0, "{low} to {high}: {double:?}");
         }
+    }
+
+    #[test]
+    fn tanh_within_three_ulps_and_its_slope() {
+        for (low, high) in [(-0.5, 0.5), (-1e-6, 1e-6), (0.3, 3.0), (-12.0, 12.0), (-900.0, 900.0)] {
+            let single = worst(sweep(low, high, 300_007), |x| {
+                ulps_f32(Float::tanh_slope(x as f32).0, f64::from(x as f32).tanh())
+            });
+            assert!(single.0 <= 3.0, "{low} to {high}: {single:?}");
+            let double = worst(sweep(low, high, 300_007), |x| ulps_f64(Float::tanh_slope(x).0, x.tanh()));
+            assert!(double.0 <= 4.0, "{low} to {high}: {double:?}");
+            let slope = |x: f64| {
+                let e = (-2.0 * x.abs()).exp();
+                4.0 * e / ((1.0 + e) * (1.0 + e))
+            };
+            let error = |got: f64, truth: f64| (got / truth - 1.0).abs() * f64::from(u8::from(truth > 1e-30));
+            let double = worst(sweep(low, high, 300_007), |x| error(Float::tanh_slope(x).1, slope(x)));
+            assert!(double.0 <= 1e-14, "{low} to {high}: {double:?}");
+            let single = worst(sweep(low, high, 300_007), |x| {
+                error(Float::tanh_slope(x as f32).1.into(), slope(f64::from(x as f32)))
+            });
+            assert!(single.0 <= 1e-6, "{low} to {high}: {single:?}");
+        }
+        assert_eq!((0.0f32.tanh_slope(), (-1e30f64).tanh_slope().0), ((0.0, 1.0), -1.0));
+        assert!(f32::NAN.tanh_slope().0.is_nan());
     }
 
     #[test]
