@@ -48,12 +48,12 @@ impl PointSpec {
     }
 }
 
-fn choice_error(py: Python<'_>, name: &str, value: &str, allowed: &str) -> PyErr {
+pub(crate) fn choice_error(py: Python<'_>, name: &str, value: &str, allowed: &str) -> PyErr {
     let hint = format!("pass one of {allowed}");
     to_python(py, &Error::Parameter { name: name.into(), value: format!("{value:?}"), hint })
 }
 
-fn policy(py: Python<'_>, name: &str) -> PyResult<NanPolicy> {
+pub(crate) fn policy(py: Python<'_>, name: &str) -> PyResult<NanPolicy> {
     match name {
         "raise" => Ok(NanPolicy::Raise),
         "omit" => Ok(NanPolicy::Omit),
@@ -61,7 +61,7 @@ fn policy(py: Python<'_>, name: &str) -> PyResult<NanPolicy> {
     }
 }
 
-fn options(py: Python<'_>, reduction: &str, nan_policy: &str) -> PyResult<Options> {
+pub(crate) fn options(py: Python<'_>, reduction: &str, nan_policy: &str) -> PyResult<Options> {
     let reduction = match reduction {
         "mean" => Reduction::Mean,
         "mean_n" => Reduction::MeanN,
@@ -71,7 +71,7 @@ fn options(py: Python<'_>, reduction: &str, nan_policy: &str) -> PyResult<Option
     Ok(Options { reduction, nan_policy: policy(py, nan_policy)? })
 }
 
-fn hessian_choice(py: Python<'_>, name: &str) -> PyResult<Hessian> {
+pub(crate) fn hessian_choice(py: Python<'_>, name: &str) -> PyResult<Hessian> {
     match name {
         "boosting" => Ok(Hessian::Boosting),
         "exact" => Ok(Hessian::Exact),
@@ -83,18 +83,19 @@ fn hessian_choice(py: Python<'_>, name: &str) -> PyResult<Hessian> {
 }
 
 /// Prediction, target, weight, further per-row arguments.
-type RowArgs<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>, Option<Bound<'py, PyAny>>, Vec<Bound<'py, PyAny>>);
+pub(crate) type RowArgs<'py> =
+    (Bound<'py, PyAny>, Bound<'py, PyAny>, Option<Bound<'py, PyAny>>, Vec<Bound<'py, PyAny>>);
 /// A loss's name and parameters; truth values are 0 and 1.
-type SpecArgs = (String, HashMap<String, f64>);
+pub(crate) type SpecArgs = (String, HashMap<String, f64>);
 
 /// The borrowed columns of one call, in the order of [`RowArgs`].
-struct Rows<'py> {
+pub(crate) struct Rows<'py> {
     columns: Columns<'py>,
     weighted: bool,
 }
 
 impl<'py> Rows<'py> {
-    fn borrow(py: Python<'py>, (prediction, target, weight, extras): RowArgs<'py>) -> PyResult<Self> {
+    pub(crate) fn borrow(py: Python<'py>, (prediction, target, weight, extras): RowArgs<'py>) -> PyResult<Self> {
         let weighted = weight.is_some();
         let all: Vec<_> = [prediction, target].into_iter().chain(weight).chain(extras).collect();
         if all.iter().any(|array| array.cast::<PyUntypedArray>().is_ok_and(|array| array.ndim() != 1)) {
@@ -103,22 +104,22 @@ impl<'py> Rows<'py> {
         Ok(Self { columns: Columns::borrow(PyList::new(py, all)?.as_any())?, weighted })
     }
 
-    fn views(&self, py: Python<'py>) -> PyResult<Views<'_>> {
+    pub(crate) fn views(&self, py: Python<'py>) -> PyResult<Views<'_>> {
         Ok(Views { columns: self.columns.views(py)?, weighted: self.weighted })
     }
 }
 
-struct Views<'a> {
-    columns: Vec<Column<'a>>,
+pub(crate) struct Views<'a> {
+    pub(crate) columns: Vec<Column<'a>>,
     weighted: bool,
 }
 
 impl<'a> Views<'a> {
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.columns[0].len()
     }
 
-    fn batch<F: Float>(&self) -> Result<Batch<'a, F>> {
+    pub(crate) fn batch<F: Float>(&self) -> Result<Batch<'a, F>> {
         let prediction = F::of_column(&self.columns[0]).expect("the width was matched");
         let rest = &self.columns[2..];
         let (weight, extras) = if self.weighted { (Some(rest[0]), &rest[1..]) } else { (None, rest) };
@@ -130,21 +131,26 @@ impl<'a> Views<'a> {
 macro_rules! with_width {
     ($py:expr, $views:expr, $F:ident => $body:expr) => {
         match $views.columns[0] {
-            Column::F32(_) => {
+            tradewright_core::Column::F32(_) => {
                 type $F = f32;
                 $body
             }
-            Column::F64(_) => {
+            tradewright_core::Column::F64(_) => {
                 type $F = f64;
                 $body
             }
-            _ => Err(data_error($py, "predictions must be float32 or float64: pass y_pred.astype(float)".into())),
+            _ => Err($crate::errors::data_error(
+                $py,
+                "predictions must be float32 or float64: pass y_pred.astype(float)".into(),
+            )),
         }
     };
 }
 
+pub(crate) use with_width;
+
 /// A writable, contiguous array of the predictions' width.
-fn output<'py, F: Element>(name: &str, array: &Bound<'py, PyAny>) -> PyResult<PyReadwriteArray1<'py, F>> {
+pub(crate) fn output<'py, F: Element>(name: &str, array: &Bound<'py, PyAny>) -> PyResult<PyReadwriteArray1<'py, F>> {
     let py = array.py();
     let refuse = |why: &str| {
         data_error(py, format!("{name} {why}: pass numpy.empty(len(y_pred), dtype=y_pred.dtype), or leave it out"))
@@ -156,7 +162,7 @@ fn output<'py, F: Element>(name: &str, array: &Bound<'py, PyAny>) -> PyResult<Py
     array.try_readwrite().map_err(|_| refuse("must be writable and share no memory with the inputs"))
 }
 
-fn written<'a, F: Element>(array: &'a mut PyReadwriteArray1<'_, F>) -> &'a mut [F] {
+pub(crate) fn written<'a, F: Element>(array: &'a mut PyReadwriteArray1<'_, F>) -> &'a mut [F] {
     array.as_slice_mut().expect("contiguity was checked")
 }
 

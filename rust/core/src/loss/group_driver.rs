@@ -13,8 +13,8 @@
 use std::ops::Range;
 
 use super::batch::Batch;
-use super::driver::{NanPolicy, Options, Reduction};
 use super::cpu::dispatch;
+use super::driver::{NanPolicy, Options, Reduction};
 use super::float::Float;
 use super::groups::{GroupIndex, Tasks};
 use super::kernels::{CheckBlock, HESSIAN_FLOOR};
@@ -289,7 +289,8 @@ impl<'a, L: GroupLoss, F: Float> Call<'a, L, F> {
             if let Some((s, narrow)) = self.in_place(&places) {
                 let (first, second) = (&mut first[..len], &mut second[..len]);
                 let group = Group { s, y: &[], narrow, w: &[] };
-                let term = work(Work { loss: self.loss, group, kept: None, first, second, scratch: &mut scratch }, 1.0, part);
+                let term =
+                    work(Work { loss: self.loss, group, kept: None, first, second, scratch: &mut scratch }, 1.0, part);
                 values.push(totals.add(len, 1.0, term));
                 continue;
             }

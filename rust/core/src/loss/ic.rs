@@ -89,7 +89,12 @@ impl GroupLoss for InformationCoefficient {
     type Scratch<F: Float> = CentredScratch;
     const ROW_WEIGHTS: bool = true;
 
-    fn value_grad<F: Float>(&self, group: &Group<'_, F>, gradient: &mut [f64], scratch: &mut CentredScratch) -> Option<Term> {
+    fn value_grad<F: Float>(
+        &self,
+        group: &Group<'_, F>,
+        gradient: &mut [f64],
+        scratch: &mut CentredScratch,
+    ) -> Option<Term> {
         Self::run(group, gradient, None, scratch)
     }
 

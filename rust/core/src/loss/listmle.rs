@@ -60,7 +60,12 @@ impl GroupLoss for ListMle {
     type Scratch<F: Float> = OrderScratch;
     const COUNTS_ALL: bool = true;
 
-    fn value_grad<F: Float>(&self, group: &Group<'_, F>, gradient: &mut [f64], scratch: &mut OrderScratch) -> Option<Term> {
+    fn value_grad<F: Float>(
+        &self,
+        group: &Group<'_, F>,
+        gradient: &mut [f64],
+        scratch: &mut OrderScratch,
+    ) -> Option<Term> {
         Some(Self::run(group, gradient, None, scratch))
     }
 

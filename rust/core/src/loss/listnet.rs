@@ -17,7 +17,7 @@ const LANES: usize = 8;
 
 /// e^(v·scale − top) into `out`; returns their sum, formed in double precision in a fixed order.
 #[inline(always)]
-fn exponentials<F: Float>(values: &[F], scale: F, top: F, out: &mut [F]) -> f64 {
+pub(super) fn exponentials<F: Float>(values: &[F], scale: F, top: F, out: &mut [F]) -> f64 {
     let mut sums = [0.0; LANES];
     let (mut from, mut to) = (values.chunks_exact(LANES), out.chunks_exact_mut(LANES));
     for (from, to) in (&mut from).zip(&mut to) {
@@ -114,7 +114,12 @@ impl GroupLoss for ListNet {
         above_zero("temperature", self.temperature)
     }
 
-    fn value_grad<F: Float>(&self, group: &Group<'_, F>, gradient: &mut [f64], scratch: &mut ListScratch<F>) -> Option<Term> {
+    fn value_grad<F: Float>(
+        &self,
+        group: &Group<'_, F>,
+        gradient: &mut [f64],
+        scratch: &mut ListScratch<F>,
+    ) -> Option<Term> {
         let ListScratch { p, q, out } = scratch;
         out.resize(group.len(), F::ZERO);
         let term = self.run(group, 1.0, out, p, q);

@@ -165,7 +165,12 @@ impl GroupLoss for PairwiseHinge {
         above_zero("margin", self.margin)
     }
 
-    fn value_grad<F: Float>(&self, group: &Group<'_, F>, gradient: &mut [f64], scratch: &mut HingeScratch) -> Option<Term> {
+    fn value_grad<F: Float>(
+        &self,
+        group: &Group<'_, F>,
+        gradient: &mut [f64],
+        scratch: &mut HingeScratch,
+    ) -> Option<Term> {
         self.run(group, gradient, None, scratch)
     }
 

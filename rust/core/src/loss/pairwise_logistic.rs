@@ -171,7 +171,12 @@ impl GroupLoss for PairwiseLogistic {
         above_zero("sharpness", self.sharpness)
     }
 
-    fn value_grad<F: Float>(&self, group: &Group<'_, F>, gradient: &mut [f64], scratch: &mut PairScratch<F>) -> Option<Term> {
+    fn value_grad<F: Float>(
+        &self,
+        group: &Group<'_, F>,
+        gradient: &mut [f64],
+        scratch: &mut PairScratch<F>,
+    ) -> Option<Term> {
         self.run(group, gradient, None, scratch)
     }
 

@@ -62,7 +62,12 @@ impl GroupLoss for SoftSpearman {
         self.rank(group, scratch)
     }
 
-    fn value_grad<F: Float>(&self, group: &Group<'_, F>, gradient: &mut [f64], scratch: &mut SoftScratch<F>) -> Option<Term> {
+    fn value_grad<F: Float>(
+        &self,
+        group: &Group<'_, F>,
+        gradient: &mut [f64],
+        scratch: &mut SoftScratch<F>,
+    ) -> Option<Term> {
         let term = self.rank(group, scratch)?;
         scratch.pull_back(self.temperature, gradient);
         Some(term)
