@@ -11,10 +11,27 @@ from tradewright.callbacks import EarlyStopping as EarlyStopping
 from tradewright.callbacks import ModelCheckpoint as ModelCheckpoint
 from tradewright.callbacks import ProgressBar as ProgressBar
 from tradewright.errors import *
+from tradewright.loss_functions import ApproxNDCGLoss as ApproxNDCGLoss
 from tradewright.loss_functions import BaseLoss as BaseLoss
 from tradewright.loss_functions import BinaryCrossEntropy as BinaryCrossEntropy
+from tradewright.loss_functions import CalmarLoss as CalmarLoss
+from tradewright.loss_functions import CRRALoss as CRRALoss
+from tradewright.loss_functions import CVaRLoss as CVaRLoss
+from tradewright.loss_functions import DifferentialSharpeLoss as DifferentialSharpeLoss
+from tradewright.loss_functions import GroupIndex as GroupIndex
+from tradewright.loss_functions import ICLoss as ICLoss
+from tradewright.loss_functions import LambdaRankLoss as LambdaRankLoss
+from tradewright.loss_functions import ListMLELoss as ListMLELoss
+from tradewright.loss_functions import ListNetLoss as ListNetLoss
 from tradewright.loss_functions import LossRegistry as LossRegistry
+from tradewright.loss_functions import MaxDrawdownLoss as MaxDrawdownLoss
 from tradewright.loss_functions import MSELoss as MSELoss
+from tradewright.loss_functions import PairwiseHingeLoss as PairwiseHingeLoss
+from tradewright.loss_functions import PairwiseLogisticLoss as PairwiseLogisticLoss
+from tradewright.loss_functions import ProfitBasedLoss as ProfitBasedLoss
+from tradewright.loss_functions import SharpeLoss as SharpeLoss
+from tradewright.loss_functions import SoftSpearmanLoss as SoftSpearmanLoss
+from tradewright.loss_functions import SortinoLoss as SortinoLoss
 from tradewright.models import BoostingModel as BoostingModel
 from tradewright.models import ModelRegistry as ModelRegistry
 from tradewright.models import SklearnModel as SklearnModel
