@@ -144,7 +144,7 @@ one, or check the ids
         return self._index == other._index and bool(np.array_equal(self.group_ids, other.group_ids))
 
     def __hash__(self) -> int:  # noqa: F811
-        return hash((self.rows, self.n_groups, self.has_assets, self.group_ids[:1].tobytes()))
+        return hash((self.rows, self.n_groups, self.has_assets))
 
     def __reduce__(self) -> tuple[Any, ...]:
         ids = self._index.ids()

@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 
 from tradewright._optional import is_available
 from tradewright.errors import LossError, TradewrightError
-from tradewright.loss_functions import BaseLoss, PointLoss
+from tradewright.loss_functions import BaseLoss, GroupLoss, PointLoss, SeriesLoss
+from tradewright.testing.losses_group import check_group_loss
+from tradewright.testing.losses_series import check_series_loss
 
 __all__ = ["check_loss"]
 
 Array = NDArray[Any]
 
 
-def check_loss(loss: PointLoss, *, rows: int = 400, seed: int = 0) -> list[str]:
+def check_loss(loss: PointLoss | GroupLoss | SeriesLoss, *, rows: int = 400, seed: int = 0) -> list[str]:
     """Check that a loss keeps every promise of the contract.
 
     Numerical gradient and hessian, weights (weight 2 is the row twice), order of rows, both widths, strided and
@@ -28,7 +30,7 @@ def check_loss(loss: PointLoss, *, rows: int = 400, seed: int = 0) -> list[str]:
 
     Parameters
     ----------
-    loss : PointLoss
+    loss : PointLoss, GroupLoss or SeriesLoss
         Any concrete loss; it is checked with its parameters and each reduction.
     rows : int, default 400
         How many random rows to check on.
@@ -51,6 +53,10 @@ def check_loss(loss: PointLoss, *, rows: int = 400, seed: int = 0) -> list[str]:
     >>> "gradient" in check_loss(MSELoss())
     True
     """
+    if isinstance(loss, GroupLoss):
+        return check_group_loss(loss, rows=rows, seed=seed)
+    if isinstance(loss, SeriesLoss):
+        return check_series_loss(loss, rows=rows, seed=seed)
     rng = np.random.default_rng(seed)
     target, prediction = _sample(loss.targets, rows, rng), _sample(loss.predictions, rows, rng)
     weight = rng.choice([0.0, 0.5, 1.0, 3.0], rows)

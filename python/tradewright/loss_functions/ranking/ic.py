@@ -51,7 +51,7 @@ class ICLoss(GroupLoss):
     -1.0
     >>> value, gradient = loss.value_and_grad([0.0, 1.0, 0.0], np.array([0.0, 1.0, 2.0]), groups=[7, 7, 7])
     >>> value, gradient.round(4)
-    (-0.0, array([ 0.2887, -0.5774,  0.2887]))
+    (0.0, array([ 0.2887, -0.5774,  0.2887]))
     """
 
     name: ClassVar[str] = "ic"

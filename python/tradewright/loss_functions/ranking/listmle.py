@@ -62,7 +62,7 @@ class ListMLELoss(GroupLoss):
         return lists.mask.any(1)
 
     def _terms(self, torch: Any, lists: group_device.Lists) -> tuple[Any, Any, Any]:
-        order = torch.argsort(torch.where(lists.mask, lists.y, -torch.inf), 1, descending=True, stable=True)
+        order = torch.argsort(torch.where(lists.mask, lists.y, -torch.inf), dim=1, descending=True, stable=True)
         mask = lists.mask.gather(1, order)
         # Finite, so that the gradient of logcumsumexp is.
         low = torch.finfo(lists.s.dtype).min / 4

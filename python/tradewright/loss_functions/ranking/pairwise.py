@@ -105,7 +105,7 @@ class PairwiseLogisticLoss(_PairwiseLoss):
 
     def _terms(self, torch: Any, lists: group_device.Lists) -> tuple[Any, Any, Any]:
         def each(gap: Any) -> Any:
-            return torch.nn.functional.softplus(-self.sharpness * gap, threshold=1e9)
+            return torch.logaddexp(-self.sharpness * gap, torch.zeros_like(gap))
 
         return group_device.average_pairs(torch, lists, each, self.average, self.pair_weight)
 

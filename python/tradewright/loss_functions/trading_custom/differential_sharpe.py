@@ -62,7 +62,7 @@ class DifferentialSharpeLoss(SeriesLoss):
     --------
     >>> loss = DifferentialSharpeLoss(position="identity", eta=0.5, initial_mean=0.01, initial_square=0.001)
     >>> round(loss([0.02, -0.01], [1.0, 1.0]), 6)
-    0.112651
+    0.387134
     """
 
     name: ClassVar[str] = "differential_sharpe"

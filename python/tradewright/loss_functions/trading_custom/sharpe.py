@@ -66,7 +66,7 @@ class SharpeLoss(SeriesLoss):
     >>> loss = SharpeLoss(position="identity", cost=0.001, periods_per_year=252)
     >>> value, gradient = loss.value_and_grad([0.01, -0.02, 0.03], np.array([1.0, 0.5, 1.0]))
     >>> round(value, 4), gradient.round(3)
-    (-4.0847, array([-3.302, 13.131,  6.323]))
+    (-7.4073, array([-1.961,  8.437, -2.258]))
     >>> loss.init_score([0.01, -0.02, 0.03])
     0.001
     >>> loss([0.01], [1.0])
@@ -125,7 +125,7 @@ class SharpeLoss(SeriesLoss):
         }
 
     def _of_returns(self, torch: Any, r: Any, w: Any, divisor: Any) -> Any:
-        weight, count = w.sum(), (w > 0).sum()
+        weight, count = w.sum(), (w > 0).sum().to(r.dtype)
         mean = (w * r).sum() / weight
         variance = (w * (r - mean) ** 2).sum() / weight * (count / (count - self.ddof))
         # Rounding alone is no deviation; the root of 0 has no finite slope.
