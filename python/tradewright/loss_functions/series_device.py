@@ -88,7 +88,9 @@ def _neighbours(loss: SeriesLoss, torch: Any, held: Any, date: Any, assets: Any,
     carry = loss.absent == "carry"
     near = known if carry else known & (date[previous] == date - 1)
     start = ~known if carry else date == 0
-    before = torch.where(near, held[previous], torch.where(start, loss.initial_position, 0.0).to(held.dtype))
+    # Two Python numbers would be single precision.
+    initial = torch.where(start, torch.full_like(held, loss.initial_position), 0.0)
+    before = torch.where(near, held[previous], initial)
     stays = (following >= 0) & (date[following] == date + 1)
     closing = torch.zeros_like(near) if carry else ~stays & (date + 1 < dates)
     return before, closing

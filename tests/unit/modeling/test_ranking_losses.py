@@ -69,22 +69,22 @@ def lambdarank(loss, s, y, w):
     pairs = pairs_of(y)
     if not pairs:
         return None
-    gains, n = gain_of(loss, y), len(y)
-    at = sorted(range(n), key=lambda i: -float(s[i]))
+    gains, n, fixed = gain_of(loss, y), len(y), s.detach()
+    at = sorted(range(n), key=lambda i: -float(fixed[i]))
     keep = n if loss.truncation is None else loss.truncation
     d = [0.0] * n
     for rank, i in enumerate(at):
         d[i] = 1 / math.log2(rank + 2) if rank < keep else 0.0
     ideal, k = ideal_dcg(gains, loss.truncation), loss.sharpness
-    varies = len({float(v) for v in s}) > 1
+    varies = len({float(v) for v in fixed}) > 1
     value, slopes = torch.zeros((), dtype=torch.float64), 0.0
     for i, j in pairs:
-        gap = float(s[i] - s[j])
+        gap = float(fixed[i] - fixed[j])
         delta = abs(gains[i] - gains[j]) * abs(d[i] - d[j]) / ideal
         if loss.normalize and varies:
             delta /= 0.01 + abs(gap)
         value = value + delta * softplus(-k * (s[i] - s[j]))
-        slopes += 2 * k * delta * float(torch.sigmoid(-k * (s[i] - s[j])))
+        slopes += 2 * k * delta * float(torch.sigmoid(-k * (fixed[i] - fixed[j])))
     if loss.normalize and slopes > 0:
         value = value * math.log2(1 + slopes) / slopes
     return value, 1.0, 1.0
@@ -116,7 +116,7 @@ def weighted_corr(a, b, w):
 
 def ic(loss, s, y, w):
     heavy = [i for i in range(len(y)) if w[i] > 0] or list(range(len(y)))
-    if len({y[i] for i in heavy}) == 1 or len({float(s[i]) for i in heavy}) == 1:
+    if len({y[i] for i in heavy}) == 1 or len({float(s.detach()[i]) for i in heavy}) == 1:
         return None
     if sum(w) == 0:
         return s.sum() * 0, 0.0, 1.0
@@ -125,7 +125,7 @@ def ic(loss, s, y, w):
 
 
 def soft_spearman(loss, s, y, w):
-    if len(set(y)) == 1 or len({float(v) for v in s}) == 1:
+    if len(set(y)) == 1 or len({float(v) for v in s.detach()}) == 1:
         return None
     soft = 0.5 + torch.sigmoid((s[:, None] - s[None, :]) / loss.temperature).sum(1)
     rank = [sum(b < a for b in y) + (sum(b == a for b in y) + 1) / 2 for a in y]

@@ -48,7 +48,7 @@ def broker(loss, score, y, dates, assets, volatility=None):
         if loss.absent == "close" and number > 0:
             for asset in [a for a in held if a not in here]:
                 charge = loss.cost * held[asset].abs()
-                if pooled and asset in last_row and float(held[asset]) != 0:
+                if pooled and asset in last_row:
                     returns[last_row[asset]] = returns[last_row[asset]] - charge
                 closing = closing + charge
                 held[asset] = zero
@@ -189,10 +189,11 @@ def panels(draw):
         cells = draw(st.permutations(cells))
     dates, assets = (np.array(column) for column in zip(*cells, strict=True))
     n = len(cells)
-    # Distinct odd numbers: no two positions are equal, where turnover has a kink and gradients differ by convention.
+    # No two positions are equal, where turnover has a kink and gradients differ by convention or rounding.
     base = np.array(draw(st.permutations(range(n))))
     s = (2 * base - n + 0.25) / (2 * n) * draw(st.sampled_from([0.5, 1.7, 3.0]))
     noise = draw(st.integers(0, 2**31))
+    s = s * np.random.default_rng(noise + 2).uniform(0.7, 1.3, n)
     y = np.random.default_rng(noise).normal(0.003, 0.08, n)
     if draw(st.booleans()):
         y[np.random.default_rng(noise).random(n) < 0.2] = np.nan
