@@ -1,6 +1,6 @@
 //! ApproxNDCG: NDCG with soft ranks.
 
-use super::cpu::dispatch;
+use super::cpu::widest;
 use super::float::Float;
 use super::gain::{Gain, discounts};
 use super::pairs::descending;
@@ -38,12 +38,12 @@ impl<F: Float> SoftScratch<F> {
         self.z.extend(s.iter().map(|&s| s * over));
         self.spare.resize(s.len(), F::ZERO);
         self.ahead.resize(s.len(), 0.0);
-        dispatch(Ahead { z: &self.z, ahead: &mut self.ahead, spare: &mut self.spare });
+        widest(Ahead { z: &self.z, ahead: &mut self.ahead, spare: &mut self.spare });
     }
 
     /// The derivative by the scores from that by `ahead`, which `slope` holds.
     pub(super) fn pull_back(&mut self, temperature: f64, gradient: &mut [f64]) {
-        dispatch(PullBack { z: &self.z, slope: &self.slope, out: gradient, spare: &mut self.spare });
+        widest(PullBack { z: &self.z, slope: &self.slope, out: gradient, spare: &mut self.spare });
         gradient.iter_mut().for_each(|slope| *slope /= temperature);
     }
 }

@@ -13,13 +13,14 @@
 use std::ops::Range;
 
 use super::batch::Batch;
-use super::cpu::dispatch;
+use super::cpu::widest;
 use super::driver::{NanPolicy, Options, Reduction};
 use super::float::Float;
 use super::groups::{GroupIndex, Tasks};
-use super::kernels::{CheckBlock, HESSIAN_FLOOR};
+use super::kernels::HESSIAN_FLOOR;
 use super::rows_of::Gathered;
 use super::traits::{Domain, Group, GroupLoss, Hessian, Term};
+use super::usable::Usable;
 use crate::error::{Error, Result};
 use crate::parallel::{Cancel, map_blocks, map_blocks_into, map_blocks_into_pair, map_parts_into};
 
@@ -318,13 +319,13 @@ impl<'a, L: GroupLoss, F: Float> Call<'a, L, F> {
 
     /// Predictions and targets of a group where they lie, if they can be read there and nothing is wrong with them.
     fn in_place(&self, places: &Range<usize>) -> Option<(&'a [F], &'a [F])> {
-        if !L::NARROW || self.batch.weight.is_some() || !self.index.is_sorted() {
+        let plain = L::NARROW && self.loss.targets() == Domain::Real && self.batch.weight.is_none();
+        if !plain || !self.index.is_sorted() {
             return None;
         }
         let s = &self.batch.prediction.as_slice()?[places.clone()];
         let y = &F::of_column(&self.batch.target)?.as_slice()?[places.clone()];
-        let bad = dispatch(CheckBlock { s, y, s_domain: Domain::Real, y_domain: self.loss.targets() });
-        (bad == (0, 0)).then_some((s, y))
+        widest(Usable { s, y }).then_some((s, y))
     }
 
     /// What a mean divides by, where no value is needed to know it.

@@ -293,11 +293,16 @@ impl Tasks {
 
     /// Cuts groups that begin at `starts`; with `pairs` the work grows with the square of a group's rows.
     pub(super) fn new(starts: &[usize], pairs: bool) -> Self {
+        Self::of_work(starts, pairs, Self::WORK)
+    }
+
+    /// As [`new`](Self::new), with tasks that cost at least `least`.
+    pub(super) fn of_work(starts: &[usize], pairs: bool, least: usize) -> Self {
         let (mut groups, mut ends, mut work, mut open) = (vec![0], Vec::new(), 0usize, 0usize);
         for (group, bounds) in starts.windows(2).enumerate() {
             let rows = bounds[1] - bounds[0];
             open = open.saturating_add(if pairs { rows.saturating_mul(1 + rows / 16) } else { rows });
-            if open >= Self::WORK || group + 2 == starts.len() {
+            if open >= least || group + 2 == starts.len() {
                 groups.push(group + 1);
                 ends.push(bounds[1]);
                 work = work.saturating_add(open);

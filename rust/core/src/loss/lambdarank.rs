@@ -1,9 +1,10 @@
 //! LambdaRank: pairs weigh what exchanging them would do to NDCG.
 
-use super::cpu::dispatch;
+use super::cpu::widest;
 use super::float::Float;
 use super::gain::{Gain, discounts};
-use super::pairs::{Ordered, PairWeight, Pairs, descending};
+use super::lane::Lane;
+use super::pairs::{Ordered, PairWeight, Pairs, all, descending};
 use super::pairwise_logistic::above_zero;
 use super::traits::{Domain, Group, GroupLoss, Hessian, Term};
 use crate::error::{Error, Result};
@@ -49,9 +50,10 @@ struct Delta<'a, F, const REGULAR: bool> {
 
 impl<F: Float, const REGULAR: bool> PairWeight<F> for Delta<'_, F, REGULAR> {
     #[inline(always)]
-    fn of(self, i: usize, j: usize, gap: F) -> F {
-        let delta = (self.gain[i] - self.gain[j]).abs() * (self.discount[i] - self.discount[j]).abs();
-        if REGULAR { delta / (self.least + gap * self.over_sharpness) } else { delta }
+    fn of<V: Lane<Scalar = F>>(self, i: usize, j: usize, gap: V) -> V {
+        let gain = (all::<V>(self.gain[i]) - V::load(&self.gain[j..])).abs();
+        let delta = gain * (all::<V>(self.discount[i]) - V::load(&self.discount[j..])).abs();
+        if REGULAR { delta / gap.mul_add(all(self.over_sharpness), all(self.least)) } else { delta }
     }
 }
 
@@ -102,10 +104,10 @@ impl LambdaRank {
         let spare = [&mut first[..], &mut second[..]];
         let (mut sum, slopes) = if regular {
             let weight = Delta::<F, true> { gain, discount, over_sharpness, least };
-            dispatch(Pairs { z, below, weight, slope, curve, spare })
+            widest(Pairs { z, below, weight, slope, curve, spare })
         } else {
             let weight = Delta::<F, false> { gain, discount, over_sharpness, least };
-            dispatch(Pairs { z, below, weight, slope, curve, spare })
+            widest(Pairs { z, below, weight, slope, curve, spare })
         };
         let mut scale = self.sharpness;
         if self.normalize {

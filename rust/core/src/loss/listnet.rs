@@ -1,7 +1,8 @@
 //! ListNet, top one.
 
-use super::cpu::{Kernel, dispatch};
+use super::cpu::{LaneKernel, widest};
 use super::float::Float;
+use super::lane::Lane;
 use super::pairwise_logistic::above_zero;
 use super::traits::{Group, GroupLoss, Hessian, Term};
 use crate::error::Result;
@@ -13,41 +14,51 @@ pub struct ListNet {
     pub temperature: f64,
 }
 
-const LANES: usize = 8;
-
-/// e^(v·scale − top) into `out`; returns their sum, formed in double precision in a fixed order.
+/// e^(v·scale − top), none of them above 1, into `out`; returns their sum in double precision.
 #[inline(always)]
-pub(super) fn exponentials<F: Float>(values: &[F], scale: F, top: F, out: &mut [F]) -> f64 {
-    let mut sums = [0.0; LANES];
-    let (mut from, mut to) = (values.chunks_exact(LANES), out.chunks_exact_mut(LANES));
-    for (from, to) in (&mut from).zip(&mut to) {
-        for l in 0..LANES {
-            let e = (from[l] * scale - top).exp();
-            to[l] = e;
-            sums[l] += e.wide();
+pub(super) fn exponentials<F: Float, V: Lane<Scalar = F>>(values: &[F], scale: F, top: F, out: &mut [F]) -> f64 {
+    let out = &mut out[..values.len()];
+    let whole = values.len() / (2 * V::LANES) * 2 * V::LANES;
+    let (wide_scale, wide_top) = (V::of(scale.wide()), V::of(-top.wide()));
+    let mut sums = V::no_sum();
+    let mut at = 0;
+    while at < whole {
+        let mut pair = [V::ZERO; 2];
+        for (turn, slot) in pair.iter_mut().enumerate() {
+            let from = at + turn * V::LANES;
+            let e = V::load(&values[from..]).mul_add(wide_scale, wide_top).smaller(V::ZERO).exp_negative().0;
+            e.store(&mut out[from..]);
+            *slot = e;
         }
+        sums = V::add_pair(sums, pair[0], pair[1]);
+        at += 2 * V::LANES;
     }
-    for ((&value, to), sum) in from.remainder().iter().zip(to.into_remainder()).zip(&mut sums) {
-        *to = (value * scale - top).exp();
-        *sum += to.wide();
+    let mut sum = V::sum(sums);
+    for i in whole..values.len() {
+        out[i] = (values[i] * scale - top).smaller(F::ZERO).exp_negative().0;
+        sum += out[i].wide();
     }
-    sums.iter().fold(0.0, |a, b| a + b)
+    sum
 }
 
+/// The largest of the values; there is one.
 #[inline(always)]
-pub(super) fn largest<F: Float>(values: &[F]) -> F {
-    let mut tops = [values[0]; LANES];
-    let chunks = values.chunks_exact(LANES);
-    let rest = chunks.remainder();
-    for chunk in chunks {
-        for l in 0..LANES {
-            tops[l] = chunk[l].larger(tops[l]);
+pub(super) fn largest<F: Float, V: Lane<Scalar = F>>(values: &[F]) -> F {
+    let whole = values.len() / V::LANES * V::LANES;
+    let mut top = values[0];
+    if whole > 0 {
+        let mut tops = V::load(values);
+        for at in (V::LANES..whole).step_by(V::LANES) {
+            tops = V::load(&values[at..]).larger(tops);
         }
+        let mut lanes = [values[0]; 16];
+        tops.store(&mut lanes);
+        top = lanes.iter().fold(top, |top, &lane| lane.larger(top));
     }
-    tops.iter().chain(rest).fold(values[0], |top, &value| value.larger(top))
+    values[whole..].iter().fold(top, |top, &value| value.larger(top))
 }
 
-/// p − q into `out`, and the loss. `E` is what the gradient is written in, times `scale`.
+/// p − q times `scale` into `out`, and the loss.
 struct TopOne<'a, F> {
     s: &'a [F],
     y: &'a [F],
@@ -58,31 +69,38 @@ struct TopOne<'a, F> {
     out: &'a mut [F],
 }
 
-impl<F: Float> Kernel for TopOne<'_, F> {
+impl<F: Float> LaneKernel<F> for TopOne<'_, F> {
     type Output = f64;
 
     #[inline(always)]
-    fn run(self) -> f64 {
+    fn run<V: Lane<Scalar = F>>(self) -> f64 {
         let Self { s, y, over_temperature, scale, p, q, out } = self;
-        let top = largest(s);
-        let p_sum = exponentials(s, F::ONE, top, p);
-        let q_sum = exponentials(y, over_temperature, largest(y) * over_temperature, q);
+        let (len, top) = (s.len(), largest::<F, V>(s));
+        let p_sum = exponentials::<F, V>(s, F::ONE, top, p);
+        let q_sum = exponentials::<F, V>(y, over_temperature, largest::<F, V>(y) * over_temperature, q);
         let (over_p, over_q) = (F::of(scale / p_sum), F::of(scale / q_sum));
-        let mut sums = [0.0; LANES];
-        for i in 0..s.len() / LANES {
-            let at = i * LANES..(i + 1) * LANES;
-            let (s, p, q, out) = (&s[at.clone()], &p[at.clone()], &q[at.clone()], &mut out[at]);
-            for l in 0..LANES {
-                sums[l] += (q[l] * (top - s[l])).wide();
-                out[l] = p[l] * over_p - q[l] * over_q;
+        let (wide_p, wide_q, wide_top) = (V::of(over_p.wide()), V::of(-over_q.wide()), V::of(top.wide()));
+        let (p, q, out) = (&p[..len], &q[..len], &mut out[..len]);
+        let whole = len / (2 * V::LANES) * 2 * V::LANES;
+        let mut sums = V::no_sum();
+        let mut at = 0;
+        while at < whole {
+            let mut pair = [V::ZERO; 2];
+            for (turn, slot) in pair.iter_mut().enumerate() {
+                let from = at + turn * V::LANES;
+                let (p, q) = (V::load(&p[from..]), V::load(&q[from..]));
+                *slot = q * (wide_top - V::load(&s[from..]));
+                q.mul_add(wide_q, p * wide_p).store(&mut out[from..]);
             }
+            sums = V::add_pair(sums, pair[0], pair[1]);
+            at += 2 * V::LANES;
         }
-        let rest = s.len() / LANES * LANES;
-        for i in rest..s.len() {
-            sums[0] += (q[i] * (top - s[i])).wide();
+        let mut sum = V::sum(sums);
+        for i in whole..len {
+            sum += (q[i] * (top - s[i])).wide();
             out[i] = p[i] * over_p - q[i] * over_q;
         }
-        p_sum.ln() + sums.iter().fold(0.0, |a, b| a + b) / q_sum
+        p_sum.ln() + sum / q_sum
     }
 }
 
@@ -101,7 +119,7 @@ impl ListNet {
         q.resize(m.max(q.len()), F::ZERO);
         let (p, q) = (&mut p[..m], &mut q[..m]);
         let over_temperature = F::of(1.0 / self.temperature);
-        Term::once(dispatch(TopOne { s: group.s, y: group.narrow, over_temperature, scale, p, q, out }))
+        Term::once(widest(TopOne { s: group.s, y: group.narrow, over_temperature, scale, p, q, out }))
     }
 }
 

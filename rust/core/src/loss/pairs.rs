@@ -3,10 +3,10 @@
 //! Rows are put in descending order of target, so that the partners of a row are a run behind it. A pair (i, j) with
 //! `y_i > y_j` costs softplus(−k(s_i − s_j)); its slope r = sigmoid(−k(s_i − s_j)) pushes i up and j down.
 
-use super::cpu::Kernel;
+use super::cpu::LaneKernel;
 use super::float::Float;
+use super::lane::Lane;
 
-const LANES: usize = 8;
 /// Rows whose partners' slopes are added up in the width of the predictions before they move to double precision.
 const TILE: usize = 32;
 
@@ -45,9 +45,15 @@ pub(super) fn descending<T: PartialOrd>(values: &[T], rows: &mut Vec<u32>) {
     rows.sort_by(|&a, &b| values[b as usize].partial_cmp(&values[a as usize]).expect("no NaN gets here"));
 }
 
-/// What a pair weighs; `gap` is the absolute difference of the scaled scores.
+/// What the pairs of row i and the rows from j on weigh; `gap` is the absolute difference of the scaled scores.
 pub(super) trait PairWeight<F: Float>: Copy {
-    fn of(self, i: usize, j: usize, gap: F) -> F;
+    fn of<V: Lane<Scalar = F>>(self, i: usize, j: usize, gap: V) -> V;
+}
+
+/// A number in all lanes.
+#[inline(always)]
+pub(super) fn all<V: Lane>(value: V::Scalar) -> V {
+    V::of(value.wide())
 }
 
 /// Every pair weighs 1.
@@ -56,8 +62,8 @@ pub(super) struct One;
 
 impl<F: Float> PairWeight<F> for One {
     #[inline(always)]
-    fn of(self, _: usize, _: usize, _: F) -> F {
-        F::ONE
+    fn of<V: Lane<Scalar = F>>(self, _: usize, _: usize, _: V) -> V {
+        V::ONE
     }
 }
 
@@ -67,8 +73,8 @@ pub(super) struct Product<'a, F>(pub(super) &'a [F]);
 
 impl<F: Float> PairWeight<F> for Product<'_, F> {
     #[inline(always)]
-    fn of(self, i: usize, j: usize, _: F) -> F {
-        self.0[i] * self.0[j]
+    fn of<V: Lane<Scalar = F>>(self, i: usize, j: usize, _: V) -> V {
+        all::<V>(self.0[i]) * V::load(&self.0[j..])
     }
 }
 
@@ -81,8 +87,8 @@ pub(super) struct TargetGap<'a, F> {
 
 impl<F: Float> PairWeight<F> for TargetGap<'_, F> {
     #[inline(always)]
-    fn of(self, i: usize, j: usize, _: F) -> F {
-        self.w[i] * self.w[j] * (self.y[i] - self.y[j]).abs()
+    fn of<V: Lane<Scalar = F>>(self, i: usize, j: usize, _: V) -> V {
+        all::<V>(self.w[i]) * V::load(&self.w[j..]) * (all::<V>(self.y[i]) - V::load(&self.y[j..])).abs()
     }
 }
 
@@ -102,18 +108,50 @@ pub(super) struct Pairs<'a, F, W> {
 
 /// log(1 + e^−d), its slope sigmoid(−d) and the slope's own derivative.
 #[inline(always)]
-fn pair<F: Float>(d: F) -> (F, F, F) {
-    let e = (-d.abs()).exp();
-    let inverse = F::ONE / (F::ONE + e);
-    let r = if d >= F::ZERO { e * inverse } else { inverse };
-    ((-d).larger(F::ZERO) + e.log1p_unit(), r, e * inverse * inverse)
+fn pair<V: Lane>(d: V) -> (V, V, V) {
+    let e = (-d.abs()).exp_negative().0;
+    let inverse = V::ONE / (V::ONE + e);
+    let small = e * inverse;
+    ((-d).larger(V::ZERO) + e.log1p_unit(), V::select(V::ZERO.at_most(d), small, inverse), small * inverse)
 }
 
-impl<F: Float, W: PairWeight<F>> Kernel for Pairs<'_, F, W> {
+/// What a row's pairs add up to: losses, slopes, curvatures.
+type Sums = [f64; 3];
+
+impl<F: Float, W: PairWeight<F>> Pairs<'_, F, W> {
+    /// The pairs of row i and as many whole lanes from `j` on as there are; returns where they end.
+    #[inline(always)]
+    fn row<V: Lane<Scalar = F>>(
+        z: &[F],
+        weight: W,
+        i: usize,
+        mut j: usize,
+        [slopes, curves]: [&mut [F]; 2],
+        total: &mut Sums,
+    ) -> usize {
+        let (top, mut sums) = (all::<V>(z[i]), [V::ZERO; 3]);
+        while j + V::LANES <= z.len() {
+            let d = top - V::load(&z[j..]);
+            let (loss, r, curvature) = pair(d);
+            let q = weight.of::<V>(i, j, d.abs());
+            let (r, curvature) = (q * r, q * curvature);
+            sums = [q.mul_add(loss, sums[0]), sums[1] + r, sums[2] + curvature];
+            (V::load(&slopes[j..]) + r).store(&mut slopes[j..]);
+            (V::load(&curves[j..]) + curvature).store(&mut curves[j..]);
+            j += V::LANES;
+        }
+        for (total, sum) in total.iter_mut().zip(sums) {
+            *total += lanes_sum(sum);
+        }
+        j
+    }
+}
+
+impl<F: Float, W: PairWeight<F>> LaneKernel<F> for Pairs<'_, F, W> {
     type Output = (f64, f64);
 
     #[inline(always)]
-    fn run(self) -> (f64, f64) {
+    fn run<V: Lane<Scalar = F>>(self) -> (f64, f64) {
         let Self { z, below, weight, slope, curve, spare: [slopes, curves] } = self;
         let (m, mut total, mut total_slope) = (z.len(), 0.0, 0.0);
         slope.fill(0.0);
@@ -122,38 +160,14 @@ impl<F: Float, W: PairWeight<F>> Kernel for Pairs<'_, F, W> {
             slopes.fill(F::ZERO);
             curves.fill(F::ZERO);
             for i in tile..(tile + TILE).min(m) {
-                let (top, mut sums, mut rs, mut cs) = (z[i], [F::ZERO; LANES], [F::ZERO; LANES], [F::ZERO; LANES]);
-                let mut j = below[i];
-                while j + LANES <= m {
-                    let (low, g, c) = (&z[j..j + LANES], &mut slopes[j..j + LANES], &mut curves[j..j + LANES]);
-                    for l in 0..LANES {
-                        let d = top - low[l];
-                        let (loss, r, curvature) = pair(d);
-                        let q = weight.of(i, j + l, d.abs());
-                        sums[l] += q * loss;
-                        rs[l] += q * r;
-                        cs[l] += q * curvature;
-                        g[l] += q * r;
-                        c[l] += q * curvature;
-                    }
-                    j += LANES;
-                }
-                for j in j..m {
-                    let d = top - z[j];
-                    let (loss, r, curvature) = pair(d);
-                    let q = weight.of(i, j, d.abs());
-                    sums[0] += q * loss;
-                    rs[0] += q * r;
-                    cs[0] += q * curvature;
-                    slopes[j] += q * r;
-                    curves[j] += q * curvature;
-                }
-                total += sum(sums);
-                let r = sum(rs);
-                total_slope += r;
-                slope[i] -= r;
+                let mut sums = [0.0; 3];
+                let j = Self::row::<V>(z, weight, i, below[i], [slopes, curves], &mut sums);
+                Self::row::<F>(z, weight, i, j, [slopes, curves], &mut sums);
+                total += sums[0];
+                total_slope += sums[1];
+                slope[i] -= sums[1];
                 if !curve.is_empty() {
-                    curve[i] += sum(cs);
+                    curve[i] += sums[2];
                 }
             }
             drain(slopes, slope);
@@ -185,11 +199,51 @@ pub(super) fn room<F: Float>() -> (f64, f64) {
     if size_of::<F>() == 4 { (80.0, 87.0) } else { (700.0, 708.0) }
 }
 
-impl<F: Float, const CURVE: bool> Kernel for EvenPairs<'_, F, CURVE> {
+impl<F: Float, const CURVE: bool> EvenPairs<'_, F, CURVE> {
+    /// As [`Pairs::row`]; `factors` lanes are multiplied before a logarithm is taken.
+    #[inline(always)]
+    fn row<V: Lane<Scalar = F>>(
+        e: &[F],
+        factors: usize,
+        i: usize,
+        mut j: usize,
+        [slopes, curves]: [&mut [F]; 2],
+        total: &mut Sums,
+    ) -> usize {
+        let (inverse, mut sums) = (V::ONE / all::<V>(e[i]), [V::ZERO; 3]);
+        let end = j + (e.len() - j) / V::LANES * V::LANES;
+        while j < end {
+            let stop = end.min(j + factors * V::LANES);
+            let mut product = V::ONE;
+            while j < stop {
+                let u = V::load(&e[j..]) * inverse;
+                let v = V::ONE + u;
+                // From 1/v alone, u/v and r(1 − r) would cancel where u is small.
+                let r = u / v;
+                product = product * v;
+                sums[1] = sums[1] + r;
+                (V::load(&slopes[j..]) + r).store(&mut slopes[j..]);
+                if CURVE {
+                    let curvature = r / v;
+                    sums[2] = sums[2] + curvature;
+                    (V::load(&curves[j..]) + curvature).store(&mut curves[j..]);
+                }
+                j += V::LANES;
+            }
+            sums[0] = sums[0] + product.ln();
+        }
+        for (total, sum) in total.iter_mut().zip(sums) {
+            *total += lanes_sum(sum);
+        }
+        j
+    }
+}
+
+impl<F: Float, const CURVE: bool> LaneKernel<F> for EvenPairs<'_, F, CURVE> {
     type Output = f64;
 
     #[inline(always)]
-    fn run(self) -> f64 {
+    fn run<V: Lane<Scalar = F>>(self) -> f64 {
         let Self { e, spread, below, slope, curve, spare: [slopes, curves] } = self;
         let (m, mut total) = (e.len(), 0.0);
         let factors = ((room::<F>().1 / spread.exp().ln_1p()) as usize).clamp(1, 64);
@@ -199,47 +253,13 @@ impl<F: Float, const CURVE: bool> Kernel for EvenPairs<'_, F, CURVE> {
             slopes.fill(F::ZERO);
             curves.fill(F::ZERO);
             for i in tile..(tile + TILE).min(m) {
-                let inverse = F::ONE / e[i];
-                let (mut logs, mut rs, mut cs) = ([F::ZERO; LANES], [F::ZERO; LANES], [F::ZERO; LANES]);
-                let mut j = below[i];
-                while j + LANES <= m {
-                    let mut product = [F::ONE; LANES];
-                    let stop = (j + factors * LANES).min(j + (m - j) / LANES * LANES);
-                    while j < stop {
-                        let (low, g, c) = (&e[j..j + LANES], &mut slopes[j..j + LANES], &mut curves[j..j + LANES]);
-                        for l in 0..LANES {
-                            let v = F::ONE + low[l] * inverse;
-                            // u/v and r(1 − r) from 1/v alone would cancel where u is small.
-                            let r = low[l] * inverse / v;
-                            product[l] = product[l] * v;
-                            rs[l] += r;
-                            g[l] += r;
-                            if CURVE {
-                                let curvature = r / v;
-                                cs[l] += curvature;
-                                c[l] += curvature;
-                            }
-                        }
-                        j += LANES;
-                    }
-                    for l in 0..LANES {
-                        logs[l] += product[l].ln();
-                    }
-                }
-                for j in j..m {
-                    let u = e[j] * inverse;
-                    let r = u / (F::ONE + u);
-                    let curvature = r / (F::ONE + u);
-                    logs[0] += u.log1p();
-                    rs[0] += r;
-                    cs[0] += curvature;
-                    slopes[j] += r;
-                    curves[j] += curvature;
-                }
-                total += sum(logs);
-                slope[i] -= sum(rs);
+                let mut sums = [0.0; 3];
+                let j = Self::row::<V>(e, factors, i, below[i], [slopes, curves], &mut sums);
+                Self::row::<F>(e, factors, i, j, [slopes, curves], &mut sums);
+                total += sums[0];
+                slope[i] -= sums[1];
                 if CURVE {
-                    curve[i] += sum(cs);
+                    curve[i] += sums[2];
                 }
             }
             drain(slopes, slope);
@@ -253,8 +273,8 @@ impl<F: Float, const CURVE: bool> Kernel for EvenPairs<'_, F, CURVE> {
 
 /// The lanes added up in double precision, in order.
 #[inline(always)]
-pub(super) fn sum<F: Float>(lanes: [F; LANES]) -> f64 {
-    lanes.iter().fold(0.0, |sum, lane| sum + lane.wide())
+pub(super) fn lanes_sum<V: Lane>(lanes: V) -> f64 {
+    V::sum(V::add_pair(V::no_sum(), lanes, V::ZERO))
 }
 
 #[inline(always)]

@@ -1,6 +1,6 @@
 //! Pairwise logistic loss, also known as RankNet, and as BPR where targets are 0 and 1.
 
-use super::cpu::dispatch;
+use super::cpu::widest;
 use super::float::Float;
 use super::pairs::{EvenPairs, One, Ordered, Pairs, Product, TargetGap, room};
 use super::traits::{Group, GroupLoss, Hessian, Term};
@@ -115,9 +115,9 @@ impl PairwiseLogistic {
                 e.extend(z.iter().map(|&z| (z - top).exp()));
                 let (below, spare) = (&ordered.below, [&mut first[..], &mut second[..]]);
                 Some(if hessian.is_some() {
-                    dispatch(EvenPairs::<_, true> { e, spread, below, slope, curve, spare })
+                    widest(EvenPairs::<_, true> { e, spread, below, slope, curve, spare })
                 } else {
-                    dispatch(EvenPairs::<_, false> { e, spread, below, slope, curve, spare })
+                    widest(EvenPairs::<_, false> { e, spread, below, slope, curve, spare })
                 })
             }
             _ => None,
@@ -135,7 +135,7 @@ impl PairwiseLogistic {
                 let below = &ordered.below;
                 macro_rules! pairs {
                     ($weight:expr) => {
-                        dispatch(Pairs { z, below, weight: $weight, slope, curve, spare: [first, second] }).0
+                        widest(Pairs { z, below, weight: $weight, slope, curve, spare: [first, second] }).0
                     };
                 }
                 match self.pair_weight {

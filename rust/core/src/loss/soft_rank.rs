@@ -1,27 +1,28 @@
 //! Soft ranks: how many rows are ahead of one, each counted by a sigmoid; and the way back.
 
-use super::cpu::Kernel;
+use super::cpu::LaneKernel;
 use super::float::Float;
+use super::lane::Lane;
+use super::pairs::{all, lanes_sum};
 
-const LANES: usize = 8;
 /// Rows between moves to double precision.
 const TILE: usize = 32;
 
 /// sigmoid(d) and sigmoid(−d).
 #[inline(always)]
-fn sides<F: Float>(d: F) -> (F, F) {
-    let e = (-d.abs()).exp();
-    let large = F::ONE / (F::ONE + e);
+fn sides<V: Lane>(d: V) -> (V, V) {
+    let e = (-d.abs()).exp_negative().0;
+    let large = V::ONE / (V::ONE + e);
     let small = e * large;
-    let positive = d >= F::ZERO;
-    (if positive { large } else { small }, if positive { small } else { large })
+    let positive = V::ZERO.at_most(d);
+    (V::select(positive, large, small), V::select(positive, small, large))
 }
 
 /// The derivative of sigmoid.
 #[inline(always)]
-fn slope_at<F: Float>(d: F) -> F {
-    let e = (-d.abs()).exp();
-    let large = F::ONE / (F::ONE + e);
+fn slope_at<V: Lane>(d: V) -> V {
+    let e = (-d.abs()).exp_negative().0;
+    let large = V::ONE / (V::ONE + e);
     e * large * large
 }
 
@@ -32,33 +33,33 @@ pub(super) struct Ahead<'a, F> {
     pub(super) spare: &'a mut [F],
 }
 
-impl<F: Float> Kernel for Ahead<'_, F> {
+impl<F: Float> Ahead<'_, F> {
+    /// The pairs of row i and whole lanes from `j` on; returns what row i gets, and where they end.
+    #[inline(always)]
+    fn row<V: Lane<Scalar = F>>(z: &[F], i: usize, mut j: usize, spare: &mut [F]) -> (f64, usize) {
+        let (own, mut sums) = (all::<V>(z[i]), V::ZERO);
+        while j + V::LANES <= z.len() {
+            let (p, q) = sides(V::load(&z[j..]) - own);
+            sums = sums + p;
+            (V::load(&spare[j..]) + q).store(&mut spare[j..]);
+            j += V::LANES;
+        }
+        (lanes_sum(sums), j)
+    }
+}
+
+impl<F: Float> LaneKernel<F> for Ahead<'_, F> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<V: Lane<Scalar = F>>(self) {
         let Self { z, ahead, spare } = self;
-        let m = z.len();
         ahead.fill(0.0);
-        for tile in (0..m).step_by(TILE) {
+        for tile in (0..z.len()).step_by(TILE) {
             spare.fill(F::ZERO);
-            for i in tile..(tile + TILE).min(m) {
-                let (own, mut sums, mut j) = (z[i], [F::ZERO; LANES], i + 1);
-                while j + LANES <= m {
-                    let (others, theirs) = (&z[j..j + LANES], &mut spare[j..j + LANES]);
-                    for l in 0..LANES {
-                        let (p, q) = sides(others[l] - own);
-                        sums[l] += p;
-                        theirs[l] += q;
-                    }
-                    j += LANES;
-                }
-                for j in j..m {
-                    let (p, q) = sides(z[j] - own);
-                    sums[0] += p;
-                    spare[j] += q;
-                }
-                ahead[i] += sums.iter().fold(0.0, |a, b| a + b.wide());
+            for i in tile..(tile + TILE).min(z.len()) {
+                let (wide, j) = Self::row::<V>(z, i, i + 1, spare);
+                ahead[i] += wide + Self::row::<F>(z, i, j, spare).0;
             }
             for (to, from) in ahead.iter_mut().zip(&*spare) {
                 *to += from.wide();
@@ -76,33 +77,32 @@ pub(super) struct PullBack<'a, F> {
     pub(super) spare: &'a mut [F],
 }
 
-impl<F: Float> Kernel for PullBack<'_, F> {
+impl<F: Float> PullBack<'_, F> {
+    #[inline(always)]
+    fn row<V: Lane<Scalar = F>>(z: &[F], slope: &[F], i: usize, mut j: usize, spare: &mut [F]) -> (f64, usize) {
+        let (own, own_slope, mut sums) = (all::<V>(z[i]), all::<V>(slope[i]), V::ZERO);
+        while j + V::LANES <= z.len() {
+            let pull = slope_at(V::load(&z[j..]) - own) * (V::load(&slope[j..]) - own_slope);
+            sums = sums + pull;
+            (V::load(&spare[j..]) - pull).store(&mut spare[j..]);
+            j += V::LANES;
+        }
+        (lanes_sum(sums), j)
+    }
+}
+
+impl<F: Float> LaneKernel<F> for PullBack<'_, F> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<V: Lane<Scalar = F>>(self) {
         let Self { z, slope, out, spare } = self;
-        let m = z.len();
         out.fill(0.0);
-        for tile in (0..m).step_by(TILE) {
+        for tile in (0..z.len()).step_by(TILE) {
             spare.fill(F::ZERO);
-            for i in tile..(tile + TILE).min(m) {
-                let (own, own_slope, mut sums, mut j) = (z[i], slope[i], [F::ZERO; LANES], i + 1);
-                while j + LANES <= m {
-                    let (others, slopes, theirs) = (&z[j..j + LANES], &slope[j..j + LANES], &mut spare[j..j + LANES]);
-                    for l in 0..LANES {
-                        let pull = slope_at(others[l] - own) * (slopes[l] - own_slope);
-                        sums[l] += pull;
-                        theirs[l] += -pull;
-                    }
-                    j += LANES;
-                }
-                for j in j..m {
-                    let pull = slope_at(z[j] - own) * (slope[j] - own_slope);
-                    sums[0] += pull;
-                    spare[j] += -pull;
-                }
-                out[i] += sums.iter().fold(0.0, |a, b| a + b.wide());
+            for i in tile..(tile + TILE).min(z.len()) {
+                let (wide, j) = Self::row::<V>(z, slope, i, i + 1, spare);
+                out[i] += wide + Self::row::<F>(z, slope, i, j, spare).0;
             }
             for (to, from) in out.iter_mut().zip(&*spare) {
                 *to += from.wide();

@@ -9,18 +9,22 @@ use std::ops::Range;
 
 use super::batch::{Batch, load, load_view};
 use super::book::{Absent, Trading};
-use super::cpu::{Kernel, dispatch};
+use super::cpu::{LaneKernel, widest};
 use super::driver::NanPolicy;
 use super::float::Float;
 use super::groups::{GroupIndex, Links, NONE, Tasks};
 use super::kernels::HESSIAN_FLOOR;
+use super::lane::Lane;
+use super::listnet::{exponentials, largest};
+use super::pairs::all;
 use super::position::Position;
+use super::tanh::tanh_slope;
+use super::usable::Usable;
 use crate::error::{Error, Result};
 use crate::parallel::{Cancel, map_blocks, map_blocks_into, map_parts_into};
 
 /// Rows put back in place at a time.
 const SCATTER: usize = 32_768;
-const LANES: usize = 8;
 
 /// Where the position before and after a row is found.
 enum Neighbours<'a> {
@@ -40,12 +44,22 @@ pub(super) struct Stream<'a, F> {
     tasks: Tasks,
 }
 
-/// Buffers of one task.
+/// Rows read at a time: the buffers of so many lie in the nearest caches.
+const CHUNK: usize = 8_192;
+/// Rows handed to a thread at a time.
+const TASK: usize = 65_536;
+/// Dates of fewer rows than this are not worth a loop of their own.
+const LONG: usize = 32;
+
+/// Buffers of one task, and what the last chunk left in them.
 struct Buffers<F> {
     s: Vec<F>,
     y: Vec<F>,
+    /// Positions and their derivatives from place `base` on.
     held: Vec<F>,
     slope: Vec<F>,
+    /// Below 0 where rows before the first were made up.
+    base: isize,
     before: Vec<F>,
     after: Vec<F>,
     now: Vec<F>,
@@ -55,11 +69,11 @@ struct Buffers<F> {
 impl<F> Buffers<F> {
     fn new() -> Self {
         let [s, y, held, slope, before, after, now, then] = [const { Vec::new() }; 8];
-        Self { s, y, held, slope, before, after, now, then }
+        Self { s, y, held, slope, base: 0, before, after, now, then }
     }
 }
 
-/// The rows of a task, and what their neighbours are.
+/// The rows of some dates, and what their neighbours are.
 struct Dates<'s, F> {
     dates: Range<usize>,
     y: &'s [F],
@@ -85,7 +99,7 @@ impl<'a, F: Float> Stream<'a, F> {
             (_, Some(links)) if trading.absent == Absent::Close => Neighbours::Linked(links),
             _ => return None,
         };
-        Some(Self { trading, batch, index, neighbours, tasks: Tasks::new(index.starts(), false) })
+        Some(Self { trading, batch, index, neighbours, tasks: Tasks::of_work(index.starts(), false, TASK) })
     }
 
     /// The returns and weights of the dates, or nothing where a target is missing and may be.
@@ -93,13 +107,14 @@ impl<'a, F: Float> Stream<'a, F> {
         let tasks = self.tasks.ends.len();
         let parts = map_blocks(tasks, 1, self.index.len() / tasks.max(1), cancel, |task| {
             let dates = self.tasks.groups(task.start);
-            let mut buffers = Buffers::new();
-            if !self.check(&dates, nan_policy, &mut buffers)? {
-                return Ok(None);
+            let (mut buffers, mut returns) = (Buffers::new(), Vec::with_capacity(dates.len()));
+            for chunk in self.chunks(&dates) {
+                if !self.check(&chunk, nan_policy, &mut buffers)? {
+                    return Ok(None);
+                }
+                self.with_dates::<false, _>(chunk, &mut buffers, |dates, net, _| self.net(&dates, net, &mut returns));
             }
-            let weights = self.weights(&dates)?;
-            let returns = self.with_dates::<false, _>(dates, &mut buffers, |dates, net, _| self.net(&dates, net));
-            Ok(Some((returns, weights)))
+            Ok(Some((returns, self.weights(&dates)?)))
         })?;
         let (mut returns, mut weights) = (Vec::new(), Vec::new());
         for part in parts {
@@ -127,25 +142,51 @@ impl<'a, F: Float> Stream<'a, F> {
     }
 
     fn gradient_by_place(&self, slope: &[f64], places: &mut [F], cancel: &Cancel) -> Result<()> {
+        let starts = self.index.starts();
         map_parts_into(places, &self.tasks.ends, self.tasks.work, cancel, |task, out| {
-            let dates = self.tasks.groups(task);
-            self.with_dates::<true, _>(dates, &mut Buffers::new(), |dates, now, then| {
-                self.spread(&dates, slope, now, then);
-                let cost = F::of(self.trading.cost);
-                let Dates { y, held, before, after, slope, .. } = dates;
-                dispatch(Back { y, held, before, after, slope, now, then, cost, out });
-                if self.trading.position == Position::Softmax {
-                    self.by_date(&dates.dates, |rows| {
-                        let (p, out) = (&held[rows.clone()], &mut out[rows]);
-                        let mean = p.iter().zip(&*out).map(|(p, g)| (*p * *g).wide()).sum::<f64>();
-                        let mean = F::of(mean);
-                        out.iter_mut().zip(p).for_each(|(g, p)| *g = *p * (*g - mean));
-                    });
-                }
-            });
+            let (dates, mut buffers) = (self.tasks.groups(task), Buffers::new());
+            let origin = starts[dates.start];
+            for chunk in self.chunks(&dates) {
+                let out = &mut out[starts[chunk.start] - origin..starts[chunk.end] - origin];
+                self.with_dates::<true, _>(chunk, &mut buffers, |dates, now, then| {
+                    self.back(&dates, slope, now, then, out);
+                });
+            }
             Ok(())
         })?;
         Ok(())
+    }
+
+    /// The derivative by the scores of some dates.
+    fn back(&self, all: &Dates<'_, F>, slope: &[f64], now: &mut [F], then: &mut [F], out: &mut [F]) {
+        let cost = self.trading.cost;
+        let shares = |date: usize| {
+            let share = |date: usize| slope[date] * self.share(self.index.places(date).len());
+            let next = if date + 1 < slope.len() { share(date + 1) * cost } else { 0.0 };
+            (F::of(share(date)), F::of(next))
+        };
+        let &Dates { y, held, before, after, slope, .. } = all;
+        let rows = Rows { y, held, before, after, slope, cost: F::of(cost) };
+        if out.len() >= LONG * all.dates.len() {
+            self.by_date_index(&all.dates, |date, places| {
+                let (now, then) = shares(date);
+                widest(BackDate { rows: rows.part(places.clone()), now, then, out: &mut out[places] });
+            });
+        } else {
+            self.by_date_index(&all.dates, |date, places| {
+                let (first, second) = shares(date);
+                now[places.clone()].fill(first);
+                then[places].fill(second);
+            });
+            widest(Back { rows, now, then, out });
+        }
+        if self.trading.position == Position::Softmax {
+            self.by_date(&all.dates, |rows| {
+                let (p, out) = (&held[rows.clone()], &mut out[rows]);
+                let mean = F::of(p.iter().zip(&*out).map(|(p, g)| (*p * *g).wide()).sum::<f64>());
+                out.iter_mut().zip(p).for_each(|(g, p)| *g = *p * (*g - mean));
+            });
+        }
     }
 
     /// The curvature of each return times (d return/d score)², costs left out, or the weight of the date where no
@@ -166,20 +207,12 @@ impl<'a, F: Float> Stream<'a, F> {
                 self.by_date_index(&dates, |date, rows| out[rows].fill(F::of(weights[date])));
                 return Ok(());
             };
-            self.with_dates::<true, _>(dates, &mut Buffers::new(), |all, _, _| {
-                self.by_date_index(&all.dates, |date, rows| {
-                    let (share, floor) = (self.share(rows.len()), HESSIAN_FLOOR * weights[date]);
-                    for i in rows {
-                        let own = if self.trading.position == Position::Softmax {
-                            all.held[i].wide() * (1.0 - all.held[i].wide())
-                        } else {
-                            all.slope[i].wide()
-                        };
-                        let slope = own * all.y[i].wide() * share;
-                        out[i] = F::of((curvature[date] * slope * slope).abs().max(floor));
-                    }
-                });
-            });
+            let (starts, mut buffers) = (self.index.starts(), Buffers::new());
+            let origin = starts[dates.start];
+            for chunk in self.chunks(&dates) {
+                let out = &mut out[starts[chunk.start] - origin..starts[chunk.end] - origin];
+                self.with_dates::<true, _>(chunk, &mut buffers, |all, _, _| self.bend(&all, curvature, weights, out));
+            }
             Ok(())
         })?;
         if sorted {
@@ -192,6 +225,33 @@ impl<'a, F: Float> Stream<'a, F> {
             Ok(())
         })?;
         Ok(())
+    }
+
+    fn bend(&self, all: &Dates<'_, F>, curvature: &[f64], weights: &[f64], out: &mut [F]) {
+        self.by_date_index(&all.dates, |date, rows| {
+            let (share, floor) = (self.share(rows.len()), HESSIAN_FLOOR * weights[date]);
+            for i in rows {
+                let own = if self.trading.position == Position::Softmax {
+                    all.held[i].wide() * (1.0 - all.held[i].wide())
+                } else {
+                    all.slope[i].wide()
+                };
+                let slope = own * all.y[i].wide() * share;
+                out[i] = F::of((curvature[date] * slope * slope).abs().max(floor));
+            }
+        });
+    }
+
+    /// A task's dates, some at a time.
+    fn chunks(&self, dates: &Range<usize>) -> Vec<Range<usize>> {
+        let (starts, mut chunks, mut first) = (self.index.starts(), Vec::new(), dates.start);
+        for date in dates.clone() {
+            if starts[date + 1] - starts[first] >= CHUNK || date + 1 == dates.end {
+                chunks.push(first..date + 1);
+                first = date + 1;
+            }
+        }
+        chunks
     }
 
     fn share(&self, rows: usize) -> f64 {
@@ -217,7 +277,7 @@ impl<'a, F: Float> Stream<'a, F> {
         let rows = starts[dates.start]..starts[dates.end];
         let s = self.scores(rows.clone(), &mut buffers.s);
         let y = self.targets(rows.clone(), &mut buffers.y);
-        if dispatch(Usable { s, y }) {
+        if widest(Usable { s, y }) {
             return Ok(true);
         }
         let mut missing = false;
@@ -300,7 +360,7 @@ impl<'a, F: Float> Stream<'a, F> {
     }
 
     /// Takes the positions of some dates and runs `work` on them, with two buffers of a value per row. `BACK` asks for
-    /// derivatives and the positions after.
+    /// derivatives and the positions after. Dates of a task come in order: what the last call left is used again.
     fn with_dates<const BACK: bool, T>(
         &self,
         dates: Range<usize>,
@@ -308,70 +368,112 @@ impl<'a, F: Float> Stream<'a, F> {
         work: impl FnOnce(Dates<'_, F>, &mut [F], &mut [F]) -> T,
     ) -> T {
         let starts = self.index.starts();
-        let idle = matches!(self.neighbours, Neighbours::Idle);
-        let first = if idle { dates.start } else { dates.start.saturating_sub(1) };
-        let last = if idle || !BACK { dates.end } else { (dates.end + 1).min(self.index.groups()) };
         let rows = starts[dates.start]..starts[dates.end];
-        let all = starts[first]..starts[last];
-        let Buffers { s, y, held, slope, before, after, now, then } = buffers;
-        let s = self.scores(all.clone(), s);
+        self.cover::<BACK>(&dates, buffers);
+        let Buffers { y, held, slope, base, before, after, now, then, .. } = buffers;
         let y = self.targets(rows.clone(), y);
-        held.resize(all.len(), F::ZERO);
-        slope.resize(if BACK { all.len() } else { 0 }, F::ZERO);
-        self.take::<BACK>(s, first..last, held, slope);
-        let own = rows.start - all.start..rows.end - all.start;
-        let initial = F::of(self.trading.initial_position);
-        match self.neighbours {
-            Neighbours::Idle => (before.clear(), after.clear()),
+        let at = (rows.start as isize - *base) as usize;
+        let own = at..at + rows.len();
+        let (before, after) = match self.neighbours {
+            Neighbours::Idle => (&[][..], &[][..]),
             Neighbours::Regular(assets) => {
-                // On the first date nothing lies before, on the last nothing behind: what is put there is the initial
-                // position, and a position that no later date pays for.
-                before.clear();
-                before.extend(std::iter::repeat_n(initial, if dates.start == 0 { assets.min(rows.len()) } else { 0 }));
-                before.extend_from_slice(&held[..rows.len() - before.len()]);
-                after.clear();
-                if BACK {
-                    after.extend_from_slice(&held[(own.start + assets).min(held.len())..]);
-                    after.truncate(rows.len());
-                    after.resize(rows.len(), F::ZERO);
-                }
-                ((), ())
+                let later = if BACK { own.start + assets..own.end + assets } else { 0..0 };
+                (&held[own.start - assets..own.end - assets], &held[later])
             }
             Neighbours::Linked(links) => {
-                before.resize(rows.len(), F::ZERO);
-                after.resize(if BACK { rows.len() } else { 0 }, F::ZERO);
-                for date in dates.clone() {
-                    let (places, earlier) = (self.index.places(date), starts[date.saturating_sub(1)]);
-                    let later = starts.get(date + 2).copied().unwrap_or(starts[date + 1]);
-                    for place in places {
-                        let (previous, next) = (links.previous[place], links.next[place]);
-                        before[place - rows.start] = if previous == NONE {
-                            if date == 0 { initial } else { F::ZERO }
-                        } else if previous as usize >= earlier {
-                            held[previous as usize - all.start]
-                        } else {
-                            F::ZERO
-                        };
-                        if BACK {
-                            let there = next != NONE && (next as usize) < later;
-                            after[place - rows.start] = if there { held[next as usize - all.start] } else { F::ZERO };
-                        }
-                    }
-                }
-                ((), ())
+                self.follow::<BACK>(links, &dates, held, *base as usize, before, after);
+                (&before[..], &after[..])
             }
         };
         now.resize(rows.len(), F::ZERO);
         then.resize(rows.len(), F::ZERO);
         let slope = if BACK { &slope[own.clone()] } else { &[][..] };
-        let dates = Dates { dates, y, held: &held[own], before, after, slope };
-        work(dates, now, then)
+        work(Dates { dates, y, held: &held[own], before, after, slope }, now, then)
+    }
+
+    /// Makes the buffers hold the positions of some dates and of their neighbours. In a regular book the date before
+    /// the first holds the initial position, and that behind the last nothing.
+    fn cover<const BACK: bool>(&self, dates: &Range<usize>, buffers: &mut Buffers<F>) {
+        let starts = self.index.starts();
+        let made_up = if let Neighbours::Regular(assets) = self.neighbours { assets as isize } else { 0 };
+        let idle = matches!(self.neighbours, Neighbours::Idle);
+        let (mut low, mut high) = (starts[dates.start] as isize, starts[dates.end] as isize);
+        if !idle {
+            low = if dates.start > 0 { starts[dates.start - 1] as isize } else { low - made_up };
+        }
+        if !idle && BACK {
+            high = if dates.end < self.index.groups() { starts[dates.end + 1] as isize } else { high + made_up };
+        }
+        let Buffers { s, held, slope, base, .. } = buffers;
+        let known = *base + held.len() as isize;
+        let (from, kept) = if !held.is_empty() && *base <= low && low <= known {
+            held.copy_within((low - *base) as usize.., 0);
+            if BACK {
+                slope.copy_within((low - *base) as usize.., 0);
+            }
+            (known.max(low), (known - low) as usize)
+        } else {
+            (low, 0)
+        };
+        *base = low;
+        let len = (high - low) as usize;
+        held.resize(len.max(kept), F::ZERO);
+        slope.resize(if BACK { len.max(kept) } else { 0 }, F::ZERO);
+        let real = (from.max(0) as usize).min(self.index.len())..(high.max(0) as usize).min(self.index.len());
+        if low < 0 && kept == 0 {
+            held[..(-low) as usize].fill(F::of(self.trading.initial_position));
+        }
+        if high > self.index.len() as isize {
+            held[(self.index.len() as isize - low) as usize..].fill(F::ZERO);
+        }
+        if !real.is_empty() {
+            let s = self.scores(real.clone(), s);
+            let part = (real.start as isize - low) as usize..(real.end as isize - low) as usize;
+            let first = starts.partition_point(|&start| start < real.start);
+            let last = starts.partition_point(|&start| start < real.end);
+            let slope = if BACK { &mut slope[part.clone()] } else { &mut [][..] };
+            self.take::<BACK>(s, first..last, &mut held[part], slope);
+        }
+    }
+
+    /// The positions before and, where `BACK`, after the rows of some dates.
+    fn follow<const BACK: bool>(
+        &self,
+        links: &Links,
+        dates: &Range<usize>,
+        held: &[F],
+        base: usize,
+        before: &mut Vec<F>,
+        after: &mut Vec<F>,
+    ) {
+        let (starts, initial) = (self.index.starts(), F::of(self.trading.initial_position));
+        before.clear();
+        after.clear();
+        for date in dates.clone() {
+            let (places, earlier) = (self.index.places(date), starts[date.saturating_sub(1)]);
+            let later = starts.get(date + 2).copied().unwrap_or(starts[date + 1]);
+            let unknown = if date == 0 { initial } else { F::ZERO };
+            before.extend(links.previous[places.clone()].iter().map(|&previous| {
+                if previous == NONE {
+                    unknown
+                } else if previous as usize >= earlier {
+                    held[previous as usize - base]
+                } else {
+                    F::ZERO
+                }
+            }));
+            if BACK {
+                after.extend(links.next[places].iter().map(|&next| {
+                    if next != NONE && (next as usize) < later { held[next as usize - base] } else { F::ZERO }
+                }));
+            }
+        }
     }
 
     /// Positions and, where `BACK`, their derivatives.
     fn take<const BACK: bool>(&self, s: &[F], dates: Range<usize>, held: &mut [F], slope: &mut [F]) {
         match self.trading.position {
-            Position::Tanh => dispatch(Tanh { s, held, slope }),
+            Position::Tanh => widest(Tanh { s, held, slope }),
             Position::Identity => {
                 held.copy_from_slice(s);
                 slope.fill(F::ONE);
@@ -386,23 +488,33 @@ impl<'a, F: Float> Stream<'a, F> {
             }
             Position::Softmax => {
                 slope.fill(F::ONE);
-                self.by_date(&dates, |rows| dispatch(Softmax { s: &s[rows.clone()], held: &mut held[rows] }));
+                self.by_date(&dates, |rows| widest(Softmax { s: &s[rows.clone()], held: &mut held[rows] }));
             }
         }
     }
 
-    /// The returns of the dates, given a buffer for those of rows.
-    fn net(&self, all: &Dates<'_, F>, net: &mut [F]) -> Vec<f64> {
-        let cost = F::of(self.trading.cost);
-        dispatch(Net { y: all.y, held: all.held, before: all.before, cost, net });
-        let mut returns = Vec::with_capacity(all.dates.len());
-        self.by_date(&all.dates, |rows| returns.push(dispatch(Sum(&net[rows.clone()])) * self.share(rows.len())));
+    /// Appends the returns of the dates; `net` is a buffer for those of rows.
+    fn net(&self, all: &Dates<'_, F>, net: &mut [F], returns: &mut Vec<f64>) {
+        let &Dates { y, held, before, .. } = all;
+        let rows = Rows { y, held, before, after: &[], slope: &[], cost: F::of(self.trading.cost) };
+        let from = returns.len();
+        if net.len() >= LONG * all.dates.len() {
+            self.by_date(&all.dates, |places| {
+                let share = self.share(places.len());
+                returns.push(widest(NetDate(rows.part(places))) * share);
+            });
+        } else {
+            widest(Net { rows, net });
+            self.by_date(&all.dates, |places| {
+                let share = self.share(places.len());
+                returns.push(net[places].iter().fold(0.0, |sum, net| sum + net.wide()) * share);
+            });
+        }
         if let Neighbours::Linked(links) = self.neighbours {
-            for (slot, date) in returns.iter_mut().zip(all.dates.clone()).filter(|(_, date)| *date > 0) {
+            for (slot, date) in returns[from..].iter_mut().zip(all.dates.clone()).filter(|(_, date)| *date > 0) {
                 *slot -= self.closing(links, date) * self.trading.cost * self.share(self.index.places(date).len());
             }
         }
-        returns
     }
 
     /// Σ|position| of the assets of the date before that are absent on a date.
@@ -418,33 +530,16 @@ impl<'a, F: Float> Stream<'a, F> {
         self.take::<false>(s, date - 1..date, &mut held, &mut []);
         places.clone().filter(closes).map(|place| held[place - places.start].wide().abs()).sum()
     }
-
-    /// The derivative by each row's share of its own return into `now`, and by that of the next date into `then`; 0
-    /// where there is no next date.
-    fn spread(&self, all: &Dates<'_, F>, slope: &[f64], now: &mut [F], then: &mut [F]) {
-        let cost = self.trading.cost;
-        self.by_date_index(&all.dates, |date, rows| {
-            now[rows.clone()].fill(F::of(slope[date] * self.share(rows.len())));
-            let next = slope.get(date + 1).map_or(0.0, |d| d * self.share(self.index.places(date + 1).len()));
-            then[rows].fill(F::of(next * cost));
-        });
-    }
 }
 
-/// Whether all numbers are finite.
-struct Usable<'a, F> {
-    s: &'a [F],
-    y: &'a [F],
-}
-
-impl<F: Float> Kernel for Usable<'_, F> {
-    type Output = bool;
-
-    #[inline(always)]
-    fn run(self) -> bool {
-        let bad = |values: &[F]| values.iter().fold(0u32, |sum, v| sum | u32::from(!v.is_usable()));
-        bad(self.s) | bad(self.y) == 0
-    }
+/// Runs the method of `$self` over whole lanes, and over what is left in single ones.
+macro_rules! whole_and_rest {
+    ($self:ident, $method:ident, $len:expr, $V:ident, $F:ident) => {{
+        let len = $len;
+        let whole = len / $V::LANES * $V::LANES;
+        $self.$method::<$V>(0, whole);
+        $self.$method::<$F>(whole, len);
+    }};
 }
 
 /// tanh, and its derivative where there is room for it.
@@ -454,26 +549,30 @@ struct Tanh<'a, F> {
     slope: &'a mut [F],
 }
 
-impl<F: Float> Kernel for Tanh<'_, F> {
-    type Output = ();
-
+impl<F: Float> Tanh<'_, F> {
     #[inline(always)]
-    fn run(self) {
+    fn rows<V: Lane<Scalar = F>>(&mut self, from: usize, to: usize) {
         let Self { s, held, slope } = self;
-        let len = s.len();
-        let (s, held) = (&s[..len], &mut held[..len]);
         if slope.is_empty() {
-            for i in 0..len {
-                held[i] = s[i].tanh_slope().0;
+            for at in (from..to).step_by(V::LANES) {
+                tanh_slope(V::load(&s[at..])).0.store(&mut held[at..]);
             }
             return;
         }
-        let slope = &mut slope[..len];
-        for i in 0..len {
-            let (value, derivative) = s[i].tanh_slope();
-            held[i] = value;
-            slope[i] = derivative;
+        for at in (from..to).step_by(V::LANES) {
+            let (value, derivative) = tanh_slope(V::load(&s[at..]));
+            value.store(&mut held[at..]);
+            derivative.store(&mut slope[at..]);
         }
+    }
+}
+
+impl<F: Float> LaneKernel<F> for Tanh<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Lane<Scalar = F>>(mut self) {
+        whole_and_rest!(self, rows, self.s.len(), V, F);
     }
 }
 
@@ -482,108 +581,152 @@ struct Softmax<'a, F> {
     held: &'a mut [F],
 }
 
-impl<F: Float> Kernel for Softmax<'_, F> {
+impl<F: Float> LaneKernel<F> for Softmax<'_, F> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<V: Lane<Scalar = F>>(self) {
         let Self { s, held } = self;
-        let top = super::listnet::largest(s);
-        let sum = super::listnet::exponentials(s, F::ONE, top, held);
-        let over = F::of(1.0 / sum);
+        let top = largest::<F, V>(s);
+        let over = F::of(1.0 / exponentials::<F, V>(s, F::ONE, top, held));
         held.iter_mut().for_each(|p| *p = *p * over);
     }
 }
 
-/// pos·y − cost·|pos − before|.
-struct Net<'a, F> {
-    y: &'a [F],
-    held: &'a [F],
-    before: &'a [F],
-    cost: F,
-    net: &'a mut [F],
-}
-
-impl<F: Float> Kernel for Net<'_, F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        let Self { y, held, before, cost, net } = self;
-        let len = net.len();
-        let (y, held) = (&y[..len], &held[..len]);
-        if before.is_empty() {
-            for i in 0..len {
-                net[i] = held[i] * y[i];
-            }
-            return;
-        }
-        let before = &before[..len];
-        for i in 0..len {
-            net[i] = held[i] * y[i] - cost * (held[i] - before[i]).abs();
-        }
-    }
-}
-
-/// A sum in double precision, in eight lanes.
-struct Sum<'a, F>(&'a [F]);
-
-impl<F: Float> Kernel for Sum<'_, F> {
-    type Output = f64;
-
-    #[inline(always)]
-    fn run(self) -> f64 {
-        let mut sums = [0.0; LANES];
-        let chunks = self.0.chunks_exact(LANES);
-        let rest = chunks.remainder();
-        for chunk in chunks {
-            for l in 0..LANES {
-                sums[l] += chunk[l].wide();
-            }
-        }
-        let sum = sums.iter().fold(0.0, |a, b| a + b);
-        rest.iter().fold(sum, |a, b| a + b.wide())
-    }
-}
-
-/// The derivative by the scores: `now`·(y − cost·sign(pos − before)) + `then`·sign(after − pos), times the slope.
-struct Back<'a, F> {
+/// The columns that returns and gradients are made of; see [`Dates`].
+#[derive(Clone, Copy)]
+struct Rows<'a, F> {
     y: &'a [F],
     held: &'a [F],
     before: &'a [F],
     after: &'a [F],
     slope: &'a [F],
-    now: &'a [F],
-    then: &'a [F],
     cost: F,
-    out: &'a mut [F],
 }
 
-#[inline(always)]
-fn sign<F: Float>(x: F) -> F {
-    let up = if x > F::ZERO { F::ONE } else { F::ZERO };
-    let down = if x < F::ZERO { F::ONE } else { F::ZERO };
-    up - down
+impl<'a, F: Float> Rows<'a, F> {
+    fn part(&self, rows: Range<usize>) -> Self {
+        let part = |values: &'a [F]| if values.is_empty() { values } else { &values[rows.clone()] };
+        let Self { y, held, before, after, slope, cost } = *self;
+        Self { y: part(y), held: part(held), before: part(before), after: part(after), slope: part(slope), cost }
+    }
+
+    /// pos·y − cost·|pos − before|.
+    #[inline(always)]
+    fn net<V: Lane<Scalar = F>>(&self, at: usize) -> V {
+        let held = V::load(&self.held[at..]);
+        let earned = held * V::load(&self.y[at..]);
+        if self.before.is_empty() {
+            return earned;
+        }
+        (held - V::load(&self.before[at..])).abs().mul_add(all::<V>(-self.cost), earned)
+    }
+
+    /// The derivative by the scores: `now`·(y − cost·sign(pos − before)) + `then`·sign(after − pos), times the slope.
+    #[inline(always)]
+    fn back<V: Lane<Scalar = F>>(&self, at: usize, now: V, then: V) -> V {
+        let (y, slope) = (V::load(&self.y[at..]), V::load(&self.slope[at..]));
+        if self.before.is_empty() {
+            return now * y * slope;
+        }
+        let held = V::load(&self.held[at..]);
+        let turned = (held - V::load(&self.before[at..])).sign();
+        let turns = (V::load(&self.after[at..]) - held).sign();
+        turns.mul_add(then, now * turned.mul_add(all::<V>(-self.cost), y)) * slope
+    }
 }
 
-impl<F: Float> Kernel for Back<'_, F> {
+/// The returns of rows.
+struct Net<'a, F> {
+    rows: Rows<'a, F>,
+    net: &'a mut [F],
+}
+
+impl<F: Float> Net<'_, F> {
+    #[inline(always)]
+    fn rows<V: Lane<Scalar = F>>(&mut self, from: usize, to: usize) {
+        for at in (from..to).step_by(V::LANES) {
+            self.rows.net::<V>(at).store(&mut self.net[at..]);
+        }
+    }
+}
+
+impl<F: Float> LaneKernel<F> for Net<'_, F> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
-        let Self { y, held, before, after, slope, now, then, cost, out } = self;
-        let len = out.len();
-        let (y, held, slope, now, then) = (&y[..len], &held[..len], &slope[..len], &now[..len], &then[..len]);
-        if before.is_empty() {
-            for i in 0..len {
-                out[i] = now[i] * y[i] * slope[i];
-            }
-            return;
+    fn run<V: Lane<Scalar = F>>(mut self) {
+        whole_and_rest!(self, rows, self.net.len(), V, F);
+    }
+}
+
+/// The sum of the returns of the rows of a date.
+struct NetDate<'a, F>(Rows<'a, F>);
+
+impl<F: Float> LaneKernel<F> for NetDate<'_, F> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<V: Lane<Scalar = F>>(self) -> f64 {
+        let (len, mut sums, mut at) = (self.0.held.len(), V::no_sum(), 0);
+        while at + 2 * V::LANES <= len {
+            sums = V::add_pair(sums, self.0.net::<V>(at), self.0.net::<V>(at + V::LANES));
+            at += 2 * V::LANES;
         }
-        let (before, after) = (&before[..len], &after[..len]);
-        for i in 0..len {
-            let own = now[i] * (y[i] - cost * sign(held[i] - before[i]));
-            out[i] = (own + then[i] * sign(after[i] - held[i])) * slope[i];
+        (at..len).fold(V::sum(sums), |sum, at| sum + self.0.net::<F>(at).wide())
+    }
+}
+
+/// The gradient of rows of many dates.
+struct Back<'a, F> {
+    rows: Rows<'a, F>,
+    now: &'a [F],
+    then: &'a [F],
+    out: &'a mut [F],
+}
+
+impl<F: Float> Back<'_, F> {
+    #[inline(always)]
+    fn rows<V: Lane<Scalar = F>>(&mut self, from: usize, to: usize) {
+        for at in (from..to).step_by(V::LANES) {
+            let (now, then) = (V::load(&self.now[at..]), V::load(&self.then[at..]));
+            self.rows.back::<V>(at, now, then).store(&mut self.out[at..]);
         }
+    }
+}
+
+impl<F: Float> LaneKernel<F> for Back<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Lane<Scalar = F>>(mut self) {
+        whole_and_rest!(self, rows, self.out.len(), V, F);
+    }
+}
+
+/// The gradient of the rows of a date.
+struct BackDate<'a, F> {
+    rows: Rows<'a, F>,
+    now: F,
+    then: F,
+    out: &'a mut [F],
+}
+
+impl<F: Float> BackDate<'_, F> {
+    #[inline(always)]
+    fn rows<V: Lane<Scalar = F>>(&mut self, from: usize, to: usize) {
+        let (now, then) = (all::<V>(self.now), all::<V>(self.then));
+        for at in (from..to).step_by(V::LANES) {
+            self.rows.back::<V>(at, now, then).store(&mut self.out[at..]);
+        }
+    }
+}
+
+impl<F: Float> LaneKernel<F> for BackDate<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Lane<Scalar = F>>(mut self) {
+        whole_and_rest!(self, rows, self.out.len(), V, F);
     }
 }

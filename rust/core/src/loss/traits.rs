@@ -6,13 +6,14 @@
 //! and [`series_driver`](super::series_driver).
 
 use super::float::Float;
-use crate::error::Result;
+use super::lane::Lane;
+use crate::error::{Error, Result};
 
 /// The most per-row arguments, besides target and prediction, that a loss can ask for.
 pub const MAX_EXTRAS: usize = 4;
 
-/// The per-row arguments of one row, such as its misclassification costs; unused ones are zero.
-pub type Extras<F> = [F; MAX_EXTRAS];
+/// The per-row arguments of a lane of rows, such as their misclassification costs; unused ones are zero.
+pub type Extras<V> = [V; MAX_EXTRAS];
 
 /// The numbers that a target or a prediction may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,10 +59,10 @@ pub enum Hessian {
 
 /// A loss that is a sum over rows, each row standing alone.
 ///
-/// All functions are of one row, in the width of the prediction `s`; `y` is the target and `x` the row's further
-/// arguments. Write them without branches (selects are fine), calls or panics and mark them `#[inline(always)]`:
-/// the driver's loops then become vector instructions. The driver has checked that `s` and `y` lie in their
-/// domains. A value may be infinite only where the true value is; the gradient is finite.
+/// All functions are of one lane of rows, in the width of the predictions `s`; `y` is the target and `x` the rows'
+/// further arguments. Write them without branches over values ([`Lane::select`]), calls or panics and mark them
+/// `#[inline(always)]`, or they are not compiled for wide lanes. Values outside of their domains may come by: what is
+/// returned for them is never looked at. A value may be infinite only where the true value is; the gradient is finite.
 pub trait PointLoss: Copy + Send + Sync + 'static {
     /// How many per-row arguments the loss reads, at most [`MAX_EXTRAS`].
     const EXTRAS: usize = 0;
@@ -71,24 +72,26 @@ pub trait PointLoss: Copy + Send + Sync + 'static {
         Ok(())
     }
 
-    /// What a target may be.
+    /// What a target may be; not [`Domain::Relevance`]. Inline, and the same for every value of the type, so that
+    /// the loop holds no test.
     fn targets(&self) -> Domain;
 
-    /// What a prediction may be.
+    /// What a prediction may be, likewise.
+    #[inline(always)]
     fn predictions(&self) -> Domain {
         Domain::Real
     }
 
-    /// The loss of the row.
-    fn value<F: Float>(&self, s: F, y: F, x: &Extras<F>) -> F;
+    /// The loss of each row.
+    fn value<V: Lane>(&self, s: V, y: V, x: &Extras<V>) -> V;
 
-    /// The loss of the row and its derivative by the prediction.
-    fn value_grad<F: Float>(&self, s: F, y: F, x: &Extras<F>) -> (F, F);
+    /// The loss of each row and its derivative by the prediction; the value has the bits of [`value`](Self::value).
+    fn value_grad<V: Lane>(&self, s: V, y: V, x: &Extras<V>) -> (V, V);
 
     /// What boosting works with: derivative and curvature of the loss's *boosting form* (which may differ from
     /// the value by a constant factor: half the squared error). [`Hessian::Abs`] and [`Hessian::Constant`] are
     /// made by the driver and never get here.
-    fn grad_hess<F: Float>(&self, s: F, y: F, x: &Extras<F>, hessian: Hessian) -> (F, F);
+    fn grad_hess<V: Lane>(&self, s: V, y: V, x: &Extras<V>, hessian: Hessian) -> (V, V);
 }
 
 /// The rows of one group, in the caller's order, those that are left out removed; at least one.
@@ -270,4 +273,14 @@ pub trait SeriesLoss: Copy + Send + Sync + 'static {
     fn curvature(&self, _returns: &Returns<'_>, _curvature: &mut [f64]) -> bool {
         false
     }
+}
+
+/// The error of a parameter that cannot be.
+pub(super) fn refuse<T>(name: &str, value: f64, hint: &str) -> Result<T> {
+    Err(Error::Parameter { name: name.into(), value: value.to_string(), hint: hint.into() })
+}
+
+/// Refuses a parameter that is not finite and above 0.
+pub(super) fn positive(name: &str, value: f64) -> Result<()> {
+    if value > 0.0 && value.is_finite() { Ok(()) } else { refuse(name, value, "pass a finite number above 0") }
 }
