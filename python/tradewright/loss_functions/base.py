@@ -64,6 +64,8 @@ class BaseLoss(ABC):
     hessians: ClassVar[tuple[str, ...]] = get_args(HessianChoice)
     #: What ``reduction`` may be.
     reductions: ClassVar[tuple[str, ...]] = get_args(Reduction)
+    #: Whether ``reduction="none"`` gives a value per row.
+    per_row_value: ClassVar[bool] = True
     #: Further per-row keywords a call takes, in order.
     per_row_names: ClassVar[tuple[str, ...]] = ()
     #: Whether there is a gradient; a metric has none.
@@ -112,7 +114,8 @@ class BaseLoss(ABC):
         sample_weight : array_like, shape (n,), optional
             Finite, not negative. Weight 2 is the row twice, weight 0 is the row left out.
         groups, assets : array_like, shape (n,), optional
-            Date and asset of each row, for the losses that look across rows; others ignore them.
+            Date and asset of each row, for the losses that look across rows; others ignore them. A
+            :class:`GroupIndex` as ``groups`` stands for both.
         **per_row : array_like
             Further arguments some losses take, a value per row.
 

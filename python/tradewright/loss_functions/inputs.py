@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradewright.errors import LossError
+from tradewright.loss_functions.group_index import GroupIndex
 
 __all__ = ["LossInputs", "as_output", "check_shapes", "numpy_inputs", "readable", "shape_error"]
 
@@ -167,9 +168,10 @@ def _row_argument(name: str, value: Any, shape: tuple[int, ...]) -> Array | None
     return readable(array.reshape(-1))
 
 
-def _ids(name: str, value: Any, shape: tuple[int, ...]) -> Array | None:
-    if value is None:
-        return None
+def _ids(name: str, value: Any, shape: tuple[int, ...]) -> Any:
+    # A ready index checks its own length.
+    if value is None or isinstance(value, GroupIndex):
+        return value
     array = np.asarray(value)
     if array.shape != (shape[0],):
         raise shape_error(name, array.shape, shape)

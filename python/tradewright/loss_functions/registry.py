@@ -35,3 +35,25 @@ for _name, _target in {
     LossRegistry.register(_name, f"{_PACKAGE}.regression.{_target}", tags=["regression", "point"])
 for _name, _target in {"directional_loss": "directional:DirectionalLoss", "madl": "madl:MADL"}.items():
     LossRegistry.register(_name, f"{_PACKAGE}.trading_custom.{_target}", tags=["trading", "point"])
+for _name, _target, _aliases in (
+    ("pairwise", "pairwise:PairwiseLogisticLoss", ["pairwise_logistic", "ranknet", "bpr"]),
+    ("pairwise_hinge", "pairwise:PairwiseHingeLoss", []),
+    ("lambdarank", "lambdarank:LambdaRankLoss", []),
+    ("listwise", "listnet:ListNetLoss", ["listnet"]),
+    ("listmle", "listmle:ListMLELoss", []),
+    ("approx_ndcg", "approx_ndcg:ApproxNDCGLoss", []),
+    ("ic", "ic:ICLoss", []),
+    ("soft_spearman", "soft_spearman:SoftSpearmanLoss", []),
+):
+    LossRegistry.register(_name, f"{_PACKAGE}.ranking.{_target}", aliases=_aliases, tags=["ranking", "group"])
+for _name, _target in (
+    ("profit_based_loss", "profit:ProfitBasedLoss"),
+    ("sharpe_loss", "sharpe:SharpeLoss"),
+    ("sortino_loss", "sortino:SortinoLoss"),
+    ("max_drawdown_loss", "drawdown:MaxDrawdownLoss"),
+    ("calmar_loss", "drawdown:CalmarLoss"),
+    ("crra_loss", "crra:CRRALoss"),
+    ("cvar_loss", "cvar:CVaRLoss"),
+    ("differential_sharpe", "differential_sharpe:DifferentialSharpeLoss"),
+):
+    LossRegistry.register(_name, f"{_PACKAGE}.trading_custom.{_target}", tags=["trading", "series"])

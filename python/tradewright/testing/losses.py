@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from tradewright.errors import ParameterError, TradewrightError
-from tradewright.loss_functions import BaseLoss, PointLoss
+from tradewright.loss_functions import BaseLoss, GroupLoss, PointLoss, SeriesLoss
 from tradewright.testing import losses_common, losses_point
 from tradewright.testing.loss_problem import Problem
+from tradewright.testing.losses_group import check_group_loss
+from tradewright.testing.losses_series import check_series_loss
 
 __all__ = ["check_loss"]
 
@@ -59,6 +61,10 @@ def check_loss(loss: BaseLoss, *, rows: int = 400, seed: int = 0) -> list[str]:
     >>> "gradient" in check_loss(MSELoss())
     True
     """
+    if isinstance(loss, GroupLoss):
+        return check_group_loss(loss, rows=rows, seed=seed)
+    if isinstance(loss, SeriesLoss):
+        return check_series_loss(loss, rows=rows, seed=seed)
     family = next((family for family in FAMILIES if isinstance(loss, family[0])), None)
     if family is None:
         known = ", ".join(base.__name__ for base, _, _ in FAMILIES)

@@ -11,12 +11,12 @@ use crate::detach;
 use crate::errors::{data_error, to_python};
 use crate::point_spec::{PointSpec, SpecArgs, with_loss};
 
-fn choice_error(py: Python<'_>, name: &str, value: &str, allowed: &str) -> PyErr {
+pub(crate) fn choice_error(py: Python<'_>, name: &str, value: &str, allowed: &str) -> PyErr {
     let hint = format!("pass one of {allowed}");
     to_python(py, &Error::Parameter { name: name.into(), value: format!("{value:?}"), hint })
 }
 
-fn policy(py: Python<'_>, name: &str) -> PyResult<NanPolicy> {
+pub(crate) fn policy(py: Python<'_>, name: &str) -> PyResult<NanPolicy> {
     match name {
         "raise" => Ok(NanPolicy::Raise),
         "omit" => Ok(NanPolicy::Omit),
@@ -24,7 +24,7 @@ fn policy(py: Python<'_>, name: &str) -> PyResult<NanPolicy> {
     }
 }
 
-fn options(py: Python<'_>, reduction: &str, nan_policy: &str) -> PyResult<Options> {
+pub(crate) fn options(py: Python<'_>, reduction: &str, nan_policy: &str) -> PyResult<Options> {
     let reduction = match reduction {
         "mean" => Reduction::Mean,
         "mean_n" => Reduction::MeanN,
@@ -34,7 +34,7 @@ fn options(py: Python<'_>, reduction: &str, nan_policy: &str) -> PyResult<Option
     Ok(Options { reduction, nan_policy: policy(py, nan_policy)? })
 }
 
-fn hessian_choice(py: Python<'_>, name: &str) -> PyResult<Hessian> {
+pub(crate) fn hessian_choice(py: Python<'_>, name: &str) -> PyResult<Hessian> {
     match name {
         "boosting" => Ok(Hessian::Boosting),
         "exact" => Ok(Hessian::Exact),
@@ -46,10 +46,11 @@ fn hessian_choice(py: Python<'_>, name: &str) -> PyResult<Hessian> {
 }
 
 /// Prediction, target, weight, further per-row arguments.
-type RowArgs<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>, Option<Bound<'py, PyAny>>, Vec<Bound<'py, PyAny>>);
+pub(crate) type RowArgs<'py> =
+    (Bound<'py, PyAny>, Bound<'py, PyAny>, Option<Bound<'py, PyAny>>, Vec<Bound<'py, PyAny>>);
 
 /// The borrowed columns of one call, in the order of [`RowArgs`].
-struct Rows<'py> {
+pub(crate) struct Rows<'py> {
     prediction: Columns<'py>,
     /// Targets first.
     others: Columns<'py>,
@@ -57,7 +58,7 @@ struct Rows<'py> {
 }
 
 impl<'py> Rows<'py> {
-    fn borrow(py: Python<'py>, (prediction, target, weight, extras): RowArgs<'py>) -> PyResult<Self> {
+    pub(crate) fn borrow(py: Python<'py>, (prediction, target, weight, extras): RowArgs<'py>) -> PyResult<Self> {
         let weighted = weight.is_some();
         let others: Vec<_> = [target].into_iter().chain(weight).chain(extras).collect();
         if others
@@ -71,24 +72,24 @@ impl<'py> Rows<'py> {
         Ok(Self { prediction: borrow(vec![prediction])?, others: borrow(others)?, weighted })
     }
 
-    fn views(&self, py: Python<'py>) -> PyResult<Views<'_>> {
+    pub(crate) fn views(&self, py: Python<'py>) -> PyResult<Views<'_>> {
         let [prediction] = self.prediction.views(py)?[..] else { unreachable!("one 1-D array is one column") };
         Ok(Views { prediction, others: self.others.views(py)?, weighted: self.weighted })
     }
 }
 
-struct Views<'a> {
-    prediction: Column<'a>,
-    others: Vec<Column<'a>>,
+pub(crate) struct Views<'a> {
+    pub(crate) prediction: Column<'a>,
+    pub(crate) others: Vec<Column<'a>>,
     weighted: bool,
 }
 
 impl<'a> Views<'a> {
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.prediction.len()
     }
 
-    fn batch<F: Float>(&self, per_column: &[f64]) -> Result<Batch<'a, F>> {
+    pub(crate) fn batch<F: Float>(&self, per_column: &[f64]) -> Result<Batch<'a, F>> {
         let prediction = F::of_column(&self.prediction).expect("the width was matched");
         let rest = &self.others[1..];
         let (weight, extras) = if self.weighted { (Some(rest[0]), &rest[1..]) } else { (None, rest) };
@@ -103,21 +104,26 @@ impl<'a> Views<'a> {
 macro_rules! with_width {
     ($py:expr, $views:expr, $F:ident => $body:expr) => {
         match $views.prediction {
-            Column::F32(_) => {
+            tradewright_core::Column::F32(_) => {
                 type $F = f32;
                 $body
             }
-            Column::F64(_) => {
+            tradewright_core::Column::F64(_) => {
                 type $F = f64;
                 $body
             }
-            _ => Err(data_error($py, "predictions must be float32 or float64: pass y_pred.astype(float)".into())),
+            _ => Err($crate::errors::data_error(
+                $py,
+                "predictions must be float32 or float64: pass y_pred.astype(float)".into(),
+            )),
         }
     };
 }
 
+pub(crate) use with_width;
+
 /// A writable, contiguous array of the predictions' width.
-fn output<'py, F: Element>(name: &str, array: &Bound<'py, PyAny>) -> PyResult<PyReadwriteArray1<'py, F>> {
+pub(crate) fn output<'py, F: Element>(name: &str, array: &Bound<'py, PyAny>) -> PyResult<PyReadwriteArray1<'py, F>> {
     let py = array.py();
     let refuse = |why: &str| {
         data_error(py, format!("{name} {why}: pass numpy.empty(len(y_pred), dtype=y_pred.dtype), or leave it out"))
@@ -129,7 +135,7 @@ fn output<'py, F: Element>(name: &str, array: &Bound<'py, PyAny>) -> PyResult<Py
     array.try_readwrite().map_err(|_| refuse("must be writable and share no memory with the inputs"))
 }
 
-fn written<'a, F: Element>(array: &'a mut PyReadwriteArray1<'_, F>) -> &'a mut [F] {
+pub(crate) fn written<'a, F: Element>(array: &'a mut PyReadwriteArray1<'_, F>) -> &'a mut [F] {
     array.as_slice_mut().expect("contiguity was checked")
 }
 

@@ -9,7 +9,7 @@ use super::lane::{Lane, elementary, horner, log_of_parts, log1p_unit, reduced};
 use crate::columns::{Column, Strided};
 
 /// `f32` or `f64`: what a loss needs of a number.
-pub trait Float: Lane<Scalar = Self, Mask = bool> + PartialOrd + std::ops::AddAssign {
+pub trait Float: Lane<Scalar = Self, Mask = bool> + Default + PartialOrd + std::ops::AddAssign {
     /// As many rows as a vector register of this machine holds, where there is one; else the number itself.
     type Wide: Lane<Scalar = Self>;
 

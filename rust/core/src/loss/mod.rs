@@ -37,6 +37,30 @@ pub mod series_driver;
 pub mod traits;
 pub mod weighted_bce;
 
+// group losses
+pub mod approx_ndcg;
+pub mod gain;
+pub mod ic;
+pub mod lambdarank;
+pub mod listmle;
+pub mod listnet;
+mod pairs;
+pub mod pairwise_hinge;
+pub mod pairwise_logistic;
+mod soft_rank;
+pub mod soft_spearman;
+mod tanh;
+mod usable;
+
+// losses of portfolio returns
+pub mod crra;
+pub mod cvar;
+pub mod differential_sharpe;
+pub mod drawdown;
+pub mod profit;
+pub mod sharpe;
+mod stream;
+
 pub use batch::Batch;
 pub use bce::BinaryCrossEntropy;
 pub use book::{Absent, Trading};
@@ -56,4 +80,22 @@ pub use mse::SquaredError;
 pub use position::Position;
 pub use quantile::{Quantile, Quantiles};
 pub use traits::{Domain, Extras, Group, GroupLoss, Hessian, PointLoss, Returns, SeriesLoss, Term};
+
+pub use approx_ndcg::ApproxNdcg;
+pub use gain::Gain;
+pub use ic::InformationCoefficient;
+pub use lambdarank::LambdaRank;
+pub use listmle::ListMle;
+pub use listnet::ListNet;
+pub use pairwise_hinge::PairwiseHinge;
+pub use pairwise_logistic::{Average, PairGap, PairwiseLogistic};
+pub use soft_spearman::SoftSpearman;
+
+pub use crra::Crra;
+pub use cvar::CVar;
+pub use differential_sharpe::DifferentialSharpe;
+pub use drawdown::{Calmar, MaxDrawdown};
+pub use profit::Profit;
+pub use sharpe::{Sharpe, Sortino};
+
 pub use weighted_bce::WeightedBce;

@@ -99,8 +99,11 @@ pub trait PointLoss: Copy + Send + Sync + 'static {
 pub struct Group<'a, F> {
     /// Predictions, finite.
     pub s: &'a [F],
-    /// Targets, in their domain; in double precision, so that no two targets become equal by rounding.
+    /// Targets, in their domain; in double precision, so that no two targets become equal by rounding. Empty where
+    /// the loss reads them in the prediction's width.
     pub y: &'a [f64],
+    /// Targets in the prediction's width where the loss asked for them so, else empty.
+    pub narrow: &'a [F],
     /// A weight per row where the loss asked for them and the caller gave them, else empty.
     pub w: &'a [f64],
 }
@@ -161,6 +164,12 @@ pub trait GroupLoss: Copy + Send + Sync + 'static {
     /// Whether the work grows with the square of a group's rows; decides how groups are dealt to threads.
     const PAIRS: bool = false;
 
+    /// Whether targets are read in the prediction's width, as a point loss does: for losses that do not compare them.
+    const NARROW: bool = false;
+
+    /// Whether every group that has a row counts once, so that what a mean divides by is known beforehand.
+    const COUNTS_ALL: bool = false;
+
     /// Checks the parameters.
     fn check(&self) -> Result<()> {
         Ok(())
@@ -184,6 +193,23 @@ pub trait GroupLoss: Copy + Send + Sync + 'static {
         gradient: &mut [f64],
         scratch: &mut Self::Scratch<F>,
     ) -> Option<Term>;
+
+    /// As [`value_grad`](Self::value_grad), with the gradient times `scale` in the prediction's width; `spare` is as
+    /// long. To be written where the way through double precision is what costs.
+    fn value_grad_scaled<F: Float>(
+        &self,
+        group: &Group<'_, F>,
+        scale: f64,
+        gradient: &mut [F],
+        spare: &mut [f64],
+        scratch: &mut Self::Scratch<F>,
+    ) -> Option<Term> {
+        let term = self.value_grad(group, spare, scratch)?;
+        for (slot, &slope) in gradient.iter_mut().zip(&*spare) {
+            *slot = F::of(scale * slope);
+        }
+        Some(term)
+    }
 
     /// What boosting works with: gradient and a diagonal curvature, which is 1 per unit of weight unless the loss has
     /// a useful one. [`Hessian::Abs`] and [`Hessian::Constant`] are made by the driver and never get here.
