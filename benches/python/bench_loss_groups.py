@@ -98,7 +98,7 @@ def eager(case: str, rows: int, repeats: int, threads: int) -> dict[str, Any]:
     import torch
 
     torch.set_num_threads(threads)
-    score, target, dates, _, per_date = panel(case, rows)
+    score, target, _, _, per_date = panel(case, rows)
     if case.endswith("ragged"):
         return {}
     shape = (len(score) // per_date, per_date)
