@@ -90,7 +90,6 @@ one, or check the ids
     _key: str
     _index: _core.GroupIndex
     _labels: np.dtype[Any] | Array | None
-    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, groups: Any, assets: Any = None) -> None:
         ids = _encode("groups", groups)
@@ -143,7 +142,7 @@ one, or check the ids
             return NotImplemented
         return self._index == other._index and bool(np.array_equal(self.group_ids, other.group_ids))
 
-    def __hash__(self) -> int:  # noqa: F811
+    def __hash__(self) -> int:
         return hash((self.rows, self.n_groups, self.has_assets))
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -130,6 +130,7 @@ def _layout(loss: Any, rows: Rows) -> None:
     matrix.setflags(write=False)
     strided = loss.value_and_grad(matrix[:, 1], matrix[:, 0], sample_weight=matrix[:, 2], **rows.call)
     column = loss.value_and_grad(rows.y[:, None], rows.s[:, None], sample_weight=rows.w, **rows.call)
+    assert rows.assets is not None
     order = np.lexsort((rows.assets, rows.groups))
     ranked = rows.take(order)
     in_order = loss.value_and_grad(ranked.y, ranked.s, sample_weight=ranked.w, **ranked.call)

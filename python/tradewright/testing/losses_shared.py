@@ -67,7 +67,7 @@ def close(got: Any, expected: Any, rtol: float = 1e-9, atol: float = 1e-12) -> N
     np.testing.assert_allclose(got, expected, rtol=rtol, atol=atol)
 
 
-def slope(f: Callable[[Array], float], at: Array, rows: Sequence[int], step: float = 1e-4) -> Array:
+def slope(f: Callable[[Array], float], at: Array, rows: Sequence[int] | Array, step: float = 1e-4) -> Array:
     """Differentiate a scalar by some of its arguments: fourth-order central differences."""
 
     def moved(row: int, by: float) -> float:
@@ -104,8 +104,9 @@ def value_semantics(loss: Any, rows: Rows) -> None:
     close(rebuilt(rows.y, rows.s, **rows.call), loss(rows.y, rows.s, **rows.call), 0, 0)
     assert isinstance(loss, BaseLoss)
     assert np.isfinite(loss.init_score(rows.y))
+    frozen: Any = loss
     try:
-        loss.reduction = "sum"
+        frozen.reduction = "sum"
     except AttributeError:
         return
     raise AssertionError("the loss is not frozen")

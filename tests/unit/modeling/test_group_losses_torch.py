@@ -23,7 +23,8 @@ def tensors(name, n_dates=6, n_assets=5, dtype=torch.float64, seed=0):
     n = n_dates * n_assets
     relevance = name in ("lambdarank", "approx_ndcg")
     y = rng.integers(0, 4, n) if relevance else rng.normal(0.0, 0.05, n)
-    s = (rng.permutation(n) - n / 2 + 0.25) * (2.0 / n)
+    # No two scores are a margin of 1 apart.
+    s = (rng.permutation(n) - n / 2 + 0.25) * (1.9 / n)
     dates, assets = np.repeat(np.arange(n_dates), n_assets), np.tile(np.arange(n_assets), n_dates)
     return (
         torch.tensor(y, dtype=dtype),
@@ -68,7 +69,7 @@ def test_values_per_group(name):
 def test_compile_fullgraph(name, ready):
     torch._dynamo.reset()
     torch.manual_seed(0)
-    target, prediction, dates, assets = tensors(name, dtype=torch.float32)
+    target, _, dates, assets = tensors(name, dtype=torch.float32)
     layer, module = torch.nn.Linear(3, 1), LossRegistry.create(name).module()
     x = torch.randn(len(target), 3)
     ids = {"groups": GroupIndex(dates.numpy(), assets.numpy())} if ready else {"groups": dates, "assets": assets}

@@ -70,13 +70,14 @@ def evaluate(
     composed = loss.reduction == "none" and not loss.per_row_value
     if prediction.device.type != "cpu" or composed:
         return _on_device(loss, target, prediction, given, check=check_on_device or composed)
-    names, columns = [], [target]
-    for name, value in given.items():
-        if isinstance(value, GroupIndex):
-            names.append(f"{name}@{value._key}")
+    names: list[str] = []
+    columns = [target]
+    for name, column in given.items():
+        if isinstance(column, GroupIndex):
+            names.append(f"{name}@{column._key}")
         else:
             names.append(name)
-            columns.append(value)
+            columns.append(column)
     spec = "|".join([key or register(loss), *names])
     if prediction.requires_grad and torch.is_grad_enabled():
         value: torch.Tensor = _value_grad(prediction, columns, spec)[0]

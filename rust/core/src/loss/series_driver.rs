@@ -35,7 +35,7 @@ pub fn value<L: SeriesLoss, F: Float>(
     options: Options,
     cancel: &Cancel,
 ) -> Result<f64> {
-    Ok(Call::run(loss, batch, index, trading, options, cancel)?.value)
+    Ok(Call::run(loss, batch, index, trading, options, None, cancel)?.value)
 }
 
 /// The reduced loss, and its gradient by the predictions into `gradient`, in the caller's order.
@@ -49,7 +49,7 @@ pub fn value_grad<L: SeriesLoss, F: Float>(
     cancel: &Cancel,
 ) -> Result<f64> {
     same_length("out", gradient.len(), batch.len())?;
-    let call = Call::run(loss, batch, index, trading, options, cancel)?;
+    let call = Call::run(loss, batch, index, trading, options, Some(gradient), cancel)?;
     call.gradient(index, gradient, cancel)?;
     Ok(call.value)
 }
@@ -71,7 +71,8 @@ pub fn grad_hess<L: SeriesLoss, F: Float>(
     same_length("gradient", gradient.len(), batch.len())?;
     same_length("hessian", hessian.len(), batch.len())?;
     let reduction = if L::ADDITIVE { Reduction::Sum } else { Reduction::Mean };
-    let call = Call::run(loss, batch, index, trading, Options { reduction, nan_policy }, cancel)?;
+    let options = Options { reduction, nan_policy };
+    let call = Call::run(loss, batch, index, trading, options, Some(gradient), cancel)?;
     call.gradient(index, gradient, cancel)?;
     let mut curvature = vec![0.0; call.returns.len()];
     let some = !curvature.is_empty();
@@ -103,7 +104,7 @@ pub fn returns<F: Float>(
     nan_policy: NanPolicy,
     cancel: &Cancel,
 ) -> Result<Vec<f64>> {
-    Ok(Source::open(batch, index, trading, nan_policy, cancel)?.returns)
+    Ok(Source::open(batch, index, trading, nan_policy, None, cancel)?.returns)
 }
 
 fn same_length(name: &str, got: usize, expected: usize) -> Result<()> {
@@ -129,6 +130,7 @@ impl<'a, F: Float> Source<'a, F> {
         index: &'a GroupIndex,
         trading: Trading,
         nan_policy: NanPolicy,
+        spare: Option<&mut [F]>,
         cancel: &Cancel,
     ) -> Result<Opened<'a, F>> {
         trading.check()?;
@@ -136,7 +138,7 @@ impl<'a, F: Float> Source<'a, F> {
         let arguments = usize::from(trading.target_volatility.is_some());
         same_length("the list of per-row arguments", batch.extras.len(), arguments)?;
         if let Some(stream) = Stream::open(trading, batch, index)
-            && let Some((returns, weights)) = stream.returns(nan_policy, cancel)?
+            && let Some((returns, weights)) = stream.returns(nan_policy, spare, cancel)?
         {
             return Ok(Opened { source: Self::Stream(stream), returns, weights });
         }
@@ -199,6 +201,7 @@ impl<'a, F: Float> Call<'a, F> {
         index: &'a GroupIndex,
         trading: Trading,
         options: Options,
+        spare: Option<&mut [F]>,
         cancel: &Cancel,
     ) -> Result<Self> {
         loss.check()?;
@@ -206,7 +209,8 @@ impl<'a, F: Float> Call<'a, F> {
             let name = if options.reduction == Reduction::Sum { "sum" } else { "mean_n" };
             return Err(Error::ReductionUndefined { reduction: name.into() });
         }
-        let Opened { source, returns, weights } = Source::open(batch, index, trading, options.nan_policy, cancel)?;
+        let Opened { source, returns, weights } =
+            Source::open(batch, index, trading, options.nan_policy, spare, cancel)?;
         let weight = weights.iter().fold(0.0, |sum, w| sum + w);
         let len = returns.len();
         let divisor = divisor(options.reduction, len, weight)?;

@@ -102,20 +102,30 @@ impl<'a, F: Float> Stream<'a, F> {
         Some(Self { trading, batch, index, neighbours, tasks: Tasks::of_work(index.starts(), false, TASK) })
     }
 
-    /// The returns and weights of the dates, or nothing where a target is missing and may be.
-    pub(super) fn returns(&self, nan_policy: NanPolicy, cancel: &Cancel) -> Result<Option<(Vec<f64>, Vec<f64>)>> {
-        let tasks = self.tasks.ends.len();
-        let parts = map_blocks(tasks, 1, self.index.len() / tasks.max(1), cancel, |task| {
-            let dates = self.tasks.groups(task.start);
-            let (mut buffers, mut returns) = (Buffers::new(), Vec::with_capacity(dates.len()));
-            for chunk in self.chunks(&dates) {
-                if !self.check(&chunk, nan_policy, &mut buffers)? {
-                    return Ok(None);
-                }
-                self.with_dates::<false, _>(chunk, &mut buffers, |dates, net, _| self.net(&dates, net, &mut returns));
+    /// Whether positions can be left in the buffer of the gradient between the two passes.
+    fn leaves_positions(&self) -> bool {
+        self.index.is_sorted() && self.trading.position == Position::Tanh
+    }
+
+    /// The returns and weights of the dates, or nothing where a target is missing and may be. A buffer of a value per
+    /// row, which [`gradient`](Self::gradient) is then handed, saves it from taking the positions again.
+    pub(super) fn returns(
+        &self,
+        nan_policy: NanPolicy,
+        spare: Option<&mut [F]>,
+        cancel: &Cancel,
+    ) -> Result<Option<(Vec<f64>, Vec<f64>)>> {
+        let tasks = &self.tasks;
+        let one = |task: usize, spare: Option<&mut [F]>| self.task_returns(tasks.groups(task), nan_policy, spare);
+        let parts = match spare {
+            Some(spare) if self.leaves_positions() => {
+                map_parts_into(spare, &tasks.ends, tasks.work, cancel, |task, spare| one(task, Some(spare)))?
             }
-            Ok(Some((returns, self.weights(&dates)?)))
-        })?;
+            _ => {
+                let count = tasks.ends.len();
+                map_blocks(count, 1, self.index.len() / count.max(1), cancel, |task| one(task.start, None))?
+            }
+        };
         let (mut returns, mut weights) = (Vec::new(), Vec::new());
         for part in parts {
             let Some((r, w)) = part else { return Ok(None) };
@@ -125,7 +135,32 @@ impl<'a, F: Float> Stream<'a, F> {
         Ok(Some((returns, weights)))
     }
 
-    /// The derivative by each score, in the caller's order, given that by each return.
+    fn task_returns(
+        &self,
+        dates: Range<usize>,
+        nan_policy: NanPolicy,
+        mut spare: Option<&mut [F]>,
+    ) -> Result<Option<(Vec<f64>, Vec<f64>)>> {
+        let starts = self.index.starts();
+        let (mut buffers, mut returns) = (Buffers::new(), Vec::with_capacity(dates.len()));
+        for chunk in self.chunks(&dates) {
+            if !self.check(&chunk, nan_policy, &mut buffers)? {
+                return Ok(None);
+            }
+            let rows = starts[chunk.start] - starts[dates.start]..starts[chunk.end] - starts[dates.start];
+            self.cover::<false>(&chunk, &mut buffers, None);
+            self.with_dates::<false, _>(chunk, &mut buffers, |dates, net, _| {
+                if let Some(spare) = &mut spare {
+                    spare[rows].copy_from_slice(dates.held);
+                }
+                self.net(&dates, net, &mut returns);
+            });
+        }
+        Ok(Some((returns, self.weights(&dates)?)))
+    }
+
+    /// The derivative by each score, in the caller's order, given that by each return; `gradient` is what
+    /// [`returns`](Self::returns) has left.
     pub(super) fn gradient(&self, slope: &[f64], gradient: &mut [F], cancel: &Cancel) -> Result<()> {
         if self.index.is_sorted() {
             return self.gradient_by_place(slope, gradient, cancel);
@@ -147,9 +182,11 @@ impl<'a, F: Float> Stream<'a, F> {
             let (dates, mut buffers) = (self.tasks.groups(task), Buffers::new());
             let origin = starts[dates.start];
             for chunk in self.chunks(&dates) {
-                let out = &mut out[starts[chunk.start] - origin..starts[chunk.end] - origin];
+                let rows = starts[chunk.start] - origin..starts[chunk.end] - origin;
+                let left = self.leaves_positions().then_some((origin, &*out));
+                self.cover::<true>(&chunk, &mut buffers, left);
                 self.with_dates::<true, _>(chunk, &mut buffers, |dates, now, then| {
-                    self.back(&dates, slope, now, then, out);
+                    self.back(&dates, slope, now, then, &mut out[rows]);
                 });
             }
             Ok(())
@@ -211,6 +248,7 @@ impl<'a, F: Float> Stream<'a, F> {
             let origin = starts[dates.start];
             for chunk in self.chunks(&dates) {
                 let out = &mut out[starts[chunk.start] - origin..starts[chunk.end] - origin];
+                self.cover::<true>(&chunk, &mut buffers, None);
                 self.with_dates::<true, _>(chunk, &mut buffers, |all, _, _| self.bend(&all, curvature, weights, out));
             }
             Ok(())
@@ -359,8 +397,8 @@ impl<'a, F: Float> Stream<'a, F> {
         buffer
     }
 
-    /// Takes the positions of some dates and runs `work` on them, with two buffers of a value per row. `BACK` asks for
-    /// derivatives and the positions after. Dates of a task come in order: what the last call left is used again.
+    /// Runs `work` on some dates that are [covered](Self::cover), with two buffers of a value per row. `BACK` asks for
+    /// derivatives and the positions after.
     fn with_dates<const BACK: bool, T>(
         &self,
         dates: Range<usize>,
@@ -369,7 +407,6 @@ impl<'a, F: Float> Stream<'a, F> {
     ) -> T {
         let starts = self.index.starts();
         let rows = starts[dates.start]..starts[dates.end];
-        self.cover::<BACK>(&dates, buffers);
         let Buffers { y, held, slope, base, before, after, now, then, .. } = buffers;
         let y = self.targets(rows.clone(), y);
         let at = (rows.start as isize - *base) as usize;
@@ -392,8 +429,9 @@ impl<'a, F: Float> Stream<'a, F> {
     }
 
     /// Makes the buffers hold the positions of some dates and of their neighbours. In a regular book the date before
-    /// the first holds the initial position, and that behind the last nothing.
-    fn cover<const BACK: bool>(&self, dates: &Range<usize>, buffers: &mut Buffers<F>) {
+    /// the first holds the initial position, and that behind the last nothing. Dates of a task come in order: what the
+    /// last call left is used again. `left` are positions that are known, from some place on.
+    fn cover<const BACK: bool>(&self, dates: &Range<usize>, buffers: &mut Buffers<F>, left: Option<(usize, &[F])>) {
         let starts = self.index.starts();
         let made_up = if let Neighbours::Regular(assets) = self.neighbours { assets as isize } else { 0 };
         let idle = matches!(self.neighbours, Neighbours::Idle);
@@ -426,13 +464,24 @@ impl<'a, F: Float> Stream<'a, F> {
         if high > self.index.len() as isize {
             held[(self.index.len() as isize - low) as usize..].fill(F::ZERO);
         }
-        if !real.is_empty() {
-            let s = self.scores(real.clone(), s);
-            let part = (real.start as isize - low) as usize..(real.end as isize - low) as usize;
-            let first = starts.partition_point(|&start| start < real.start);
-            let last = starts.partition_point(|&start| start < real.end);
-            let slope = if BACK { &mut slope[part.clone()] } else { &mut [][..] };
-            self.take::<BACK>(s, first..last, &mut held[part], slope);
+        let (origin, left) = left.unwrap_or((real.start, &[]));
+        let border = |place: usize| place.clamp(real.start, real.end);
+        let (first, last) = (border(origin), border(origin + left.len()));
+        for places in [real.start..first, first..last, last..real.end] {
+            if places.is_empty() {
+                continue;
+            }
+            let s = self.scores(places.clone(), s);
+            let part = (places.start as isize - low) as usize..(places.end as isize - low) as usize;
+            let held = &mut held[part.clone()];
+            let slope = if BACK { &mut slope[part] } else { &mut [][..] };
+            if places == (first..last) && !left.is_empty() {
+                held.copy_from_slice(&left[first - origin..last - origin]);
+                widest(Slope { s, held, slope });
+                continue;
+            }
+            let dates = [places.start, places.end].map(|place| starts.partition_point(|&start| start < place));
+            self.take::<BACK>(s, dates[0]..dates[1], held, slope);
         }
     }
 
@@ -550,19 +599,30 @@ struct Tanh<'a, F> {
 }
 
 impl<F: Float> Tanh<'_, F> {
+    /// Two lanes a turn, which share the constants of the formula.
     #[inline(always)]
     fn rows<V: Lane<Scalar = F>>(&mut self, from: usize, to: usize) {
         let Self { s, held, slope } = self;
+        let (s, held) = (&s[..to], &mut held[..to]);
         if slope.is_empty() {
-            for at in (from..to).step_by(V::LANES) {
-                tanh_slope(V::load(&s[at..])).0.store(&mut held[at..]);
+            for at in (from..to).step_by(2 * V::LANES) {
+                let second = at + V::LANES;
+                let (a, b) = (V::load(&s[at..]), V::load(&s[second..]));
+                let (a, b) = (tanh_slope(a).0, tanh_slope(b).0);
+                a.store(&mut held[at..]);
+                b.store(&mut held[second..]);
             }
             return;
         }
-        for at in (from..to).step_by(V::LANES) {
-            let (value, derivative) = tanh_slope(V::load(&s[at..]));
-            value.store(&mut held[at..]);
-            derivative.store(&mut slope[at..]);
+        let slope = &mut slope[..to];
+        for at in (from..to).step_by(2 * V::LANES) {
+            let second = at + V::LANES;
+            let (a, b) = (V::load(&s[at..]), V::load(&s[second..]));
+            let (a, b) = (tanh_slope(a), tanh_slope(b));
+            a.0.store(&mut held[at..]);
+            b.0.store(&mut held[second..]);
+            a.1.store(&mut slope[at..]);
+            b.1.store(&mut slope[second..]);
         }
     }
 }
@@ -572,7 +632,51 @@ impl<F: Float> LaneKernel<F> for Tanh<'_, F> {
 
     #[inline(always)]
     fn run<V: Lane<Scalar = F>>(mut self) {
-        whole_and_rest!(self, rows, self.s.len(), V, F);
+        let len = self.s.len();
+        let (whole, even) = (len / (2 * V::LANES) * 2 * V::LANES, len / 2 * 2);
+        self.rows::<V>(0, whole);
+        self.rows::<F>(whole, even);
+        for at in even..len {
+            let (value, derivative) = tanh_slope(self.s[at]);
+            self.held[at] = value;
+            if let Some(slope) = self.slope.get_mut(at) {
+                *slope = derivative;
+            }
+        }
+    }
+}
+
+/// The derivatives of tanh where its values are known.
+struct Slope<'a, F> {
+    s: &'a [F],
+    held: &'a [F],
+    slope: &'a mut [F],
+}
+
+impl<F: Float> Slope<'_, F> {
+    /// 1 − tanh² where that keeps its digits, else from the score.
+    #[inline(always)]
+    fn rows<V: Lane<Scalar = F>>(&mut self, from: usize, to: usize) {
+        let Self { s, held, slope } = self;
+        let near = V::of(0.96875);
+        for at in (from..to).step_by(V::LANES) {
+            let held = V::load(&held[at..]);
+            let derivative = if V::any(near.less(held.abs())) {
+                tanh_slope(V::load(&s[at..])).1
+            } else {
+                (V::ONE - held) * (V::ONE + held)
+            };
+            derivative.store(&mut slope[at..]);
+        }
+    }
+}
+
+impl<F: Float> LaneKernel<F> for Slope<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Lane<Scalar = F>>(mut self) {
+        whole_and_rest!(self, rows, self.held.len(), V, F);
     }
 }
 
