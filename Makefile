@@ -54,9 +54,14 @@ py-test: $(VENV)/.dev $(VENV)/.built ## The Python tests
 	$(BIN)/pytest -q -n auto --dist loadscope
 
 .PHONY: bench
-bench: $(VENV)/.dev $(VENV)/.built ## The benchmarks against peers; results go to benches/results
+bench: $(VENV)/.dev $(VENV)/.built $(VENV)/.bench ## The benchmarks against peers; results go to benches/results
 	cargo bench --locked -p tradewright-core --bench '*'
 	$(BIN)/python benches/python/run.py
+
+.PHONY: docs
+docs: $(VENV)/.dev $(VENV)/.built ## Draw the pictures of the documentation anew, and run its code
+	$(BIN)/python docs/make_pictures.py
+	$(BIN)/pytest -q tests/test_docs.py
 
 .PHONY: format
 format: $(VENV)/.dev ## Format Rust and Python
@@ -94,4 +99,12 @@ $(VENV)/.uv:
 # The libraries alone, so that a change of the core does not look at them again.
 $(VENV)/.demo $(VENV)/.dev: $(VENV)/.%: pyproject.toml constraints.txt $(VENV)/.uv
 	$(UV) pip install --quiet --constraint constraints.txt $$($(BIN)/python scripts/requirements.py $*)
+	@touch $@
+
+# The peers of the benchmarks, apart from what tradewright is tested with.
+$(VENV)/.bench: benches/python/requirements.txt benches/python/requirements-alone.txt constraints.txt $(VENV)/.uv
+	$(UV) venv --quiet --clear --python $(BIN)/python $(VENV)/bench
+	$(UV) pip install --quiet --python $(VENV)/bench/bin/python --constraint constraints.txt \
+		--requirement benches/python/requirements.txt
+	$(UV) pip install --quiet --python $(VENV)/bench/bin/python --no-deps --requirement benches/python/requirements-alone.txt
 	@touch $@

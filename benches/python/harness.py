@@ -26,9 +26,10 @@ HERE = Path(__file__).parent
 RESULTS = HERE.parent / "results"
 
 
-def median_seconds(work: Callable[[], Any], repeats: int) -> dict[str, float]:
-    """Median, least and largest of the repeats, after one warm run."""
-    work()
+def median_seconds(work: Callable[[], Any], repeats: int, *, warm: bool = True) -> dict[str, float]:
+    """Median, least and largest of the repeats, after one run to warm up (not for peers that take many seconds)."""
+    if warm:
+        work()
     seconds = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -37,16 +38,35 @@ def median_seconds(work: Callable[[], Any], repeats: int) -> dict[str, float]:
     return {"median": statistics.median(seconds), "least": min(seconds), "largest": max(seconds)}
 
 
+def held_rss_mb() -> float:
+    """The memory this process holds now, in MB; from here on :func:`peak_rss_mb` counts afresh (Linux)."""
+    clear = Path("/proc/self/clear_refs")
+    if clear.exists():
+        # What making the input needed for a moment must not hide what the work needs.
+        clear.write_text("5")
+    return peak_rss_mb()
+
+
 def peak_rss_mb() -> float:
-    """The most memory this process ever held, in MB."""
+    """The most memory this process held since :func:`held_rss_mb` (Linux), or ever, in MB."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        lines = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
+        if lines:
+            return int(lines[0].split()[1]) / 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1024 if sys.platform == "linux" else 1024**2)
 
 
-def in_child(script: Path, arguments: Sequence[str], environment: dict[str, str] | None = None) -> dict[str, Any]:
+def in_child(
+    script: Path,
+    arguments: Sequence[str],
+    environment: dict[str, str] | None = None,
+    python: Path | str = sys.executable,
+) -> dict[str, Any]:
     """Run a script in a fresh process; the last line it prints is its JSON result."""
     done = subprocess.run(
-        [sys.executable, str(script), *arguments],
+        [str(python), str(script), *arguments],
         env={**os.environ, **(environment or {})},
         capture_output=True,
         text=True,
@@ -86,15 +106,17 @@ def versions(*packages: str) -> dict[str, str]:
     return found
 
 
-def record(name: str, content: dict[str, Any], packages: Sequence[str]) -> Path:
-    """Write the results as JSON into ``benches/results``."""
+def record(
+    name: str, content: dict[str, Any], packages: Sequence[str] = (), found: dict[str, str] | None = None
+) -> Path:
+    """Write the results as JSON into ``benches/results``; ``found`` are versions seen in another environment."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     head = {
         "bench": name,
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
         "machine": machine(),
-        "versions": versions(*packages),
+        "versions": versions(*packages) if found is None else found,
     }
     path.write_text(json.dumps(head | content, indent=2) + "\n")
     return path

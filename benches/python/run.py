@@ -12,6 +12,7 @@ BENCHES = (
     ("bench_split.py",),
     ("bench_split.py", "--threads", "1"),
     ("bench_split.py", "--rows", "1000000"),
+    ("bench_split_peers.py", "--repeats", "5"),
     ("bench_loss.py",),
     ("bench_scan.py",),
 )

@@ -20,40 +20,17 @@ __version__ = "0.1.0"
 #: Package → the public names it defines.
 _PUBLIC = {
     "panel": ("Panel",),
-    "splitting": ("Fold", "PurgedKFold", "Rows", "SplitPlan", "WalkForward"),
+    "splitting": (
+        "CombinatorialPurgedCV DataSplitter Fold PurgedKFold PurgedSplit Rows SequentialSplit SplitAudit "
+        "SplitPlan WalkForward audit_splits"
+    ).split(),
     "loss_functions": (
-        "MADL",
-        "BaseLoss",
-        "BinaryCrossEntropy",
-        "CostSensitiveLoss",
-        "DirectionalLoss",
-        "FocalLoss",
-        "HuberLoss",
-        "LabelSmoothingBCE",
-        "LossRegistry",
-        "MAELoss",
-        "MSELoss",
-        "PseudoHuberLoss",
-        "QuantileLoss",
-        "WeightedBCE",
-        "ApproxNDCGLoss",
-        "CRRALoss",
-        "CVaRLoss",
-        "CalmarLoss",
-        "DifferentialSharpeLoss",
-        "GroupIndex",
-        "ICLoss",
-        "LambdaRankLoss",
-        "ListMLELoss",
-        "ListNetLoss",
-        "MaxDrawdownLoss",
-        "PairwiseHingeLoss",
-        "PairwiseLogisticLoss",
-        "ProfitBasedLoss",
-        "SharpeLoss",
-        "SoftSpearmanLoss",
-        "SortinoLoss",
-    ),
+        "ApproxNDCGLoss BaseLoss BinaryCrossEntropy CRRALoss CVaRLoss CalmarLoss CostSensitiveLoss "
+        "DifferentialSharpeLoss DirectionalLoss FocalLoss GroupIndex HuberLoss ICLoss LabelSmoothingBCE "
+        "LambdaRankLoss ListMLELoss ListNetLoss LossRegistry MADL MAELoss MSELoss MaxDrawdownLoss "
+        "PairwiseHingeLoss PairwiseLogisticLoss ProfitBasedLoss PseudoHuberLoss QuantileLoss SharpeLoss "
+        "SoftSpearmanLoss SortinoLoss WeightedBCE"
+    ).split(),
     "base": ("BaseModel", "Callback", "ModelMetadata"),
     "models": ("BoostingModel", "ModelRegistry", "SklearnModel", "TorchModel"),
     "optimizers": ("OptimizerRegistry",),

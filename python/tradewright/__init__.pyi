@@ -58,11 +58,17 @@ from tradewright.sanity_checks import check as check
 from tradewright.serialization import ModelSerializer as ModelSerializer
 from tradewright.serialization import load_model as load_model
 from tradewright.serialization import save_model as save_model
+from tradewright.splitting import CombinatorialPurgedCV as CombinatorialPurgedCV
+from tradewright.splitting import DataSplitter as DataSplitter
 from tradewright.splitting import Fold as Fold
 from tradewright.splitting import PurgedKFold as PurgedKFold
+from tradewright.splitting import PurgedSplit as PurgedSplit
 from tradewright.splitting import Rows as Rows
+from tradewright.splitting import SequentialSplit as SequentialSplit
+from tradewright.splitting import SplitAudit as SplitAudit
 from tradewright.splitting import SplitPlan as SplitPlan
 from tradewright.splitting import WalkForward as WalkForward
+from tradewright.splitting import audit_splits as audit_splits
 from tradewright.tracking import MLflowLogger as MLflowLogger
 from tradewright.training import ModelTrainer as ModelTrainer
 from tradewright.training import TrainingResult as TrainingResult

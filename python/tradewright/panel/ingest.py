@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tradewright.errors import ColumnNotFoundError, DataError, EmptyDataError, ParameterError
+from tradewright.panel.assets import encode_assets
 from tradewright.panel.times import common_unit, normalize_times
 
 __all__ = ["did_you_mean", "panel_parts_from_arrays", "panel_parts_from_frame"]
@@ -40,7 +41,7 @@ def panel_parts_from_frame(
     import narwhals.stable.v2 as nw
 
     try:
-        table = nw.from_native(frame, eager_only=True)
+        table = nw.from_native(_through_arrow(frame), eager_only=True)
     except TypeError as error:
         hint = "call .collect() first" if hasattr(frame, "collect") else "or use Panel.from_arrays for numpy arrays"
         raise DataError(
@@ -97,6 +98,24 @@ def panel_parts_from_frame(
         numbers("returns", returns),
         names=(time, label_end or "label_end", asset or "asset"),
     )
+
+
+def _through_arrow(frame: Any) -> Any:
+    """A frame of a library that narwhals does not know, by the Arrow PyCapsule interface; others as they are."""
+    import narwhals.stable.v2 as nw
+
+    known = nw.from_native(frame, pass_through=True)
+    if known is not frame or not hasattr(frame, "__arrow_c_stream__"):
+        return frame
+    import polars as pl
+
+    try:
+        return pl.DataFrame(frame)  # views of the Arrow buffers
+    except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
+        raise DataError(
+            f"the Arrow stream of a {type(frame).__name__} is no table of rows: pass one with named columns ({error})",
+            code="data.not_a_frame",
+        ) from error
 
 
 def panel_parts_from_arrays(
@@ -166,7 +185,7 @@ def _parts(
         missing = end_axis.missing
         axis, end_axis = common_unit(axis, end_axis, names=names[:2])
         ends = end_axis.values
-    codes, asset_names = (None, ()) if asset is None else _encode_assets(asset, names[2])
+    codes, asset_names = (None, ()) if asset is None else encode_assets(asset, names[2])
     n_rows = len(axis.values)
     for name, values in {
         **columns,
@@ -196,54 +215,6 @@ def _parts(
         "weight": None if weight is None else weight.astype(np.float64, copy=False),
         "returns": None if returns is None else returns.astype(np.float64, copy=False),
     }
-
-
-def _encode_assets(asset: Any, name: str) -> tuple[NDArray[np.int32], tuple[str, ...]]:
-    """Codes into the sorted asset names, so that equal panels have equal codes whatever their row order."""
-    import polars as pl
-
-    try:
-        values = asset if isinstance(asset, pl.Series) else pl.Series(name, _plain_sequence(asset))
-    except (TypeError, pl.exceptions.PolarsError) as error:
-        raise DataError(
-            f"column {name!r} mixes kinds of asset ids: make all of them text, or all integers ({error})",
-            code="data.asset",
-            column=name,
-        ) from error
-    if values.dtype.is_float():
-        values = values.fill_nan(None)
-        if (values.drop_nulls() % 1 != 0).any():
-            raise DataError(
-                f"column {name!r} holds fractions, not asset ids: pass text or integers", code="data.asset", column=name
-            )
-    if values.null_count():
-        row = int(values.is_null().arg_max() or 0)
-        raise DataError(
-            f"row {row}: column {name!r} is missing; every row of a panel with assets needs one. Drop the row or fill it",
-            code="data.missing_asset",
-            row=row,
-            column=name,
-        )
-    if values.dtype.is_float():  # whole numbers that a missing value had made floats
-        values = values.cast(pl.Int64)
-    distinct = values.unique().sort()
-    if values.dtype.is_numeric():
-        codes = np.searchsorted(distinct.to_numpy(), values.to_numpy())
-        return codes.astype(np.int32), tuple(str(value) for value in distinct)
-    text, labels = values.cast(pl.String), distinct.cast(pl.String).unique().sort()
-    codes = text.cast(pl.Enum(labels)).to_physical().to_numpy()
-    return codes.astype(np.int32), tuple(labels)
-
-
-def _plain_sequence(values: Any) -> Any:
-    """What polars can read: numpy text arrays become lists, frames' own columns pass through Arrow."""
-    if isinstance(values, np.ndarray):
-        if values.dtype.kind == "O":  # NaN is how pandas writes a missing text
-            return [None if isinstance(item, float) and item != item else item for item in values.tolist()]
-        return values.tolist() if values.dtype.kind in "US" else values
-    if hasattr(values, "__arrow_c_stream__"):
-        return values
-    return values.tolist() if hasattr(values, "tolist") else list(values)
 
 
 def _chosen_features(features: Sequence[str], columns: Sequence[str], roles: dict[str, str | None]) -> list[str]:

@@ -106,13 +106,11 @@ def normalize_times(values: Any, *, name: str = "time", missing: Literal["raise"
             f"{name} is in unit {unit!r}: convert it to nanoseconds or coarser", code="data.time", column=name
         )
     exact = array.astype(f"datetime64[{_NUMPY_UNITS[unit]}]", copy=False)
-    lost = np.isnat(exact)
-    if not lost.any():
-        gone = None
-    elif missing == "keep":
-        gone = lost
-    else:
-        row, count = int(np.flatnonzero(lost)[0]), int(lost.sum())
+    # NaT is the least integer: one pass without a mask tells whether there is one.
+    known = not len(exact) or exact.view(np.int64).min() != _NAT
+    gone = None if known else np.isnat(exact)
+    if gone is not None and missing != "keep":
+        row, count = int(np.flatnonzero(gone)[0]), int(gone.sum())
         raise MissingTimeError(
             f"row {row}: {name} is missing ({count} rows in all). Every row needs a time: drop the rows, or fill them",
             code="data.missing_time",
@@ -194,10 +192,13 @@ def _to_numpy(values: Any, name: str) -> tuple[NDArray[Any], str | None]:
         return values, None
     if hasattr(values, "tz") and hasattr(values, "to_series"):  # pandas' DatetimeIndex, which narwhals does not take
         values = values.to_series()
+    if hasattr(values, "iloc") and getattr(values.dtype, "tz", None) is not None:
+        # Asked of pandas itself: narwhals 2.29 does not know zones with an underscore, such as America/New_York.
+        return values.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(), _calendar(values.dt.tz)
     import narwhals.stable.v2 as nw
 
     try:
-        series = nw.from_native(values, series_only=True)
+        series = nw.from_native(_through_arrow(values), series_only=True)
     except TypeError:
         listed = list(values)
         # numpy would quietly make floats of None
@@ -217,7 +218,20 @@ def _to_numpy(values: Any, name: str) -> tuple[NDArray[Any], str | None]:
             count=series.null_count(),
             column=name,
         )
-    return series.to_numpy(), None if zone is None else str(zone)
+    return series.to_numpy(), None if zone is None else _calendar(zone)
+
+
+def _through_arrow(values: Any) -> Any:
+    """A column of a library that narwhals does not know, by the Arrow PyCapsule interface; others as they are."""
+    import narwhals.stable.v2 as nw
+
+    if not (hasattr(values, "__arrow_c_stream__") or hasattr(values, "__arrow_c_array__")):
+        return values
+    if nw.from_native(values, allow_series=True, pass_through=True) is not values:
+        return values
+    import polars as pl
+
+    return pl.Series(values)
 
 
 def _from_objects(array: NDArray[Any], name: str) -> tuple[NDArray[Any], str | None]:
@@ -246,6 +260,17 @@ def _from_objects(array: NDArray[Any], name: str) -> tuple[NDArray[Any], str | N
         return np.array(list(array), dtype="datetime64[D]"), None
     kind = type(known[0]).__name__ if known else "None"
     raise DataError(f"{name} holds {kind} values, not times: parse them first", code="data.time", column=name)
+
+
+def _calendar(zone: Any) -> str:
+    """The name of a zone as calendars know it; a fixed offset counts its days in UTC."""
+    import polars as pl
+
+    try:  # asked of the calendar that durations are counted in
+        pl.Series([0], dtype=pl.Datetime("us", "UTC")).dt.convert_time_zone(str(zone))
+    except pl.exceptions.PolarsError:
+        return "UTC"
+    return str(zone)
 
 
 def _zone_name(zone: Any) -> str | None:

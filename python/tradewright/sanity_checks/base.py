@@ -122,6 +122,8 @@ class CheckContext:
         The declared label horizon; 0 says that a label ends at its own time.
     closed : {"both", "left"}
         Whether label intervals that only touch count as overlapping.
+    purge_scope : {"all", "asset"}
+        Whether labels are held against those of all assets, or of their own alone, as the plan was made.
     fold : int or None
         The fold these rows belong to, and ``against``: which part of it ``val`` is.
     """
@@ -131,6 +133,7 @@ class CheckContext:
     twins: Twins
     horizon: int | str | None = None
     closed: Literal["both", "left"] = "both"
+    purge_scope: Literal["all", "asset"] = "all"
     fold: int | None = None
     against: str | None = None
 

@@ -32,6 +32,8 @@ class ModelSanityChecker:
         Thresholds by check id, such as ``{"feature.nan": {"warning": 0.3}}``.
     closed : {"both", "left"}
         Whether label intervals that only touch count as overlapping ("both") or not.
+    purge_scope : {"all", "asset"}
+        Whether labels are held against those of all assets, or of their own alone.
 
     Raises
     ------
@@ -52,14 +54,19 @@ class ModelSanityChecker:
     """
 
     def __init__(
-        self, config: Mapping[str, Mapping[str, Any]] | None = None, *, closed: Literal["both", "left"] = "both"
+        self,
+        config: Mapping[str, Mapping[str, Any]] | None = None,
+        *,
+        closed: Literal["both", "left"] = "both",
+        purge_scope: Literal["all", "asset"] = "all",
     ) -> None:
         build_checks("all", config or {}, ())  # refuse unknown names before any data is read
         self.config = {name: dict(thresholds) for name, thresholds in (config or {}).items()}
         self.closed = closed
+        self.purge_scope = purge_scope
 
     def __repr__(self) -> str:
-        return f"ModelSanityChecker(config={self.config!r}, closed={self.closed!r})"
+        return f"ModelSanityChecker(config={self.config!r}, closed={self.closed!r}, purge_scope={self.purge_scope!r})"
 
     def run(
         self,
@@ -123,7 +130,9 @@ class ModelSanityChecker:
             asset=(asset_train, asset_val),
             label_end=(label_end_train, label_end_val),
         )
-        context = CheckContext(train=train, val=val, twins=ArrayTwins(), horizon=horizon, closed=self.closed)
+        context = CheckContext(
+            train=train, val=val, twins=ArrayTwins(), horizon=horizon, closed=self.closed, purge_scope=self.purge_scope
+        )
         return run_checks(
             checks,
             rows=context,
@@ -134,6 +143,7 @@ class ModelSanityChecker:
                 "ignore": [item if isinstance(item, str) else list(item) for item in ignore],
                 "horizon": horizon,
                 "closed": self.closed,
+                "purge_scope": self.purge_scope,
             },
             data_fingerprint=_fingerprint(train, val),
             plan_digest=None,

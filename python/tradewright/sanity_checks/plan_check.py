@@ -18,7 +18,7 @@ from tradewright.splitting import SplitPlan
 
 __all__ = ["check"]
 
-Closed = Literal["both", "left"]
+Rules = tuple[Literal["both", "left"], Literal["all", "asset"]]
 
 
 def check(
@@ -74,7 +74,7 @@ def check(
     checks, ignored = build_checks(suite, config or {}, ignore)
     chosen = _chosen(plan, folds)
     _refuse_foreign(panel, plan)
-    closed: Closed = "left" if plan.splitter.get("closed") == "left" else "both"
+    rules = _rules(plan)
     columns = feature_columns(panel, "panel")
     whole = Side(
         name="panel",
@@ -89,22 +89,29 @@ def check(
     twins = PanelTwins(tuple(columns.values()))
     return run_checks(
         checks,
-        rows=CheckContext(train=whole, val=None, twins=twins, closed=closed),
-        pairs=_pairs(plan, chosen, whole, twins, closed),
+        rows=CheckContext(train=whole, val=None, twins=twins, closed=rules[0], purge_scope=rules[1]),
+        pairs=_pairs(plan, chosen, whole, twins, rules),
         ignored=ignored,
         settings={
             "suite": suite if isinstance(suite, str) else list(suite),
             "ignore": [item if isinstance(item, str) else list(item) for item in ignore],
             "folds": list(chosen),
-            "closed": closed,
+            "closed": rules[0],
+            "purge_scope": rules[1],
         },
         data_fingerprint=panel.fingerprint,
         plan_digest=plan.digest,
     )
 
 
+def _rules(plan: SplitPlan) -> Rules:
+    """By which rules the plan was purged."""
+    closed: Literal["both", "left"] = "left" if plan.splitter.get("closed") == "left" else "both"
+    return closed, "asset" if plan.splitter.get("purge_scope") == "asset" else "all"
+
+
 def _chosen(plan: SplitPlan, folds: Sequence[int] | None) -> list[int]:
-    count = len(plan.folds)
+    count = len(plan)
     chosen = list(range(count)) if folds is None else [int(fold) for fold in folds]
     for fold in chosen:
         if not 0 <= fold < count:
@@ -129,14 +136,20 @@ def _refuse_foreign(panel: Panel, plan: SplitPlan) -> None:
         )
 
 
-def _pairs(plan: SplitPlan, chosen: Sequence[int], whole: Side, twins: Twins, closed: Closed) -> Iterator[CheckContext]:
+def _pairs(plan: SplitPlan, chosen: Sequence[int], whole: Side, twins: Twins, rules: Rules) -> Iterator[CheckContext]:
     """Train against val and train against test of each fold, made one at a time."""
     for number in chosen:
-        fold = plan.folds[number]
+        fold = plan[number]
         train = replace(whole, rows=fold.train)
         for part in ("val", "test"):
             rows = getattr(fold, part)
             if len(rows):
                 yield CheckContext(
-                    train=train, val=replace(whole, rows=rows), twins=twins, closed=closed, fold=number, against=part
+                    train=train,
+                    val=replace(whole, rows=rows),
+                    twins=twins,
+                    closed=rules[0],
+                    purge_scope=rules[1],
+                    fold=number,
+                    against=part,
                 )

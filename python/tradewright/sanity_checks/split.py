@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tradewright.panel.times import format_time
 from tradewright.sanity_checks.base import MAX_EXAMPLES, CannotRun, Check, CheckContext, Side
 from tradewright.sanity_checks.report import Finding
+from tradewright.splitting.intervals import moved_apart
 
 __all__ = ["LabelOverlap"]
 
@@ -23,7 +24,8 @@ class LabelOverlap(Check):
     """split.label_overlap: train rows whose label [time, label_end] meets a validation block. Counts train rows.
 
     Each contiguous block of validation rows is looked at on its own: its hull reaches from its first time to the
-    latest of its label ends. Over all assets, since a common factor carries the label of one name to the others.
+    latest of its label ends. Over all assets, since a common factor carries the label of one name to the others; for a
+    plan made with ``purge_scope="asset"`` over each asset on its own.
     Where label ends are not known, a row stands for the instant of its time: a train row that meets a block even so
     is a finding, and the count a lower bound. That none does proves nothing, and the check is skipped, unless
     ``horizon=0`` declares that labels end at their own time. O(n log m) and three int64 a train row.
@@ -44,7 +46,10 @@ class LabelOverlap(Check):
         starts, ends = validation_blocks(train, val)
         time = train.take(train.time)
         until = time if train.label_end is None else train.take(train.label_end)
-        meets = meets_a_block(time, until, starts, ends, closed=context.closed)
+        intervals = (time, until, starts, ends)
+        if context.purge_scope == "asset":
+            intervals = _within_assets(train, val, time, until, starts)
+        meets = meets_a_block(*intervals, closed=context.closed)
         rows = np.flatnonzero(meets)
         if not len(rows):
             if unknown:
@@ -79,6 +84,25 @@ def _ends_unknown(sides: list[Side]) -> str:
         "label_end_val beside arrays (horizon=0 where a label ends at its own time). No train row shares a time with "
         "a validation block, yet labels may overlap"
     )
+
+
+def _within_assets(
+    train: Side, val: Side, time: Times, until: Times, starts: Times
+) -> tuple[Times, Times, Times, Times]:
+    """The same intervals for each asset on its own: a block's hull is that of the asset's rows in it."""
+    if train.asset is None or val.asset is None:
+        raise CannotRun("the plan purges within assets, and there are none: pass asset_train and asset_val")
+    assert val.time is not None
+    own = train.take(train.asset).astype(np.int64)
+    rows, begin = val.take(val.asset).astype(np.int64), val.take(val.time)
+    finish = begin if val.label_end is None else val.take(val.label_end)
+    block = np.searchsorted(starts, begin, side="right") - 1
+    order = np.lexsort((block, rows))
+    heads = np.flatnonzero(np.r_[True, (np.diff(rows[order]) != 0) | (np.diff(block[order]) != 0)])
+    firsts, lasts = np.minimum.reduceat(begin[order], heads), np.maximum.reduceat(finish[order], heads)
+    kin = rows[order][heads]
+    time, until, firsts, lasts = moved_apart((time, until, firsts, lasts), (own, own, kin, kin))
+    return time, until, firsts, lasts  # ascending: by asset, then by block
 
 
 def validation_blocks(train: Side, val: Side) -> tuple[Times, Times]:

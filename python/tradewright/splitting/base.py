@@ -5,30 +5,27 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import fields, replace
-from datetime import timedelta
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tradewright.errors import DataError, ParameterError, SplitError, UnsupportedError
-from tradewright.panel.durations import parse_duration
-from tradewright.splitting.layout import (
-    Axis,
-    Layout,
-    embargo_limits,
-    is_duration,
-    resolve_count,
-    validation_sizes,
+from tradewright.errors import ParameterError, SplitError, UnsupportedError
+from tradewright.splitting.assign import assign_roles
+from tradewright.splitting.layout import Axis, Layout
+from tradewright.splitting.parameters import (
+    Closed,
+    OnEmpty,
+    PurgeScope,
+    Size,
+    check_known,
+    check_one_of,
+    check_size,
+    plain_value,
 )
-from tradewright.splitting.plan import PlanTable, SplitPlan
+from tradewright.splitting.plan import SplitPlan
 
-__all__ = ["BaseSplitter", "Closed", "OnEmpty", "Size"]
-
-#: A number of distinct timestamps, a fraction of them, or a duration.
-Size = int | float | str | timedelta
-Closed = Literal["both", "left"]
-OnEmpty = Literal["raise", "skip", "keep"]
+__all__ = ["BaseSplitter"]
 
 
 class BaseSplitter(ABC):
@@ -44,8 +41,8 @@ class BaseSplitter(ABC):
     embargo: Size
     val_size: Size
     closed: Closed
+    purge_scope: PurgeScope
     on_empty: OnEmpty
-    _kind: ClassVar[str]
 
     @abstractmethod
     def _layout(self, axis: Axis) -> Layout:
@@ -62,7 +59,8 @@ class BaseSplitter(ABC):
         label_end : array-like, shape (n_rows,), optional
             When each label is known; replaces the panel's.
         asset : array-like, shape (n_rows,), optional
-            Accepted so that a call can name all it knows; purging is across all assets, so only its length matters.
+            The asset of each row, as text or integers; replaces the panel's. Read where ``purge_scope="asset"``;
+            elsewhere only its length matters.
 
         Returns
         -------
@@ -75,20 +73,29 @@ class BaseSplitter(ABC):
             column is the time.
         DataError
             A label that ends before its row (with the row), lengths that differ, no rows.
+        ParameterError
+            For ``purge_scope="asset"`` without assets.
 
         Notes
         -----
         O(n) for sorted rows, in parallel, without a copy; unsorted rows are sorted once.
         """
-        return self._plan_on(_axis_of(data, label_end, asset), data)
+        return self._plan_on(Axis.read(data, label_end, asset, by_asset=self.purge_scope == "asset"), data)
 
     def plan_on(self, axis: Axis) -> SplitPlan:
         """Make a plan on times that were read before: many plans of one panel look at its rows once."""
         return self._plan_on(axis, None)
 
     def _plan_on(self, axis: Axis, data: Any) -> SplitPlan:
+        if self.purge_scope == "asset" and not axis.has_assets:
+            raise ParameterError(
+                "purge_scope='asset' needs to know the asset of each row: pass asset=, or a panel with assets "
+                "(scikit-learn: groups=)",
+                code="parameter.purge_scope",
+                name="purge_scope",
+            )
         layout = self._layout(axis)
-        table = _assign(axis, layout, self)
+        table = assign_roles(axis, layout, self)
         return SplitPlan(
             table,
             axis.core.rows,
@@ -112,7 +119,9 @@ class BaseSplitter(ABC):
         ----------
         X : Panel or array-like, shape (n_rows, …)
             A panel, or data whose DatetimeIndex gives the times.
-        y, groups : ignored
+        y : ignored
+        groups : array-like, shape (n_rows,), optional
+            The asset of each row, where ``purge_scope="asset"`` and ``X`` is no panel; ignored elsewhere.
         time, label_end : array-like, shape (n_rows,), optional
             Times and label ends of the rows. A panel has its own times and takes no others.
 
@@ -123,27 +132,32 @@ class BaseSplitter(ABC):
         ParameterError
             For a panel together with ``time``.
         """
-        del y, groups
-        yield from self._plan_of(X, time, label_end).split()
+        del y
+        yield from self._plan_of(X, time, label_end, groups).split()
 
     def get_n_splits(
         self, X: Any = None, y: Any = None, groups: Any = None, *, time: Any = None, label_end: Any = None
     ) -> int:
         """Return how many splits :meth:`split` yields for the same arguments, which it refuses as that does."""
-        del y, groups
-        fixed = getattr(self, "n_splits", None)
+        del y
+        fixed = self._fixed_n_splits()
         if X is None and time is None:
             if fixed is None or self.on_empty == "skip":
                 raise SplitError(
                     "how many splits there are depends on the data: pass X with a DatetimeIndex, or time=",
                     code="split.n_splits",
                 )
-            return int(fixed)
-        return len(self._plan_of(X, time, label_end))
+            return fixed
+        return len(self._plan_of(X, time, label_end, groups))
 
-    def _plan_of(self, X: Any, time: Any, label_end: Any) -> SplitPlan:
+    def _fixed_n_splits(self) -> int | None:
+        """How many splits there are whatever the data; None where it decides."""
+        return 1
+
+    def _plan_of(self, X: Any, time: Any, label_end: Any, groups: Any) -> SplitPlan:
         """The plan for scikit-learn's arguments: about the rows of X, all of them and no others."""
-        plan = self.plan(_times_of(X, time), label_end=label_end)
+        asset = groups if self.purge_scope == "asset" else None
+        plan = self.plan(_times_of(X, time), label_end=label_end, asset=asset)
         length = plan.n_rows if X is None else _n_rows(X)
         if length != plan.n_rows:
             raise SplitError(
@@ -191,15 +205,18 @@ class BaseSplitter(ABC):
         ParameterError
             For a name the splitter does not have, or a value it does not allow.
         """
-        _known(type(self), params)
+        check_known(type(self), params)
         return replace(self, **params)  # type: ignore[type-var]
 
     def get_metadata_routing(self) -> Any:
-        """Ask scikit-learn to hand ``time`` and ``label_end`` on to :meth:`split`, wherever metadata is routed."""
+        """Ask scikit-learn to hand ``time`` and ``label_end`` on to :meth:`split`, wherever metadata is routed.
+
+        So are ``groups``, the assets, where ``purge_scope="asset"``.
+        """
         from sklearn.utils.metadata_routing import MetadataRequest
 
         request = MetadataRequest(owner=self)
-        for name in ("time", "label_end"):
+        for name in ("time", "label_end", *(["groups"] if self.purge_scope == "asset" else [])):
             request.split.add_request(param=name, alias=True)
         return request
 
@@ -207,7 +224,9 @@ class BaseSplitter(ABC):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as plain JSON values, with the class under ``"splitter"``."""
-        return {"splitter": type(self).__name__} | {name: _plain(value) for name, value in self.get_params().items()}
+        return {"splitter": type(self).__name__} | {
+            name: plain_value(value) for name, value in self.get_params().items()
+        }
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> BaseSplitter:
@@ -222,57 +241,17 @@ class BaseSplitter(ABC):
         name = params.pop("splitter", None)
         for cls in BaseSplitter.__subclasses__():
             if cls.__name__ == name:
-                _known(cls, params)
+                check_known(cls, params)
                 return cls(**params)
         raise ParameterError(f"no splitter is called {name!r}", code="parameter.splitter", name=name)
 
     def _check_common(self) -> None:
         """Refuse parameters that no data could make right; called by every subclass when built."""
-        _one_of("closed", self.closed, ("both", "left"))
-        _one_of("on_empty", self.on_empty, ("raise", "skip", "keep"))
+        check_one_of("closed", self.closed, ("both", "left"))
+        check_one_of("purge_scope", self.purge_scope, ("all", "asset"))
+        check_one_of("on_empty", self.on_empty, ("raise", "skip", "keep"))
         for name in ("embargo", "val_size"):
             check_size(getattr(self, name), name)
-
-
-def check_size(value: Any, name: str) -> None:
-    """Refuse what is neither a count, a fraction nor a duration."""
-    if is_duration(value):
-        parse_duration(value, name=name)
-    else:
-        resolve_count(value, 0, name=name)
-
-
-def check_n_splits(value: Any, least: int) -> None:
-    """Refuse a number of splits that is no number or too small."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ParameterError(f"n_splits={value!r}: pass an integer of at least {least}", code="parameter.n_splits")
-
-
-def _known(cls: type[BaseSplitter], params: dict[str, Any]) -> None:
-    """Refuse parameters that a splitter does not have."""
-    names = [item.name for item in fields(cls)]  # type: ignore[arg-type]
-    for name in params:
-        if name not in names:
-            raise ParameterError(
-                f"{cls.__name__} has no parameter {name!r}: it has {', '.join(names)}",
-                code="parameter.unknown",
-                name=name,
-            )
-
-
-def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        choices = " or ".join(map(repr, allowed))
-        raise ParameterError(f"{name}={value!r}: pass {choices}", code=f"parameter.{name}", name=name)
-
-
-def _plain(value: Any) -> Any:
-    """A parameter as JSON: timedeltas as elapsed nanoseconds."""
-    if isinstance(value, np.integer | np.floating):
-        return value.item()
-    if is_duration(value) and not isinstance(value, str) and value is not None:
-        return f"{parse_duration(value, name='duration').count}ns"
-    return value
 
 
 def _times_of(X: Any, time: Any) -> Any:
@@ -299,48 +278,3 @@ def _times_of(X: Any, time: Any) -> Any:
 
 def _n_rows(X: Any) -> int:
     return int(X.shape[0]) if hasattr(X, "shape") else len(X)
-
-
-def _axis_of(data: Any, label_end: Any, asset: Any) -> Axis:
-    axis = Axis.read(data, label_end)
-    if asset is not None and len(asset) != axis.core.rows:
-        raise DataError(
-            f"asset has {len(asset):,} rows, time has {axis.core.rows:,}: pass one asset per row",
-            code="data.length_mismatch",
-            got=len(asset),
-            expected=axis.core.rows,
-        )
-    return axis
-
-
-def _assign(axis: Axis, layout: Layout, splitter: BaseSplitter) -> PlanTable:
-    """Let the core give every row its role."""
-    count, limits = embargo_limits(axis, layout, splitter.embargo)
-    sizes = validation_sizes(axis, layout, splitter.val_size)
-
-    def run(window: int | None, instants: NDArray[np.int64] | None, on_empty: OnEmpty) -> PlanTable:
-        columns = axis.core.plan(
-            layout.tests,
-            layout.pools,
-            sizes,
-            embargo_after=layout.embargo_side == "after",
-            embargo=count,
-            embargo_instants=limits,
-            window=window,
-            window_instants=instants,
-            closed_left=splitter.closed == "left",
-            on_empty=on_empty,
-        )
-        return PlanTable.of_core(axis.core, *columns)
-
-    if layout.window is None:
-        return run(None, None, splitter.on_empty)
-    if not is_duration(layout.window):
-        return run(resolve_count(layout.window, axis.count, name="train_size"), None, splitter.on_empty)
-    # A window of time ends with the last row that purging leaves, so purging comes first.
-    whole = run(None, None, "keep")
-    train = whole.segments[whole.segments[:, 1] == 0]
-    last = np.full(len(layout.pools), np.iinfo(np.int64).max, dtype=np.int64)
-    ends, _ = axis.core.at(np.ascontiguousarray(train[:, 3] - 1))
-    last[train[:, 0]] = ends  # ascending, so the latest segment of a fold stays
-    return run(None, axis.shift(last, layout.window, sign=-1, name="train_size", whole=True), splitter.on_empty)

@@ -12,6 +12,7 @@ from tradewright.splitting.fold import ROLES
 
 __all__ = ["explain_row"]
 
+#: What blocks are called.
 _NAMES = {ROLES.index("test"): "test", ROLES.index("val"): "validation block"}
 _OPEN = np.iinfo(np.int64).max
 
@@ -68,7 +69,7 @@ def _touching(
     time, end = label
     both = splitter.get("closed", "both") == "both"
     for role, start, stop, first, last in hulls.tolist():
-        name = _NAMES[role]
+        name = _NAMES[role] + _whose(splitter)
         if place < start and (end >= first if both else end > first):
             return f"its label ends {_written(end, unit)}, the {name} starts {_written(first, unit)}"
         if place >= stop and (time <= last if both else time < last):
@@ -83,12 +84,19 @@ def _near(place: int, label: tuple[int, int], tests: NDArray[np.int64], splitter
     if len(before):
         last = _written(before[:, 4].max(), unit)
         return (
-            f"its time {_written(label[0], unit)} is within the embargo of {embargo} after the labels of the test, "
-            f"which end {last}"
+            f"its time {_written(label[0], unit)} is within the embargo of {embargo} after the labels of the "
+            f"test{_whose(splitter)}, which end {last}"
         )
     first = _written(tests[0, 3], unit)
     end = _written(label[1], unit)
-    return f"its label ends {end}, within the embargo of {embargo} before the test, which starts {first}"
+    return (
+        f"its label ends {end}, within the embargo of {embargo} before the test{_whose(splitter)}, which starts {first}"
+    )
+
+
+def _whose(splitter: dict[str, Any]) -> str:
+    """Of which rows the hulls are; those of all assets need no saying."""
+    return " of its asset" if splitter.get("purge_scope") == "asset" else ""
 
 
 def _written(instant: int, unit: str) -> str:

@@ -37,6 +37,8 @@ class Fold:
         The digest of the plan the fold belongs to.
     closed : {"both", "left"}
         Whether labels that only touch overlap, as the plan has it.
+    purge_scope : {"all", "asset"}
+        Whether rows were purged across all assets, or within each.
     plan : SplitPlan or None
         The plan the fold belongs to.
     """
@@ -51,6 +53,7 @@ class Fold:
     digest: str = ""
     plan_digest: str = ""
     closed: Literal["both", "left"] = "both"
+    purge_scope: Literal["all", "asset"] = "all"
     plan: SplitPlan | None = field(default=None, repr=False, compare=False)
 
     @property

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tradewright import _core
 from tradewright.errors import DataError, ParameterError, SplitError
+from tradewright.panel.assets import encode_assets
 from tradewright.panel.durations import Duration, add_duration, parse_duration
 from tradewright.panel.times import UNITS, TimeAxis, common_unit, normalize_times
 
@@ -32,37 +33,41 @@ class Axis:
     ----------
     time, label_end : TimeAxis
         Of one unit; the rows in any order. Sorted ones are neither copied nor moved.
+    asset : ndarray of int32, optional
+        A code per row, from 0.
     """
 
-    def __init__(self, time: TimeAxis, label_end: TimeAxis | None = None) -> None:
+    def __init__(
+        self, time: TimeAxis, label_end: TimeAxis | None = None, asset: NDArray[np.int32] | None = None
+    ) -> None:
         self.unit, self.zone = time.unit, time.zone
         ends = None if label_end is None else np.ascontiguousarray(label_end.values)
-        self.has_label_ends = ends is not None
-        self.core = _core.Timeline(np.ascontiguousarray(time.values), ends)
+        codes = None if asset is None else np.ascontiguousarray(asset, dtype=np.int32)
+        self.has_label_ends, self.has_assets = ends is not None, codes is not None
+        self.core = _core.Timeline(np.ascontiguousarray(time.values), ends, codes)
         self.order = self.core.order()
         if self.order is not None:
             self.order.flags.writeable = False
 
     @classmethod
-    def read(cls, data: Any, label_end: Any = None) -> Axis:
-        """Read a panel (anything with ``time``, ``time_unit`` and ``label_end``), times, or a frame indexed by them."""
-        if hasattr(data, "time_unit"):
-            time = TimeAxis(data.time, data.time_unit, data.time_zone)
-            if label_end is None:
-                return cls(time, None if data.label_end is None else TimeAxis(data.label_end, data.time_unit))
-        else:
-            time = normalize_times(_times_in(data))
-            if label_end is None:
-                return cls(time)
+    def read(cls, data: Any, label_end: Any = None, asset: Any = None, *, by_asset: bool = False) -> Axis:
+        """Read a panel, times, or a frame indexed by them.
+
+        A panel is anything with ``time``, ``time_unit``, ``label_end`` and ``asset``. Assets that are given beside are
+        encoded only when they are needed.
+        """
+        is_panel = hasattr(data, "time_unit")
+        time = TimeAxis(data.time, data.time_unit, data.time_zone) if is_panel else normalize_times(_times_in(data))
+        codes = data.asset if is_panel else None
+        if asset is not None:
+            _refuse_length("asset", _n_rows(asset), len(time.values))
+            codes = encode_assets(asset, "asset")[0] if by_asset else None
+        if label_end is None:
+            own = data.label_end if is_panel else None
+            return cls(time, None if own is None else TimeAxis(own, time.unit), codes)
         ends = normalize_times(label_end, name="label_end")
-        if len(ends.values) != len(time.values):
-            raise DataError(
-                f"label_end has {len(ends.values):,} rows, time has {len(time.values):,}: pass one label end per row",
-                code="data.length_mismatch",
-                got=len(ends.values),
-                expected=len(time.values),
-            )
-        return cls(*common_unit(time, ends))
+        _refuse_length("label_end", len(ends.values), len(time.values))
+        return cls(*common_unit(time, ends), codes)
 
     @property
     def count(self) -> int:
@@ -109,6 +114,11 @@ class Axis:
         array = np.array([instant], dtype=np.int64)
         return int(self.shift(array, duration, sign=sign, name=name, times=times, whole=True)[0])
 
+    def covers(self, border: int) -> bool:
+        """Whether a window that excludes its end ``border`` is whole: it ends no later than one bar after the data."""
+        final = self.instant(self.count - 1)
+        return border <= final + (final - self.instant(self.count - 2) if self.count > 1 else 1)
+
     def before(self, instant: int) -> int:
         """How many timestamps lie before an instant."""
         return int(self.core.locate(np.array([instant], dtype=np.int64), False)[0])
@@ -132,12 +142,15 @@ class Layout:
         Whether train rows follow test blocks, or only precede them.
     window : size or None
         How much of what is left after purging is trained on.
+    val_sizes : ndarray of int64, shape (n_folds,), optional
+        Timestamps of each validation block, where the layout decides them; else ``val_size`` does.
     """
 
     tests: NDArray[np.int64]
     pools: NDArray[np.int64]
     embargo_side: Literal["after", "before"]
     window: Any = None
+    val_sizes: NDArray[np.int64] | None = None
 
     @classmethod
     def of_blocks(
@@ -147,10 +160,25 @@ class Layout:
         *,
         embargo_side: Literal["after", "before"],
         window: Any = None,
+        val_sizes: NDArray[np.int64] | None = None,
     ) -> Layout:
         """One test block a fold."""
         tests = np.column_stack([np.arange(len(blocks)), blocks]).astype(np.int64)
-        return cls(tests, np.ascontiguousarray(pools, dtype=np.int64), embargo_side, window)
+        return cls(tests, np.ascontiguousarray(pools, dtype=np.int64), embargo_side, window, val_sizes)
+
+
+def _n_rows(values: Any) -> int:
+    return int(values.shape[0]) if hasattr(values, "shape") else len(values)
+
+
+def _refuse_length(name: str, got: int, expected: int) -> None:
+    if got != expected:
+        raise DataError(
+            f"{name} has {got:,} rows, time has {expected:,}: pass one {name.replace('_', ' ')} per row",
+            code="data.length_mismatch",
+            got=got,
+            expected=expected,
+        )
 
 
 def _times_in(data: Any) -> Any:
@@ -230,13 +258,18 @@ def validation_sizes(axis: Axis, layout: Layout, size: Any) -> NDArray[np.int64]
     return sizes
 
 
-def embargo_limits(axis: Axis, layout: Layout, embargo: Any) -> tuple[int, NDArray[np.int64] | None]:
-    """The embargo as a count of timestamps, or as the instant it reaches for each test block."""
+def embargo_limits(axis: Axis, layout: Layout, embargo: Any, *, by_asset: bool) -> tuple[int, NDArray[np.int64] | None]:
+    """The embargo as a count of timestamps, or as the instant it reaches for each test block (and asset)."""
     if is_nothing(embargo, name="embargo"):
         return 0, None
     if not is_duration(embargo):
         return resolve_count(embargo, axis.count, name="embargo"), None
-    firsts, ends = axis.core.hulls(np.ascontiguousarray(layout.tests[:, 1:]))
-    if layout.embargo_side == "after":
-        return 0, axis.shift(ends, embargo, sign=1, name="embargo")
-    return 0, axis.shift(firsts, embargo, sign=-1, name="embargo")
+    blocks = np.ascontiguousarray(layout.tests[:, 1:])
+    firsts, ends = axis.core.hulls_by_asset(blocks) if by_asset else axis.core.hulls(blocks)
+    # An asset without rows in a block has no hull to shift.
+    edges, present = (ends if layout.embargo_side == "after" else firsts), ends >= firsts
+    limits = edges.copy()
+    limits[present] = axis.shift(
+        edges[present], embargo, sign=1 if layout.embargo_side == "after" else -1, name="embargo"
+    )
+    return 0, limits

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 import operator
 import weakref
-import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -17,66 +13,21 @@ from numpy.typing import NDArray
 
 from tradewright.errors import ParameterError, SplitError
 from tradewright.panel.times import as_datetimes, format_time
+from tradewright.splitting import paths, plan_json
 from tradewright.splitting.explain import explain_row
 from tradewright.splitting.fold import ROLES, Fold
-from tradewright.splitting.rows import Rows, shared_positions
+from tradewright.splitting.rows import Rows, index_arrays
+from tradewright.splitting.table import PlanTable, digest_of
 
 if TYPE_CHECKING:
     import polars as pl
 
     from tradewright._core import Timeline
 
-__all__ = ["PlanTable", "SplitPlan"]
+__all__ = ["SplitPlan"]
 
-#: Of the digest, which is stamped into bundles, and of the JSON around it.
+#: Of the digest, which is stamped into bundles.
 _SCHEMA = 1
-_JSON_SCHEMA = 2
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class PlanTable:
-    """Half-open ranges in time order, fold by fold, each fold a full cover of the rows. A few kilobytes.
-
-    Parameters
-    ----------
-    segments : ndarray of int64, shape (k, 4)
-        Fold, role, start, stop. Roles are positions in
-        ``("train", "val", "test", "purged", "embargoed", "unused")``.
-    times : ndarray of int64, shape (k, 2)
-        First and last time of each segment.
-    hulls : ndarray of int64, shape (j, 6)
-        Fold, role (test or val), first row, one past the last, first time, latest label end: what purging looked at.
-    layout : ndarray of int64, shape (n_folds,)
-        The number each fold had before ``on_empty="skip"`` left some out.
-    """
-
-    segments: NDArray[np.int64]
-    times: NDArray[np.int64]
-    hulls: NDArray[np.int64]
-    layout: NDArray[np.int64]
-
-    def __post_init__(self) -> None:
-        for array in (self.segments, self.times, self.hulls, self.layout):
-            array.flags.writeable = False
-
-    @classmethod
-    def of_core(
-        cls, timeline: Timeline, segments: NDArray[np.int64], hulls: NDArray[np.int64], layout: NDArray[np.int64]
-    ) -> PlanTable:
-        """Look up the times of what the core planned."""
-        places = np.concatenate([segments[:, 2], segments[:, 3] - 1])
-        times, _ = timeline.at(places)
-        return cls(segments, np.column_stack(np.split(times, 2)), hulls, layout)
-
-    @property
-    def n_folds(self) -> int:
-        """How many folds there are."""
-        return len(self.layout)
-
-    def of_fold(self, fold: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The segments of one fold, and their times."""
-        first, last = np.searchsorted(self.segments[:, 0], [fold, fold + 1])
-        return self.segments[first:last], self.times[first:last]
 
 
 class SplitPlan:
@@ -130,17 +81,37 @@ class SplitPlan:
         time_zone: str | None = None,
         has_label_ends: bool = True,
     ) -> None:
-        self.table = table
-        self.n_rows = n_rows
-        self.order = order
-        self.splitter = dict(splitter or {})
-        self._data_fingerprint = data_fingerprint
-        # Known by name only: a plan keeps no panel alive.
-        self._panel = None if panel is None else weakref.ref(panel)
-        self.time_unit = time_unit
-        self.time_zone = time_zone
-        self.has_label_ends = has_label_ends
-        self._timeline = timeline
+        if order is not None:
+            order.flags.writeable = False
+        # Past __setattr__, which refuses: a plan is a value.
+        self.__dict__.update(
+            table=table,
+            n_rows=n_rows,
+            order=order,
+            splitter=dict(splitter or {}),
+            time_unit=time_unit,
+            time_zone=time_zone,
+            has_label_ends=has_label_ends,
+            _timeline=timeline,
+            _known_fingerprint=data_fingerprint,
+            # Known by name only: a plan keeps no panel alive.
+            _panel=None if panel is None else weakref.ref(panel),
+        )
+
+    if TYPE_CHECKING:  # what __init__ puts there
+        table: PlanTable
+        n_rows: int
+        order: NDArray[Any] | None
+        splitter: dict[str, Any]
+        time_unit: str
+        time_zone: str | None
+        has_label_ends: bool
+        _timeline: Timeline | None
+        _known_fingerprint: str | None
+        _panel: weakref.ref[Any] | None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"a SplitPlan is immutable: make another plan instead of setting {name!r}")
 
     # --- folds ----------------------------------------------------------------------------------------------------
 
@@ -159,25 +130,28 @@ class SplitPlan:
             raise IndexError(f"the plan has {len(self)} folds, there is no fold {index}")
         number = index % len(self)
         segments, _ = self.table.of_fold(number)
-        sets = {
-            name: Rows(segments[segments[:, 1] == role, 2:], n_rows=self.n_rows, order=self.order)
-            for role, name in enumerate(ROLES)
-        }
-        digest = _digest(f"fold {self._rows_digest}", segments[:, 1:])
+        sets = {name: self._rows(segments, name) for name in ROLES}
+        digest = digest_of(f"fold {self._rows_digest}", segments[:, 1:])
         closed: Literal["both", "left"] = "left" if self.splitter.get("closed") == "left" else "both"
-        return Fold(number, **sets, digest=digest, plan_digest=self.digest, closed=closed, plan=self)
+        scope: Literal["all", "asset"] = "asset" if self.splitter.get("purge_scope") == "asset" else "all"
+        return Fold(number, **sets, digest=digest, plan_digest=self.digest, closed=closed, purge_scope=scope, plan=self)
 
     @property
     def data_fingerprint(self) -> str | None:
         """The fingerprint of the panel the plan was made from; taken when first asked for, None if the panel is gone."""
-        if self._data_fingerprint is None and self._panel is not None:
+        if self._known_fingerprint is None and self._panel is not None:
             panel = self._panel()
-            self._data_fingerprint = None if panel is None else panel.fingerprint
-        return self._data_fingerprint
+            self.__dict__["_known_fingerprint"] = None if panel is None else panel.fingerprint
+        return self._known_fingerprint
+
+    def _rows(self, segments: NDArray[np.int64], role: str) -> Rows:
+        """The rows of one role among the segments of a fold."""
+        return Rows(segments[segments[:, 1] == ROLES.index(role), 2:], n_rows=self.n_rows, order=self.order)
 
     def __iter__(self) -> Iterator[tuple[Rows, Rows]]:
-        for fold in self.folds:
-            yield fold.train, fold.test
+        for number in range(len(self)):
+            segments, _ = self.table.of_fold(number)
+            yield self._rows(segments, "train"), self._rows(segments, "test")
 
     @property
     def folds(self) -> tuple[Fold, ...]:
@@ -207,33 +181,77 @@ class SplitPlan:
                     got=length,
                     expected=self.n_rows,
                 )
-        # Held while folds are handed out: contiguous sets are views of it.
-        shared = shared_positions(self.n_rows, "int64") if self.order is None else None
-        for train, test in self:
-            yield train.indices(), test.indices()
-        del shared
+        sets = (rows for pair in self for rows in pair)
+        positions = index_arrays(sets, self.n_rows, self.order)
+        yield from zip(positions, positions, strict=True)
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Return the number of folds."""
         del X, y, groups
         return len(self)
 
+    # --- paths of combinatorial splits ----------------------------------------------------------------------------
+
+    @property
+    def paths(self) -> NDArray[np.int64]:
+        """Which split each backtest path takes each group from, shape (n_paths, n_groups).
+
+        k/N·C(N, k) paths, filled in the order of the splits: path p takes of each group the p-th split that tests it.
+
+        Raises
+        ------
+        UnsupportedError
+            For plans of other splitters than CombinatorialPurgedCV.
+        SplitError
+            When splits were left out.
+        """
+        return paths.paths_of(self)
+
+    def assemble_paths(self, predictions: Sequence[Any]) -> NDArray[Any]:
+        """Put the predictions of all splits together to paths that each cover every row once.
+
+        Parameters
+        ----------
+        predictions : sequence of array-like, one per split
+            Of the split's test rows in ascending order, as ``model.predict(X[fold.test])`` gives: shape (n_test,), or
+            (n_test, …) for several values a row.
+
+        Returns
+        -------
+        ndarray, shape (n_paths, n_rows, …)
+            In the order of the caller's rows; a new array.
+
+        Raises
+        ------
+        DataError
+            When there is not one prediction per split and test row.
+        UnsupportedError, SplitError
+            As :attr:`paths`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from tradewright.splitting import CombinatorialPurgedCV
+        >>> plan = CombinatorialPurgedCV(n_groups=4, n_test_groups=2).plan(np.arange(8))
+        >>> plan.assemble_paths([np.full(len(fold.test), fold.index) for fold in plan.folds])
+        array([[0, 0, 0, 0, 1, 1, 2, 2],
+               [1, 1, 3, 3, 3, 3, 4, 4],
+               [2, 2, 4, 4, 5, 5, 5, 5]])
+        """
+        return paths.assemble(self, predictions)
+
     # --- reading --------------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """A 128-bit digest of the roles of all rows, as 32 hex digits: equal plans have equal digests."""
-        if "_plan_digest" not in self.__dict__:
-            self._plan_digest = _digest(f"plan {self._rows_digest}", self.table.segments)
-        return self._plan_digest
+        return digest_of(f"plan {self._rows_digest}", self.table.segments)
 
-    @property
+    @cached_property
     def _rows_digest(self) -> str:
         """What tells which rows the table is about: their number, and their order where they don't come sorted."""
-        if "_order_digest" not in self.__dict__:
-            order = "sorted" if self.order is None else _digest("order", self.order)
-            self._order_digest = f"{_SCHEMA} {self.n_rows} {order}"
-        return self._order_digest
+        order = "sorted" if self.order is None else digest_of("order", self.order)
+        return f"{_SCHEMA} {self.n_rows} {order}"
 
     def to_frame(self) -> pl.DataFrame:
         """Return the table, one row per range in time order.
@@ -289,7 +307,7 @@ class SplitPlan:
             label = int(time[0]), int(end[0])
         segments, times = self.table.of_fold(fold)
         at = int(np.searchsorted(segments[:, 2], place, side="right")) - 1
-        hulls = self.table.hulls[self.table.hulls[:, 0] == fold, 1:]
+        hulls = self._hulls_about(place, fold)
         # The plan holds the caller's arrays and not copies, so they can have changed.
         known = label is None or times[at, 0] <= label[0] <= times[at, 1]
         role = ROLES[int(segments[at, 1])]
@@ -303,11 +321,28 @@ class SplitPlan:
             )
         return told
 
-    def plot(self, ax: Any = None) -> Any:
-        """Draw the folds over calendar time, one line per fold; see :func:`~tradewright.splitting.plots.plot_plan`."""
+    def _hulls_about(self, place: int, fold: int) -> NDArray[np.int64]:
+        """The hulls of a fold that a row is held against: of its own asset's labels, where the splitter says so."""
+        hulls = self.table.hulls[self.table.hulls[:, 0] == fold, 1:]
+        if self.splitter.get("purge_scope", "all") == "all" or self._timeline is None or not len(hulls):
+            return hulls
+        asset = int(self._timeline.asset_at(np.array([place], dtype=np.int64))[0])
+        last_times, _ = self._timeline.at(hulls[:, 2] - 1)
+        first_times, _ = self._timeline.at(np.ascontiguousarray(hulls[:, 1]))
+        blocks = np.column_stack([self._timeline.locate(first_times, False), self._timeline.locate(last_times, True)])
+        firsts, ends = (edges[:, asset] for edges in self._timeline.hulls_by_asset(blocks))
+        own = np.column_stack([hulls[:, :3], firsts, ends])
+        return own[firsts <= ends]
+
+    def plot(self, ax: Any = None, *, fold: int | None = None, assets: Any = None) -> Any:
+        """Draw the folds over calendar time, one line per fold, or per asset of each fold.
+
+        ``fold`` picks one; ``assets`` is the panel, ids per row, or True. See
+        :func:`~tradewright.splitting.plots.plot_plan`.
+        """
         from tradewright.splitting.plots import plot_plan
 
-        return plot_plan(self, ax)
+        return plot_plan(self, ax, fold=fold, assets=assets)
 
     def __str__(self) -> str:
         name = self.splitter.get("splitter", "?")
@@ -348,23 +383,7 @@ class SplitPlan:
 
         They find what was changed by mistake or carelessly; neither is a signature.
         """
-        order = None
-        if self.order is not None:
-            # One number per row: compressed, since it is the only part that grows with the data.
-            order = base64.b64encode(zlib.compress(self.order.astype("<i8").tobytes())).decode()
-        values = {
-            "schema": _JSON_SCHEMA,
-            "n_rows": self.n_rows,
-            "digest": self.digest,
-            "splitter": self.splitter,
-            "data_fingerprint": self.data_fingerprint,
-            "time_unit": self.time_unit,
-            "time_zone": self.time_zone,
-            "label_ends": self.has_label_ends,
-            "table": {name: getattr(self.table, name).tolist() for name in _TABLE},
-            "order": order,
-        }
-        return json.dumps(values | {"seal": _seal(values)})
+        return plan_json.dump(self)
 
     @classmethod
     def from_json(cls, text: str) -> SplitPlan:
@@ -375,62 +394,20 @@ class SplitPlan:
         SplitError
             When the text is not a plan, or was changed: its roles (digest) or anything else (seal).
         """
-        try:
-            values = json.loads(text)
-            if values["schema"] != _JSON_SCHEMA:
-                raise ValueError(f"schema {values['schema']}, this version reads {_JSON_SCHEMA}")
-            columns = {name: _integers(values["table"][name], name, shape) for name, shape in _TABLE.items()}
-            order = values["order"]
-            if order is not None:
-                order = np.frombuffer(zlib.decompress(base64.b64decode(order)), dtype="<i8").astype(np.int64)
-            plan = cls(
-                PlanTable(**columns),
-                int(_integers([values["n_rows"]], "n_rows", (1,))[0]),
-                order,
-                splitter=values["splitter"],
-                data_fingerprint=values["data_fingerprint"],
-                time_unit=values["time_unit"],
-                time_zone=values["time_zone"],
-                has_label_ends=values["label_ends"],
-            )
-            expected, seal = values["digest"], values.pop("seal")
-        except (KeyError, TypeError, ValueError, OverflowError, RecursionError, zlib.error) as error:
-            raise SplitError(f"this is not the JSON of a plan: {error!r}", code="plan.json") from error
-        if plan.digest != expected or _seal(values) != seal:
-            raise SplitError("the plan's digest does not hold: the text was changed", code="plan.digest")
-        return plan
+        return plan_json.load(text, cls)
 
     def __getstate__(self) -> dict[str, Any]:
         # Times and label ends stay behind; so a plan of millions of rows pickles to kilobytes.
-        return self.__dict__ | {"_timeline": None, "_data_fingerprint": self.data_fingerprint, "_panel": None}
-
-
-#: The arrays of a table, with their shapes.
-_TABLE: dict[str, tuple[int, ...]] = {"segments": (-1, 4), "times": (-1, 2), "hulls": (-1, 6), "layout": (-1,)}
-
-
-def _digest(what: str, values: NDArray[Any]) -> str:
-    """128 bits of some integers, the same on every machine and for either width."""
-    hasher = hashlib.blake2b(f"tradewright {what} ".encode(), digest_size=16)
-    hasher.update(np.ascontiguousarray(values, dtype="<i8").data)
-    return hasher.hexdigest()
-
-
-def _seal(values: dict[str, Any]) -> str:
-    """128 bits of all that a plan's JSON says, however it is written."""
-    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
-    return hashlib.blake2b(f"tradewright plan json {text}".encode(), digest_size=16).hexdigest()
-
-
-def _integers(values: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """Numbers of a JSON text as int64, none of them rounded or wrapped on the way."""
-    # Objects first: numpy would make floats of integers that are too large, and integers of floats and booleans.
-    found = np.array(values, dtype=object)
-    if not all(type(value) is int for value in found.flat):
-        raise ValueError(f"{name} holds what is no integer")
-    return found.reshape(shape).astype(np.int64)
+        return self.__dict__ | {"_timeline": None, "_known_fingerprint": self.data_fingerprint, "_panel": None}
 
 
 def _worth_showing(key: str, value: Any) -> bool:
-    defaults = {"closed": "both", "on_empty": "raise", "anchor": "end", "embargo": 0, "val_size": 0}
+    defaults = {
+        "closed": "both",
+        "purge_scope": "all",
+        "on_empty": "raise",
+        "anchor": "end",
+        "embargo": 0,
+        "val_size": 0,
+    }
     return key != "splitter" and value is not None and value != defaults.get(key)

@@ -8,8 +8,9 @@ import numpy as np
 
 from tradewright import _core
 from tradewright.errors import SplitError
-from tradewright.splitting.base import BaseSplitter, Closed, OnEmpty, Size, check_n_splits
+from tradewright.splitting.base import BaseSplitter
 from tradewright.splitting.layout import Axis, Layout
+from tradewright.splitting.parameters import Closed, OnEmpty, PurgeScope, Size, check_count
 
 __all__ = ["PurgedKFold"]
 
@@ -32,6 +33,9 @@ class PurgedKFold(BaseSplitter):
         A validation block just before each test (after the first one, which nothing precedes).
     closed : {"both", "left"}
         Whether labels that only touch overlap.
+    purge_scope : {"all", "asset"}
+        Whether a row's label is held against the labels of all assets, since a common factor carries the outcome of one
+        to the others, or against those of its own asset alone. The embargo follows suit.
     on_empty : {"raise", "skip", "keep"}
         What happens to a fold without train rows, or whose validation block was emptied by purging.
 
@@ -60,11 +64,15 @@ class PurgedKFold(BaseSplitter):
     embargo: Size = 0
     val_size: Size = 0
     closed: Closed = "both"
+    purge_scope: PurgeScope = "all"
     on_empty: OnEmpty = "raise"
 
     def __post_init__(self) -> None:
         self._check_common()
-        check_n_splits(self.n_splits, 2)
+        check_count("n_splits", self.n_splits, 2)
+
+    def _fixed_n_splits(self) -> int:
+        return self.n_splits
 
     def _layout(self, axis: Axis) -> Layout:
         if axis.count < self.n_splits:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from tradewright import _core
 from tradewright.errors import ParameterError, SplitError
-from tradewright.splitting.base import BaseSplitter, Closed, OnEmpty, Size, check_n_splits, check_size
-from tradewright.splitting.layout import Axis, Layout, Span, is_duration, is_nothing, resolve_count
+from tradewright.splitting.base import BaseSplitter
+from tradewright.splitting.layout import Axis, Layout, Span, is_duration, resolve_count
+from tradewright.splitting.parameters import Closed, OnEmpty, PurgeScope, Size, check_count, check_size
 
 __all__ = ["WalkForward"]
 
@@ -44,6 +45,9 @@ class WalkForward(BaseSplitter):
         against the test.
     closed : {"both", "left"}
         Whether labels that only touch overlap.
+    purge_scope : {"all", "asset"}
+        Whether a row's label is held against the labels of all assets, since a common factor carries the outcome of one
+        to the others, or against those of its own asset alone. The embargo follows suit.
     on_empty : {"raise", "skip", "keep"}
         What happens to a fold without train rows, whose validation block was emptied by purging, or whose test falls
         into a gap of the data.
@@ -71,6 +75,7 @@ class WalkForward(BaseSplitter):
     anchor: Literal["end", "start"] = "end"
     val_size: Size = 0
     closed: Closed = "both"
+    purge_scope: PurgeScope = "all"
     on_empty: OnEmpty = "raise"
 
     def __post_init__(self) -> None:
@@ -78,16 +83,15 @@ class WalkForward(BaseSplitter):
         if self.anchor not in ("end", "start"):
             raise ParameterError(f"anchor={self.anchor!r}: pass 'end' or 'start'", code="parameter.anchor")
         if self.n_splits is not None:
-            check_n_splits(self.n_splits, 1)
+            check_count("n_splits", self.n_splits, 1)
         elif self.test_size is None:
             raise ParameterError("n_splits=None needs a test_size to follow from: pass one", code="parameter.n_splits")
         for name in ("test_size", "train_size", "step"):
-            value = getattr(self, name)
-            if value is None:
-                continue
-            check_size(value, name)
-            if is_nothing(value, name=name):
-                raise ParameterError(f"{name}={value!r}: pass at least one timestamp", code="parameter.size", name=name)
+            if getattr(self, name) is not None:
+                check_size(getattr(self, name), name, positive=True)
+
+    def _fixed_n_splits(self) -> int | None:
+        return self.n_splits
 
     def _layout(self, axis: Axis) -> Layout:
         blocks = self._blocks(axis)
@@ -172,9 +176,7 @@ class WalkForward(BaseSplitter):
         """Tests forwards from the first one, which starts behind the lead; borders of durations as on a calendar."""
         if lead >= axis.count:
             return []
-        first, final, found = axis.instant(lead), axis.instant(axis.count - 1), []
-        # A window is whole when it ends no later than one bar after the data.
-        bar = final - axis.instant(axis.count - 2) if axis.count > 1 else 1
+        first, found = axis.instant(lead), []
         for number in range(self.n_splits or axis.count):
             if is_duration(step):
                 begin = axis.shift_one(first, step, sign=1, name="step", times=number) if number else first
@@ -191,7 +193,7 @@ class WalkForward(BaseSplitter):
                 else:
                     until = axis.shift_one(begin, test, sign=1, name="test_size")
                 stop = axis.before(until)
-                whole = start < axis.count and until <= final + bar
+                whole = start < axis.count and axis.covers(until)
             if not whole:
                 if self.n_splits is not None:
                     raise self._too_short(axis)

@@ -37,7 +37,7 @@ class TrainingData:
     facts : mapping
         What the model's metadata should say of the rows: fingerprint, plan digest, fold, ranges.
     closed : {"both", "left"}
-        Whether labels that only touch overlap, as the fold's plan has it.
+        Whether labels that only touch overlap, as the fold's plan has it; ``purge_scope`` likewise.
     rows : tuple
         Which rows of the panel the train and validation rows are; None for all, or without a panel.
     """
@@ -48,6 +48,7 @@ class TrainingData:
     times: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     closed: Literal["both", "left"] = "both"
+    purge_scope: Literal["all", "asset"] = "all"
     rows: tuple[Any, Any] = (None, None)
 
     def check_labels(self) -> None:
@@ -87,7 +88,7 @@ class TrainingData:
         tables = (train_panel, val_panel)
         if fold is None:
             return cls(train, val, tables, {}, facts)
-        return cls(train, val, tables, {}, facts, fold.closed, (fold.train, fold.val))
+        return cls(train, val, tables, {}, facts, fold.closed, fold.purge_scope, (fold.train, fold.val))
 
     @classmethod
     def from_arrays(

@@ -61,7 +61,8 @@ def check_leakage(data: TrainingData, checks: str | None, *, allow_leakage: bool
     if task == "classification" and y_train is not None:
         y_train, y_val = _class_codes(y_train, y_val)
     times: dict[str, Any] = dict(data.times)
-    report = ModelSanityChecker(closed=data.closed).run(X_train, y_train, X_val, y_val, suite=checks, **times)
+    checker = ModelSanityChecker(closed=data.closed, purge_scope=data.purge_scope)
+    report = checker.run(X_train, y_train, X_val, y_val, suite=checks, **times)
     skipped = report.checks_skipped.items()
     notes = [f"{_NAMES.get(check, check)} not checked: {reason}" for check, reason in skipped]
     errors = [finding for finding in report.findings if finding.severity == "error"]

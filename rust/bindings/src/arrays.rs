@@ -1,13 +1,15 @@
-//! numpy arrays as the core's views: nothing is copied, nothing is written.
+//! numpy arrays as the core's views: nothing is copied, nothing of the caller's is written. And new ones, for results.
 //!
 //! Read-only arrays (what polars and pandas 3 hand out) are as welcome as writable ones.
 
 use numpy::{
-    Element, PyArrayDescrMethods, PyReadonlyArray1, PyReadonlyArrayDyn, PyUntypedArray, PyUntypedArrayMethods, ndarray,
+    Element, PyArray1, PyArrayDescrMethods, PyArrayMethods, PyReadonlyArray, PyReadonlyArrayDyn, PyUntypedArray,
+    PyUntypedArrayMethods, ndarray,
 };
 use pyo3::prelude::*;
-use tradewright_core::{Column, Strided};
+use tradewright_core::{Cancel, Column, Result, Strided};
 
+use crate::detach;
 use crate::errors::data_error;
 
 /// A borrowed column of any type the scans understand; keeps the array alive while its view is used.
@@ -145,13 +147,59 @@ fn strided<'a, T: Copy>(py: Python<'_>, view: ndarray::ArrayView1<'a, T>) -> PyR
     Ok(Strided::new(data, step, len))
 }
 
-/// A contiguous slice of a 1-D array, or an error that names the argument.
-pub(crate) fn slice<'a, T: Element>(
+/// The values of a C-contiguous array, or an error that names the argument.
+pub(crate) fn slice<'a, T: Element, D: ndarray::Dimension>(
     py: Python<'_>,
     name: &str,
-    array: &'a PyReadonlyArray1<'_, T>,
+    array: &'a PyReadonlyArray<'_, T, D>,
 ) -> PyResult<&'a [T]> {
     array
         .as_slice()
         .map_err(|_| data_error(py, format!("{name} must be contiguous: pass numpy.ascontiguousarray({name})")))
+}
+
+/// Numbers of which any bits are a value.
+pub(crate) trait Plain: Element + Copy + Send {}
+
+impl Plain for i32 {}
+impl Plain for i64 {}
+impl Plain for f32 {}
+impl Plain for f64 {}
+
+/// A new array that `fill` writes without the GIL, all of it; what it finds there is arbitrary.
+///
+/// The memory is numpy's: it asks the system for huge pages where an array is large, without which most of the time of
+/// writing a large array is spent on being given the memory, page by page. `size` is as for [`detach::run`].
+#[allow(unsafe_code)]
+pub(crate) fn fresh<T: Plain>(
+    py: Python<'_>,
+    len: usize,
+    size: usize,
+    fill: impl FnOnce(&mut [T], &Cancel) -> Result<()> + Send,
+) -> PyResult<Bound<'_, PyArray1<T>>> {
+    // SAFETY: the array is contiguous, aligned and of `len` values, and nobody else has seen it: the one reference to
+    // its values ends before it is handed out. They come from an allocator that the compiler cannot look into, and any
+    // bits are a value of a plain number.
+    let (array, values) = unsafe {
+        let array = PyArray1::<T>::new(py, [len], false);
+        let values = std::slice::from_raw_parts_mut(array.data(), len);
+        (array, values)
+    };
+    detach::run(py, size, move |cancel| fill(values, cancel))?;
+    Ok(array)
+}
+
+/// A new mask, false but where `fill` sets it, without the GIL. As [`fresh`] for memory.
+pub(crate) fn fresh_mask(
+    py: Python<'_>,
+    len: usize,
+    fill: impl FnOnce(&mut [bool], &Cancel) -> Result<()> + Send,
+) -> PyResult<Bound<'_, PyArray1<bool>>> {
+    let array = PyArray1::<bool>::zeros(py, [len], false);
+    {
+        let mut values = array.readwrite();
+        let values = values.as_slice_mut()?;
+        detach::run(py, len, move |cancel| fill(values, cancel))?;
+    }
+    Ok(array)
 }

@@ -27,7 +27,10 @@ mod _core {
 
     // split
     #[pymodule_export]
-    use crate::split::{Timeline, kfold_blocks, range_mask, range_positions, walk_forward_blocks};
+    use crate::split::{
+        Timeline, combinatorial_blocks, combinatorial_paths, kfold_blocks, range_mask, range_positions,
+        walk_forward_blocks,
+    };
 
     // loss
     #[pymodule_export]

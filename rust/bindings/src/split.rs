@@ -1,16 +1,21 @@
 //! Timelines, plans and positions.
 
-use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
+use numpy::{
+    IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArrayDyn, ndarray,
+};
 use pyo3::prelude::*;
+use tradewright_core::parallel::map_blocks;
 use tradewright_core::rows::{Range, Rows};
+use tradewright_core::split::plan::Fold;
 use tradewright_core::split::positions::{self, Position};
 use tradewright_core::split::walk_forward::{Anchor, Walk};
 use tradewright_core::split::{
-    self, Block, Closed, Embargo, FoldSpec, Limit, OnEmpty, Order, Places, Role, Series, Span, Window, holdout, kfold,
+    self, AssetHulls, Assets, Block, Closed, Embargo, FoldSpec, Limit, OnEmpty, Order, Places, Role, Series, Span,
+    Window, combinatorial, holdout, kfold,
 };
 use tradewright_core::{Cancel, Error, Result};
 
-use crate::arrays::slice;
+use crate::arrays::{Plain, fresh, fresh_mask, slice};
 use crate::errors::data_error;
 use crate::{detach, errors};
 
@@ -24,21 +29,42 @@ type Table<'py> = Bound<'py, PyArray2<i64>>;
 pub(crate) struct Timeline {
     times: Py<PyArray1<i64>>,
     ends: Option<Py<PyArray1<i64>>>,
+    /// The asset of each row, and how many there are.
+    assets: Option<(Py<PyArray1<i32>>, usize)>,
     index: split::Timeline,
 }
 
 #[pymethods]
 impl Timeline {
     #[new]
-    #[pyo3(signature = (time, label_end=None))]
-    fn new(py: Python<'_>, time: Ints<'_>, label_end: Option<Ints<'_>>) -> PyResult<Self> {
+    #[pyo3(signature = (time, label_end=None, asset=None))]
+    fn new(
+        py: Python<'_>,
+        time: Ints<'_>,
+        label_end: Option<Ints<'_>>,
+        asset: Option<Bound<'_, PyArray1<i32>>>,
+    ) -> PyResult<Self> {
         let index = {
             let (times, ends) = (time.readonly(), label_end.as_ref().map(PyArrayMethods::readonly));
             let times = slice(py, "time", &times)?;
             let ends = ends.as_ref().map(|ends| slice(py, "label_end", ends)).transpose()?;
             detach::run(py, times.len(), |cancel| split::Timeline::build(times, ends, cancel))?
         };
-        Ok(Self { times: time.unbind(), ends: label_end.map(Bound::unbind), index })
+        let assets = asset.map(|asset| {
+            let count = {
+                let codes = asset.readonly();
+                let codes = slice(py, "asset", &codes)?;
+                let expected = index.rows();
+                detach::run(py, codes.len(), |cancel| {
+                    if codes.len() == expected {
+                        return Ok(Assets::read(codes, cancel)?.count());
+                    }
+                    Err(Error::LengthMismatch { name: "asset".into(), got: codes.len(), expected })
+                })?
+            };
+            Ok::<_, PyErr>((asset.unbind(), count))
+        });
+        Ok(Self { times: time.unbind(), ends: label_end.map(Bound::unbind), assets: assets.transpose()?, index })
     }
 
     /// How many rows there are.
@@ -93,23 +119,62 @@ impl Timeline {
         let spans = spans(py, "blocks", &blocks, self.index.timestamps())?;
         let hulls = self.with_series(py, 0, |series, _| {
             let hull =
-                |span: &Span| split::purge::Hull::of(series, span).map_or((i64::MAX, i64::MIN), |h| (h.first, h.last));
+                |span: &Span| split::purge::Hull::of(&series, span).map_or((i64::MAX, i64::MIN), |h| (h.first, h.last));
             Ok(spans.iter().map(hull).collect::<Vec<_>>())
         })?;
         let (first, last): (Vec<i64>, Vec<i64>) = hulls.into_iter().unzip();
         Ok((first.into_pyarray(py), last.into_pyarray(py)))
     }
 
+    /// First time and latest label end of every asset in blocks of timestamps (k×2, half-open): two tables k×assets.
+    ///
+    /// An asset without rows in a block has the largest integer as its first time and the least as its last end.
+    fn hulls_by_asset<'py>(
+        &self,
+        py: Python<'py>,
+        blocks: PyReadonlyArray2<'py, i64>,
+    ) -> PyResult<(Table<'py>, Table<'py>)> {
+        let spans = spans(py, "blocks", &blocks, self.index.timestamps())?;
+        let borrowed = self.borrow_assets(py)?;
+        let assets = borrowed.assets(py)?;
+        let size = self.index.rows().saturating_mul(spans.len());
+        let hulls = self.with_series(py, size, |series, cancel| {
+            let series = series.within_assets(assets)?;
+            map_blocks(spans.len(), 1, series.timeline.rows(), cancel, |block| {
+                Ok(AssetHulls::of(&series, &assets, series.timeline.rows_of(&spans[block.start])))
+            })
+        })?;
+        let shape = [hulls.len(), assets.count()];
+        let (firsts, lasts): (Vec<_>, Vec<_>) = hulls.into_iter().map(|hulls| (hulls.firsts, hulls.lasts)).unzip();
+        Ok((firsts.concat().into_pyarray(py).reshape(shape)?, lasts.concat().into_pyarray(py).reshape(shape)?))
+    }
+
+    /// The assets of places in time order.
+    fn asset_at<'py>(
+        &self,
+        py: Python<'py>,
+        places: PyReadonlyArray1<'py, i64>,
+    ) -> PyResult<Bound<'py, PyArray1<i32>>> {
+        let places = self.places(py, &places)?;
+        let borrowed = self.borrow_assets(py)?;
+        let assets = borrowed.assets(py)?;
+        let seen = self.with_series(py, 0, |series, _| {
+            Ok(places.iter().map(|&place| assets.at(series.caller_row(place as usize)) as i32).collect::<Vec<_>>())
+        })?;
+        Ok(seen.into_pyarray(py))
+    }
+
     /// Gives every row its role in every fold.
     ///
     /// `tests` is k×3 (fold, first timestamp, one past the last), sorted by fold, then time; `pools` is folds×2;
     /// `val_sizes` is one count of timestamps per fold. `embargo_after` says on which side of the test the embargo lies;
-    /// it is a count, or an instant per test block. `window` likewise is a count, or an instant per fold after which
+    /// it is a count, or an instant per test block. With `by_asset` rows are purged and embargoed by their own asset alone;
+    /// the embargo is then a count, or an instant per test block and asset, k times assets. `window` likewise is a count, or an instant per fold after which
     /// train rows lie. Returns segments (m×4: fold, role, start, stop), hulls (j×6: fold, role, first row, stop, first
     /// time, latest label end) and the number each kept fold had in the layout.
     #[allow(clippy::too_many_arguments)]
     #[pyo3(signature = (tests, pools, val_sizes, *, embargo_after, embargo=0, embargo_instants=None, window=None,
-                        window_instants=None, closed_left=false, on_empty="raise"))]
+                        window_instants=None, closed_left=false, on_empty="raise", by_asset=false))]
     fn plan<'py>(
         &self,
         py: Python<'py>,
@@ -118,11 +183,12 @@ impl Timeline {
         val_sizes: PyReadonlyArray1<'py, i64>,
         embargo_after: bool,
         embargo: usize,
-        embargo_instants: Option<PyReadonlyArray1<'py, i64>>,
+        embargo_instants: Option<PyReadonlyArrayDyn<'py, i64>>,
         window: Option<usize>,
         window_instants: Option<PyReadonlyArray1<'py, i64>>,
         closed_left: bool,
         on_empty: &str,
+        by_asset: bool,
     ) -> PyResult<(Table<'py>, Table<'py>, Ints<'py>)> {
         let timestamps = self.index.timestamps();
         let pools = spans(py, "pools", &pools, timestamps)?;
@@ -134,12 +200,15 @@ impl Timeline {
         if blocks.ncols() != 3 || sizes.len() != pools.len() {
             return bad("tests, pools and val_sizes disagree in shape");
         }
-        if embargo_instants.is_some_and(|a| a.len() != blocks.nrows())
+        let borrowed = by_asset.then(|| self.borrow_assets(py)).transpose()?;
+        let assets = borrowed.as_ref().map(|borrowed| borrowed.assets(py)).transpose()?;
+        let hulls_per_block = assets.map_or(1, |assets| assets.count());
+        if embargo_instants.is_some_and(|a| a.len() != blocks.nrows() * hulls_per_block)
             || window_instants.is_some_and(|a| a.len() != pools.len())
         {
             return bad("there is not one instant per block");
         }
-        let mut specs: Vec<FoldSpec> = pools
+        let mut specs: Vec<FoldSpec<'_>> = pools
             .into_iter()
             .enumerate()
             .map(|(fold, pool)| {
@@ -153,7 +222,11 @@ impl Timeline {
             .collect();
         for (number, block) in blocks.rows().into_iter().enumerate() {
             let span = clamp(block[1], block[2], timestamps);
-            let limit = embargo_instants.map_or(Limit::Timestamps(embargo), |a| Limit::Instant(a[number]));
+            let limit = match embargo_instants {
+                None => Limit::Timestamps(embargo),
+                Some(instants) if by_asset => Limit::Instants(&instants[number * hulls_per_block..][..hulls_per_block]),
+                Some(instants) => Limit::Instant(instants[number]),
+            };
             let embargo = if embargo_after { Embargo::After(limit) } else { Embargo::Before(limit) };
             match usize::try_from(block[0]).ok().and_then(|fold| specs.get_mut(fold)) {
                 Some(spec) if spec.tests.last().is_none_or(|last| last.span.end <= span.start) => {
@@ -172,10 +245,14 @@ impl Timeline {
             "keep" => OnEmpty::Keep,
             _ => OnEmpty::Raise,
         };
-        let table = self.with_series(py, self.index.rows(), |series, cancel| {
-            split::plan(series, &specs, closed, on_empty, cancel)
+        let table = self.with_series(py, self.index.rows(), |series, cancel| match assets {
+            None => split::plan(&series, &specs, closed, on_empty, cancel),
+            Some(assets) => split::plan(&series.within_assets(assets)?, &specs, closed, on_empty, cancel),
         })?;
-        let (mut segments, mut hulls, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
+        let count = |of: fn(&Fold) -> usize| table.folds.iter().map(of).sum::<usize>();
+        let mut segments = Vec::with_capacity(4 * count(|fold| fold.segments.len()));
+        let mut hulls = Vec::with_capacity(6 * count(|fold| fold.hulls.len()));
+        let mut numbers = Vec::with_capacity(table.folds.len());
         for (fold, content) in table.folds.iter().enumerate() {
             numbers.push(content.number as i64);
             for &(role, range) in &content.segments {
@@ -191,11 +268,7 @@ impl Timeline {
 
     /// The times of places in time order, and when their labels end.
     fn at<'py>(&self, py: Python<'py>, places: PyReadonlyArray1<'py, i64>) -> PyResult<(Ints<'py>, Ints<'py>)> {
-        let places = slice(py, "places", &places)?;
-        let rows = self.index.rows();
-        if places.iter().any(|&place| usize::try_from(place).map_or(true, |place| place >= rows)) {
-            return Err(data_error(py, format!("a place is outside of 0..{rows}")));
-        }
+        let places = self.places(py, &places)?;
         let seen = self.with_series(py, 0, |series, _| {
             Ok(places.iter().map(|&p| (series.time(p as usize), series.end(p as usize))).collect::<Vec<_>>())
         })?;
@@ -204,19 +277,52 @@ impl Timeline {
     }
 }
 
+/// The assets of a timeline while they are read.
+struct BorrowedAssets<'py> {
+    codes: PyReadonlyArray1<'py, i32>,
+    count: usize,
+}
+
+impl BorrowedAssets<'_> {
+    fn assets(&self, py: Python<'_>) -> PyResult<Assets<'_>> {
+        Ok(Assets::known(slice(py, "asset", &self.codes)?, self.count))
+    }
+}
+
 impl Timeline {
+    fn borrow_assets<'py>(&self, py: Python<'py>) -> PyResult<BorrowedAssets<'py>> {
+        let Some((codes, count)) = &self.assets else {
+            let error = Error::Parameter {
+                name: "purge_scope".into(),
+                value: "'asset'".into(),
+                hint: "it is not known which asset each row is of; pass asset=, or a Panel that has one".into(),
+            };
+            return Err(errors::to_python(py, &error));
+        };
+        Ok(BorrowedAssets { codes: codes.bind(py).readonly(), count: *count })
+    }
+
+    /// Places in time order, all of them there.
+    fn places<'a>(&self, py: Python<'_>, places: &'a PyReadonlyArray1<'_, i64>) -> PyResult<&'a [i64]> {
+        let (places, rows) = (slice(py, "places", places)?, self.index.rows());
+        if places.iter().any(|&place| usize::try_from(place).map_or(true, |place| place >= rows)) {
+            return Err(data_error(py, format!("a place is outside of 0..{rows}")));
+        }
+        Ok(places)
+    }
+
     fn with_series<T: Send>(
         &self,
         py: Python<'_>,
         size: usize,
-        work: impl FnOnce(&Series<'_>, &Cancel) -> Result<T> + Send,
+        work: impl for<'a> FnOnce(Series<'a>, &Cancel) -> Result<T> + Send,
     ) -> PyResult<T> {
         let times = self.times.bind(py).readonly();
         let ends = self.ends.as_ref().map(|ends| ends.bind(py).readonly());
         let times = slice(py, "time", &times)?;
         let ends = ends.as_ref().map(|ends| slice(py, "label_end", ends)).transpose()?;
         let index = &self.index;
-        detach::run(py, size, move |cancel| work(&Series::new(times, ends, index)?, cancel))
+        detach::run(py, size, move |cancel| work(Series::new(times, ends, index)?, cancel))
     }
 }
 
@@ -251,6 +357,30 @@ pub(crate) fn kfold_blocks(py: Python<'_>, timestamps: usize, folds: usize) -> P
     spans_out(py, blocks)
 }
 
+/// The test blocks of all choices of some groups (k×3: fold, start, stop); adjacent groups are one block.
+#[pyfunction]
+pub(crate) fn combinatorial_blocks(
+    py: Python<'_>,
+    timestamps: usize,
+    groups: usize,
+    test_groups: usize,
+) -> PyResult<Bound<'_, PyArray2<i64>>> {
+    let blocks = detach::run(py, 0, |_| combinatorial::blocks(timestamps, groups, test_groups))?;
+    let row = |(fold, span): (usize, Span)| [fold as i64, span.start as i64, span.end as i64];
+    table_of(py, blocks.into_iter().flat_map(row).collect(), 3)
+}
+
+/// The split that each path takes each group's test from (paths×groups).
+#[pyfunction]
+pub(crate) fn combinatorial_paths(
+    py: Python<'_>,
+    groups: usize,
+    test_groups: usize,
+) -> PyResult<Bound<'_, PyArray2<i64>>> {
+    let paths = detach::run(py, 0, |_| combinatorial::paths(groups, test_groups))?;
+    table_of(py, paths.into_iter().map(|split| split as i64).collect(), groups)
+}
+
 /// Test blocks that walk forward by counts of timestamps (k×2).
 #[pyfunction]
 #[pyo3(signature = (timestamps, folds, test, step, lead, anchor_end))]
@@ -268,8 +398,7 @@ pub(crate) fn walk_forward_blocks(
     spans_out(py, blocks.map_err(|error| errors::to_python(py, &error))?)
 }
 
-fn rows_of(py: Python<'_>, ranges: &PyReadonlyArray2<'_, i64>, total: usize) -> PyResult<Rows> {
-    let table = ranges.as_array();
+fn rows_of(py: Python<'_>, table: ndarray::ArrayView2<'_, i64>, total: usize) -> PyResult<Rows> {
     if table.ncols() != 2 {
         return Err(data_error(py, "ranges must have two columns, start and stop".into()));
     }
@@ -318,22 +447,52 @@ impl<'py> Permutation<'py> {
     }
 }
 
-fn written<P: Position>(py: Python<'_>, rows: &Rows, order: Option<Places<'_>>, total: usize) -> PyResult<Vec<P>> {
-    let size = if order.is_some() { total } else { rows.len() };
-    detach::run(py, size, |cancel| positions::positions(rows, order, cancel))
+fn written<'py, P: Position + Plain>(
+    py: Python<'py>,
+    sets: &[Rows],
+    order: Option<Places<'_>>,
+    total: usize,
+) -> PyResult<Bound<'py, PyAny>> {
+    let chosen = sets.iter().map(Rows::len).sum();
+    let size = if order.is_some() { total * sets.len() } else { chosen };
+    let array = fresh::<P>(py, chosen, size, |out, cancel| positions::write_sets(sets, order, out, cancel))?;
+    Ok(array.into_any())
+}
+
+/// The ranges of each set: those from `borders[i]` to `borders[i + 1]`; of one set without borders.
+fn sets_of(
+    py: Python<'_>,
+    ranges: &PyReadonlyArray2<'_, i64>,
+    borders: Option<&PyReadonlyArray1<'_, i64>>,
+    total: usize,
+) -> PyResult<Vec<Rows>> {
+    let table = ranges.as_array();
+    let Some(borders) = borders else { return Ok(vec![rows_of(py, table, total)?]) };
+    let borders = slice(py, "borders", borders)?;
+    let places: Option<Vec<usize>> = borders.iter().map(|&border| usize::try_from(border).ok()).collect();
+    match places {
+        Some(places) if places.is_sorted() && places.last().is_none_or(|&last| last <= table.nrows()) => {
+            places.windows(2).map(|pair| rows_of(py, table.slice(ndarray::s![pair[0]..pair[1], ..]), total)).collect()
+        }
+        _ => Err(data_error(py, format!("borders must ascend from 0 to {}, the number of ranges", table.nrows()))),
+    }
 }
 
 /// The caller's rows of some ranges of time order, ascending; int32 when `narrow`.
+///
+/// With `borders` of several sets, one set behind the other in one array: a large block of memory is given out much
+/// faster than many small ones.
 #[pyfunction]
-#[pyo3(signature = (ranges, rows, order=None, narrow=false))]
+#[pyo3(signature = (ranges, rows, order=None, narrow=false, borders=None))]
 pub(crate) fn range_positions<'py>(
     py: Python<'py>,
     ranges: PyReadonlyArray2<'py, i64>,
     rows: usize,
     order: Option<Bound<'py, PyAny>>,
     narrow: bool,
+    borders: Option<PyReadonlyArray1<'py, i64>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let chosen = rows_of(py, &ranges, rows)?;
+    let sets = sets_of(py, &ranges, borders.as_ref(), rows)?;
     let order = Permutation::borrow(order)?;
     let order = order.as_ref().map(|order| order.places(py, rows)).transpose()?;
     if narrow {
@@ -345,9 +504,9 @@ pub(crate) fn range_positions<'py>(
             };
             return Err(errors::to_python(py, &error));
         }
-        return Ok(written::<i32>(py, &chosen, order, rows)?.into_pyarray(py).into_any());
+        return written::<i32>(py, &sets, order, rows);
     }
-    Ok(written::<i64>(py, &chosen, order, rows)?.into_pyarray(py).into_any())
+    written::<i64>(py, &sets, order, rows)
 }
 
 /// Whether each of the caller's rows is in some ranges of time order.
@@ -359,11 +518,13 @@ pub(crate) fn range_mask<'py>(
     rows: usize,
     order: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyArray1<bool>>> {
-    let chosen = rows_of(py, &ranges, rows)?;
+    let chosen = rows_of(py, ranges.as_array(), rows)?;
     let order = Permutation::borrow(order)?;
     let order = order.as_ref().map(|order| order.places(py, rows)).transpose()?;
-    let mask = detach::run(py, rows, |_| Ok(positions::mask(&chosen, order, rows)))?;
-    Ok(mask.into_pyarray(py))
+    fresh_mask(py, rows, |mask, _| {
+        positions::mark(&chosen, order, mask);
+        Ok(())
+    })
 }
 
 // The table of Python roles relies on these numbers.

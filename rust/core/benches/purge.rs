@@ -7,7 +7,7 @@ use tradewright_core::Cancel;
 use tradewright_core::rows::Rows;
 use tradewright_core::split::positions::positions;
 use tradewright_core::split::{
-    Block, Closed, Embargo, FoldSpec, Limit, OnEmpty, Series, Timeline, Window, kfold, plan,
+    Assets, Block, Closed, Embargo, FoldSpec, Limit, OnEmpty, Series, Timeline, Window, combinatorial, kfold, plan,
 };
 
 const ROWS: usize = 1_000_000;
@@ -19,11 +19,22 @@ fn data(monotone: bool) -> (Vec<i64>, Vec<i64>) {
     (times, ends)
 }
 
-fn folds(timestamps: usize, count: usize) -> Vec<FoldSpec> {
+fn folds(timestamps: usize, count: usize) -> Vec<FoldSpec<'static>> {
     let embargo = Embargo::After(Limit::Timestamps(100));
     let spec =
         |span| FoldSpec { tests: vec![Block { span, embargo }], val: None, pool: 0..timestamps, window: Window::All };
     kfold::blocks(timestamps, count).expect("enough timestamps").into_iter().map(spec).collect()
+}
+
+/// The 45 splits of 10 groups, 2 of them tested.
+fn combinations(timestamps: usize) -> Vec<FoldSpec<'static>> {
+    let embargo = Embargo::After(Limit::Timestamps(100));
+    let spec = || FoldSpec { tests: Vec::new(), val: None, pool: 0..timestamps, window: Window::All };
+    let mut specs: Vec<_> = (0..45).map(|_| spec()).collect();
+    for (split, span) in combinatorial::blocks(timestamps, 10, 2).expect("enough timestamps") {
+        specs[split].tests.push(Block { span, embargo });
+    }
+    specs
 }
 
 fn timelines(criterion: &mut Criterion) {
@@ -39,6 +50,11 @@ fn timelines(criterion: &mut Criterion) {
     };
     let (times, ends) = (by_asset(&times), by_asset(&ends));
     group.bench_function("asset-major", |b| b.iter(|| Timeline::build(black_box(&times), Some(&ends), &Cancel::new())));
+    let stride = 736_879; // shares no divisor with the number of rows: a shuffle
+    let shuffled = |values: &[i64]| -> Vec<i64> { (0..ROWS).map(|row| values[row * stride % ROWS]).collect() };
+    let (times, ends) = data(true);
+    let (times, ends) = (shuffled(&times), shuffled(&ends));
+    group.bench_function("shuffled", |b| b.iter(|| Timeline::build(black_box(&times), Some(&ends), &Cancel::new())));
     group.finish();
 }
 
@@ -50,6 +66,15 @@ fn plans(criterion: &mut Criterion) {
         let series = Series::new(&times, Some(&ends), &timeline).expect("the same arrays");
         let specs = folds(timeline.timestamps(), 45);
         group.bench_function(format!("45 folds, {name}"), |b| {
+            b.iter(|| plan(&series, black_box(&specs), Closed::Both, OnEmpty::Raise, &Cancel::new()));
+        });
+        let specs = combinations(timeline.timestamps());
+        group.bench_function(format!("combinatorial 10/2, {name}"), |b| {
+            b.iter(|| plan(&series, black_box(&specs), Closed::Both, OnEmpty::Raise, &Cancel::new()));
+        });
+        let assets: Vec<i32> = (0..ROWS as i32).map(|row| row % 100).collect();
+        let series = series.within_assets(Assets::known(&assets, 100)).expect("as many rows");
+        group.bench_function(format!("combinatorial 10/2 within assets, {name}"), |b| {
             b.iter(|| plan(&series, black_box(&specs), Closed::Both, OnEmpty::Raise, &Cancel::new()));
         });
     }

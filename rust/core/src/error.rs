@@ -93,13 +93,16 @@ error_table! {
     /// More test blocks than the data has room for.
     WalkTooLong { folds: usize, needed: usize, timestamps: usize } Split "split.walk_too_long"
         "{folds} test blocks need {needed} distinct timestamps, the data has {timestamps}: use fewer splits, or a smaller test_size, step or train_size"
+    /// An asset's code is negative, or far larger than there are rows.
+    AssetCode { row: usize, asset: i32, limit: usize } Data "data.asset_code"
+        "row {row}: the asset code is {asset}: number assets from 0, below {limit}"
     // --- scan
     /// Two frames that are compared differ in their columns.
     ColumnCountMismatch { got: usize, expected: usize } Data "data.column_count_mismatch"
         "one frame has {got} columns, the other {expected}: pass frames with the same columns in the same order"
     /// A code points outside of its dictionary.
-    CodeOutOfRange { row: usize, code: i32, size: usize } Data "data.code_out_of_range"
-        "row {row}: code {code} is not in a dictionary of {size} texts: pass codes below its size, or a negative one for a missing text"
+    CodeOutOfRange { row: usize, entry: i32, size: usize } Data "data.code_out_of_range"
+        "row {row}: code {entry} is not in a dictionary of {size} texts: pass codes below its size, or a negative one for a missing text"
 
     // --- losses
     /// A prediction is NaN or infinite.

@@ -54,13 +54,19 @@ impl Rows {
     /// The union of any ranges, in any order, overlapping or not.
     #[must_use]
     pub fn from_ranges(ranges: impl IntoIterator<Item = Range>) -> Self {
-        let mut sorted: Vec<Range> = ranges.into_iter().filter(|range| !range.is_empty()).collect();
-        sorted.sort_unstable();
-        let mut rows = Self::new();
-        for range in sorted {
-            rows.push(range);
+        let mut ranges: Vec<Range> = ranges.into_iter().filter(|range| !range.is_empty()).collect();
+        if !ranges.is_sorted() {
+            ranges.sort_unstable();
         }
-        rows
+        // In place: the later of two that touch goes, the earlier reaches as far as both.
+        ranges.dedup_by(|later, range| {
+            let touch = later.start <= range.stop;
+            if touch {
+                range.stop = range.stop.max(later.stop);
+            }
+            touch
+        });
+        Self { ranges }
     }
 
     /// Appends a range that starts at or after the start of the last one, merging where they touch.

@@ -192,7 +192,7 @@ impl Block {
                 if let Some(row) = view.iter().position(|code| code >= 0 && code as usize >= dictionary.len()) {
                     return Err(Error::CodeOutOfRange {
                         row: start + row,
-                        code: view.get(row),
+                        entry: view.get(row),
                         size: dictionary.len(),
                     });
                 }

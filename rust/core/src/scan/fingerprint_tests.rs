@@ -75,7 +75,7 @@ fn text_does_not_depend_on_its_dictionary() {
     };
     assert_eq!(hash(&[0, 1, 0, -1], &["AA", "B"]), hash(&[2, 0, 2, -1], &["B", "x", "AA"]));
     assert_ne!(hash(&[0], &["AA"]), hash(&[0], &["B"]));
-    assert_eq!(hash(&[0, 2], &["AA", "B"]).unwrap_err(), Error::CodeOutOfRange { row: 1, code: 2, size: 2 });
+    assert_eq!(hash(&[0, 2], &["AA", "B"]).unwrap_err(), Error::CodeOutOfRange { row: 1, entry: 2, size: 2 });
 }
 
 #[test]

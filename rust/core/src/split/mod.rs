@@ -2,8 +2,11 @@
 //!
 //! [`timeline`] looks at the data once; [`purge`] says which rows a test block forbids; [`plan`] gives every row of
 //! every fold its role; [`positions`] turns ranges back into the caller's rows. A splitter only lays out blocks of
-//! distinct timestamps: [`walk_forward`], [`kfold`], and [`holdout`] for the validation block of any of them.
+//! distinct timestamps: [`walk_forward`], [`kfold`], [`combinatorial`], and [`holdout`] for the validation block of any of
+//! them. [`assets`] narrows purging and embargo to the rows of one asset.
 
+pub mod assets;
+pub mod combinatorial;
 pub mod holdout;
 pub mod kfold;
 pub mod order;
@@ -13,6 +16,7 @@ pub mod purge;
 pub mod timeline;
 pub mod walk_forward;
 
+pub use assets::{AssetHulls, Assets};
 pub use order::{Order, Places};
 pub use plan::{FoldSpec, OnEmpty, Plan, Role, Window, plan};
 pub use purge::{Block, Closed, Embargo, Limit};

@@ -1,10 +1,11 @@
 //! Every row of every fold gets exactly one role.
 
 use crate::error::{Error, Result};
-use crate::parallel::Cancel;
+use crate::parallel::{Cancel, map_blocks};
 use crate::rows::{Range, Rows};
 use crate::split::Span;
-use crate::split::purge::{Block, Closed, Hull};
+use crate::split::assets::AssetHulls;
+use crate::split::purge::{Block, Closed, Embargo, Hull};
 use crate::split::timeline::Series;
 
 /// What a row is in a fold. The numbers are the ones of the table that Python sees.
@@ -49,9 +50,9 @@ pub enum OnEmpty {
 
 /// The layout of one fold in distinct timestamps, before purging.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FoldSpec {
+pub struct FoldSpec<'a> {
     /// The test blocks, ascending and apart. Blocks that touch are one block: merge them.
-    pub tests: Vec<Block>,
+    pub tests: Vec<Block<'a>>,
     /// The validation block, where there is one.
     pub val: Option<Span>,
     /// What may train; test and validation blocks are taken out.
@@ -87,129 +88,205 @@ pub struct Plan {
 /// A fold without test rows, without train rows, or whose validation block was emptied, unless `on_empty` allows it.
 pub fn plan(
     series: &Series<'_>,
-    specs: &[FoldSpec],
+    specs: &[FoldSpec<'_>],
     closed: Closed,
     on_empty: OnEmpty,
     cancel: &Cancel,
 ) -> Result<Plan> {
-    let mut folds = Vec::with_capacity(specs.len());
-    for (number, spec) in specs.iter().enumerate() {
-        cancel.check()?;
-        let (roles, hulls) = Roles::assign(series, spec, closed);
-        match (roles.missing(series, spec, number), on_empty) {
-            (Some(error), OnEmpty::Raise) => return Err(error),
-            (Some(_), OnEmpty::Skip) => {}
-            (None, _) | (_, OnEmpty::Keep) => {
-                folds.push(Fold { number, segments: roles.segments(series.timeline.rows()), hulls });
-            }
+    // A fold costs a few searches; within assets, a look at every row of its blocks.
+    let weight = series.assets().map_or(1, |_| series.timeline.rows());
+    let folds = map_blocks(specs.len(), 1, weight, cancel, |folds| {
+        let number = folds.start;
+        let spec = &specs[number];
+        let (layers, hulls) = Layers::of(series, spec, closed);
+        let segments = windowed(series, layers.segments(series.timeline.rows()), spec.window);
+        match (layers.missing(&segments, number), on_empty) {
+            (Some(error), OnEmpty::Raise) => Err(error),
+            (Some(_), OnEmpty::Skip) => Ok(None),
+            (None, _) | (_, OnEmpty::Keep) => Ok(Some(Fold { number, segments, hulls })),
         }
-    }
-    Ok(Plan { folds })
+    })?;
+    Ok(Plan { folds: folds.into_iter().flatten().collect() })
 }
 
-struct Roles {
-    train: Rows,
-    val: Rows,
+/// What is known about the rows of a fold before each is given its role; the sets overlap.
+struct Layers {
     test: Rows,
-    purged: Rows,
-    embargoed: Rows,
+    val: Rows,
+    pool: Rows,
+    /// What overlaps a test block, what the embargo covers, and what overlaps the validation block.
+    overlap: Rows,
+    embargo: Rows,
+    val_overlap: Rows,
 }
 
-impl Roles {
-    fn assign(series: &Series<'_>, spec: &FoldSpec, closed: Closed) -> (Self, Vec<(Role, Hull)>) {
+impl Layers {
+    fn of(series: &Series<'_>, spec: &FoldSpec<'_>, closed: Closed) -> (Self, Vec<(Role, Hull)>) {
         let timeline = series.timeline;
-        let test = Rows::from_ranges(spec.tests.iter().map(|block| timeline.rows_of(&block.span)));
-        let val = Rows::from_ranges(spec.val.iter().map(|span| timeline.rows_of(span))).minus(&test);
-        let pool = Rows::from_ranges([timeline.rows_of(&spec.pool)]).minus(&test).minus(&val);
-
-        // Tests forbid rows to train and validation alike; the validation block forbids rows to train alone.
         let mut hulls = Vec::with_capacity(spec.tests.len() + 1);
         let (mut overlap, mut embargo) = (Vec::new(), Vec::new());
         for block in &spec.tests {
             if let Some(hull) = Hull::of(series, &block.span) {
-                overlap.push(hull.overlapping(series, closed));
-                embargo.push(hull.embargoed(series, block.embargo));
+                let (reached, near) = forbidden(series, &hull, closed, block.embargo);
+                overlap.extend_from_slice(reached.ranges());
+                embargo.extend_from_slice(near.ranges());
                 hulls.push((Role::Test, hull));
             }
         }
-        let (overlap, embargo) = (merged(overlap), merged(embargo));
         let mut val_overlap = Rows::new();
         if let Some(hull) = spec.val.as_ref().and_then(|span| Hull::of(series, span)) {
-            val_overlap = hull.overlapping(series, closed);
+            (val_overlap, _) = forbidden(series, &hull, closed, Embargo::None);
             hulls.push((Role::Val, hull));
         }
-        let purged = pool.intersect(&overlap.union(&val_overlap)).union(&val.intersect(&overlap));
-        let embargoed = pool.union(&val).intersect(&embargo).minus(&purged);
-        let gone = purged.union(&embargoed);
-        let left = pool.minus(&gone);
-        (Self { train: windowed(series, &left, spec.window), val: val.minus(&gone), test, purged, embargoed }, hulls)
+        let layers = Self {
+            test: Rows::from_ranges(spec.tests.iter().map(|block| timeline.rows_of(&block.span))),
+            val: Rows::from_ranges(spec.val.iter().map(|span| timeline.rows_of(span))),
+            pool: Rows::from_ranges([timeline.rows_of(&spec.pool)]),
+            overlap: Rows::from_ranges(overlap),
+            embargo: Rows::from_ranges(embargo),
+            val_overlap,
+        };
+        (layers, hulls)
+    }
+
+    /// One pass over all sets side by side, from each row at which some set begins or ends to the next.
+    fn segments(&self, rows: usize) -> Vec<Segment> {
+        let [mut test, mut val, mut pool] = [&self.test, &self.val, &self.pool].map(Cursor::new);
+        let [mut overlap, mut embargo, mut val_overlap] =
+            [&self.overlap, &self.embargo, &self.val_overlap].map(Cursor::new);
+        let mut segments = Vec::with_capacity(2 * (self.overlap.ranges().len() + self.test.ranges().len()) + 8);
+        let mut row = 0;
+        while row < rows {
+            let mut next = rows;
+            let mut within = |cursor: &mut Cursor<'_>| {
+                let (holds, until) = cursor.at(row);
+                next = next.min(until);
+                holds
+            };
+            let (test, val, pool) = (within(&mut test), within(&mut val), within(&mut pool));
+            let (overlap, embargo) = (within(&mut overlap), within(&mut embargo));
+            let val_overlap = within(&mut val_overlap);
+            // Tests forbid rows to train and validation alike; the validation block forbids rows to train alone.
+            let role = match () {
+                () if test => Role::Test,
+                () if !val && !pool => Role::Unused,
+                () if overlap || (val_overlap && !val) => Role::Purged,
+                () if embargo => Role::Embargoed,
+                () if val => Role::Val,
+                () => Role::Train,
+            };
+            push(&mut segments, role, Range::new(row, next));
+            row = next;
+        }
+        segments
     }
 
     /// The error for what the fold lacks, if it lacks anything.
-    fn missing(&self, series: &Series<'_>, spec: &FoldSpec, fold: usize) -> Option<Error> {
-        if self.test.is_empty() {
+    fn missing(&self, segments: &[Segment], fold: usize) -> Option<Error> {
+        let count = |wanted: Role| {
+            segments.iter().filter(|(role, _)| *role == wanted).map(|(_, range)| range.len()).sum::<usize>()
+        };
+        if count(Role::Test) == 0 {
             return Some(Error::EmptyTest { fold });
         }
-        let val = spec.val.as_ref().map_or(0, |span| series.timeline.rows_of(span).len());
-        if self.train.is_empty() {
+        let val = self.val.len();
+        if count(Role::Train) == 0 {
             return Some(Error::EmptyTrain {
                 fold,
-                pool: Rows::from_ranges([series.timeline.rows_of(&spec.pool)]).minus(&self.test).len(),
+                pool: self.pool.minus(&self.test).len(),
                 val,
-                purged: self.purged.len(),
-                embargoed: self.embargoed.len(),
+                purged: count(Role::Purged),
+                embargoed: count(Role::Embargoed),
             });
         }
-        (val > 0 && self.val.is_empty()).then_some(Error::EmptyValidation { fold, rows: val })
-    }
-
-    fn segments(self, rows: usize) -> Vec<Segment> {
-        let named = merged([&self.train, &self.val, &self.test, &self.purged, &self.embargoed].map(Clone::clone));
-        let unused = Rows::span(0, rows).minus(&named);
-        let mut segments: Vec<Segment> = Vec::new();
-        for (role, rows) in [
-            (Role::Train, self.train),
-            (Role::Val, self.val),
-            (Role::Test, self.test),
-            (Role::Purged, self.purged),
-            (Role::Embargoed, self.embargoed),
-            (Role::Unused, unused),
-        ] {
-            segments.extend(rows.ranges().iter().map(|&range| (role, range)));
-        }
-        segments.sort_unstable_by_key(|(_, range)| range.start);
-        segments
+        (val > 0 && count(Role::Val) == 0).then_some(Error::EmptyValidation { fold, rows: val })
     }
 }
 
-fn merged(parts: impl IntoIterator<Item = Rows>) -> Rows {
-    Rows::from_ranges(parts.into_iter().flat_map(|rows| rows.ranges().to_vec()))
+/// A set of rows that is asked about ascending rows.
+struct Cursor<'a> {
+    /// The ranges that were not passed yet.
+    ahead: &'a [Range],
 }
 
-/// The part of what is left that the window keeps.
-fn windowed(series: &Series<'_>, left: &Rows, window: Window) -> Rows {
-    let timeline = series.timeline;
-    let from = match window {
-        Window::All => return left.clone(),
-        Window::After(instant) => series.row_after(instant),
-        Window::Last(0) => timeline.rows(),
-        Window::Last(count) => {
-            let (mut wanted, mut counted_from) = (count, timeline.timestamps());
-            let mut from = 0;
-            for range in left.ranges().iter().rev() {
-                // A timestamp that was cut in two by purging is counted once.
-                let first = timeline.timestamp_of(range.start);
-                let stop = (timeline.timestamp_of(range.stop - 1) + 1).min(counted_from);
-                let here = stop.saturating_sub(first);
-                if here >= wanted {
-                    from = timeline.first_row(stop - wanted);
-                    break;
-                }
-                wanted -= here;
-                counted_from = first;
+impl<'a> Cursor<'a> {
+    fn new(rows: &'a Rows) -> Self {
+        Self { ahead: rows.ranges() }
+    }
+
+    /// Whether the set holds `row`, and the row at which that changes.
+    #[inline]
+    fn at(&mut self, row: usize) -> (bool, usize) {
+        while let [first, behind @ ..] = self.ahead {
+            if first.stop > row {
+                return if first.start <= row { (true, first.stop) } else { (false, first.start) };
             }
-            from
+            self.ahead = behind;
         }
+        (false, usize::MAX)
+    }
+}
+
+/// Appends a range that begins where the last segment ends.
+fn push(segments: &mut Vec<Segment>, role: Role, range: Range) {
+    match segments.last_mut() {
+        Some((last, before)) if *last == role => before.stop = range.stop,
+        _ => segments.push((role, range)),
+    }
+}
+
+/// The rows outside of a block that overlap it, and those that its embargo covers.
+fn forbidden(series: &Series<'_>, hull: &Hull, closed: Closed, embargo: Embargo<'_>) -> (Rows, Rows) {
+    match series.assets() {
+        None => (hull.overlapping(series, closed), hull.embargoed(series, embargo)),
+        Some(assets) => {
+            let hulls = AssetHulls::of(series, assets, hull.rows);
+            (hulls.overlapping(series, assets, closed), hulls.embargoed(series, assets, embargo))
+        }
+    }
+}
+
+/// The segments, with train rows before the window unused.
+fn windowed(series: &Series<'_>, segments: Vec<Segment>, window: Window) -> Vec<Segment> {
+    let from = window_start(series, &segments, window);
+    if from == 0 {
+        return segments;
+    }
+    let mut kept = Vec::with_capacity(segments.len() + 1);
+    for (role, range) in segments {
+        if role == Role::Train && range.start < from {
+            let cut = range.stop.min(from);
+            push(&mut kept, Role::Unused, Range::new(range.start, cut));
+            if cut < range.stop {
+                push(&mut kept, Role::Train, Range::new(cut, range.stop));
+            }
+        } else {
+            push(&mut kept, role, range);
+        }
+    }
+    kept
+}
+
+/// The first row that the window keeps.
+fn window_start(series: &Series<'_>, segments: &[Segment], window: Window) -> usize {
+    let timeline = series.timeline;
+    let count = match window {
+        Window::All => return 0,
+        Window::After(instant) => return series.row_after(instant),
+        Window::Last(0) => return timeline.rows(),
+        Window::Last(count) => count,
     };
-    left.intersect(&Rows::span(from, timeline.rows()))
+    let (mut wanted, mut counted_from) = (count, timeline.timestamps());
+    for (_, range) in segments.iter().rev().filter(|(role, _)| *role == Role::Train) {
+        // A timestamp that was cut in two by purging is counted once.
+        let first = timeline.timestamp_of(range.start);
+        let stop = (timeline.timestamp_of(range.stop - 1) + 1).min(counted_from);
+        let here = stop.saturating_sub(first);
+        if here >= wanted {
+            return timeline.first_row(stop - wanted);
+        }
+        wanted -= here;
+        counted_from = first;
+    }
+    0
 }

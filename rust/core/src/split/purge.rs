@@ -21,31 +21,33 @@ pub enum Closed {
 
 /// How far an embargo reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Limit {
+pub enum Limit<'a> {
     /// So many distinct timestamps.
     Timestamps(usize),
     /// Up to, or from, this instant (inclusive): what a duration comes to for this block.
     Instant(i64),
+    /// The same for each asset, by its code: where purging is within an asset alone.
+    Instants(&'a [i64]),
 }
 
 /// Rows kept out of training around a test block, beyond what purging takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Embargo {
+pub enum Embargo<'a> {
     /// None.
     None,
     /// Rows that follow the block: with time up to the latest label end of the block and the limit beyond it.
-    After(Limit),
+    After(Limit<'a>),
     /// Rows that precede the block: whose label end lies within the limit before the block's first time.
-    Before(Limit),
+    Before(Limit<'a>),
 }
 
 /// A block of consecutive timestamps that is tested or validated on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Block {
+pub struct Block<'a> {
     /// Its timestamps.
     pub span: Span,
     /// Its embargo.
-    pub embargo: Embargo,
+    pub embargo: Embargo<'a>,
 }
 
 /// A block seen in its data: where it lies and how far it reaches.
@@ -84,7 +86,7 @@ impl Hull {
     ///
     /// An embargo of no timestamps covers nothing.
     #[must_use]
-    pub fn embargoed(&self, series: &Series<'_>, embargo: Embargo) -> Rows {
+    pub fn embargoed(&self, series: &Series<'_>, embargo: Embargo<'_>) -> Rows {
         let timeline = series.timeline;
         match embargo {
             Embargo::None | Embargo::After(Limit::Timestamps(0)) | Embargo::Before(Limit::Timestamps(0)) => Rows::new(),
@@ -95,6 +97,7 @@ impl Hull {
                         timeline.first_row(beyond.saturating_add(count))
                     }
                     Limit::Instant(instant) => series.row_after(instant),
+                    Limit::Instants(instants) => series.row_after(instants.iter().copied().max().unwrap_or(i64::MIN)),
                 };
                 Rows::span(self.rows.stop, until)
             }
@@ -105,6 +108,7 @@ impl Hull {
                         series.time(timeline.first_row(index))
                     }
                     Limit::Instant(instant) => instant,
+                    Limit::Instants(instants) => instants.iter().copied().min().unwrap_or(i64::MAX),
                 };
                 Rows::from_ranges(series.rows_ending_from(Range::new(0, self.rows.start), from))
             }

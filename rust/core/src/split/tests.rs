@@ -43,7 +43,16 @@ fn overlaps(label: (i64, i64), hull: (i64, i64), closed: Closed) -> bool {
 }
 
 /// The role of a row of sorted times, from first principles: pairwise over the labels of each block.
-fn role_by_hand(row: usize, times: &[i64], ends: Option<&[i64]>, spec: &FoldSpec, closed: Closed) -> Role {
+///
+/// With `assets` a row knows the labels of its own asset alone.
+fn role_by_hand(
+    row: usize,
+    times: &[i64],
+    ends: Option<&[i64]>,
+    assets: Option<&[i32]>,
+    spec: &FoldSpec<'_>,
+    closed: Closed,
+) -> Role {
     let mut distinct: Vec<i64> = times.to_vec();
     distinct.dedup();
     let rows_of = |span: &Span| {
@@ -53,7 +62,11 @@ fn role_by_hand(row: usize, times: &[i64], ends: Option<&[i64]>, spec: &FoldSpec
     };
     let end = |row: usize| ends.map_or(times[row], |ends| ends[row]);
     let within = |range: Range| range.start <= row && row < range.stop;
-    let hull = |range: Range| (times[range.start], (range.start..range.stop).map(end).max().unwrap());
+    let seen = |other: &usize| assets.is_none_or(|assets| assets[*other] == assets[row]);
+    let hull = |range: Range| {
+        let own: Vec<usize> = (range.start..range.stop).filter(seen).collect();
+        own.first().map(|&first| (times[first], own.iter().copied().map(end).max().unwrap()))
+    };
     if spec.tests.iter().any(|block| within(rows_of(&block.span))) {
         return Role::Test;
     }
@@ -69,18 +82,20 @@ fn role_by_hand(row: usize, times: &[i64], ends: Option<&[i64]>, spec: &FoldSpec
     if forbidding
         .into_iter()
         .flat_map(|range| range.start..range.stop)
+        .filter(seen)
         .any(|i| overlaps(label, (times[i], end(i)), closed))
     {
         return Role::Purged;
     }
     let embargoed = spec.tests.iter().any(|block| {
         let rows = rows_of(&block.span);
-        let (first, last) = hull(rows);
+        let Some((first, last)) = hull(rows) else { return false };
         match block.embargo {
             Embargo::None => false,
             Embargo::After(limit) => {
                 let reach = match limit {
                     Limit::Instant(instant) => instant,
+                    Limit::Instants(instants) => instants[assets.unwrap()[row] as usize],
                     Limit::Timestamps(0) => i64::MIN,
                     Limit::Timestamps(count) => {
                         distinct.iter().copied().filter(|&time| time > last).nth(count - 1).unwrap_or(i64::MAX)
@@ -91,6 +106,7 @@ fn role_by_hand(row: usize, times: &[i64], ends: Option<&[i64]>, spec: &FoldSpec
             Embargo::Before(limit) => {
                 let from = match limit {
                     Limit::Instant(instant) => instant,
+                    Limit::Instants(instants) => instants[assets.unwrap()[row] as usize],
                     Limit::Timestamps(0) => i64::MAX,
                     Limit::Timestamps(count) => {
                         let before: Vec<i64> = distinct.iter().copied().filter(|&time| time < first).collect();
@@ -110,12 +126,12 @@ fn role_by_hand(row: usize, times: &[i64], ends: Option<&[i64]>, spec: &FoldSpec
     }
 }
 
-fn any_limit() -> impl Strategy<Value = Limit> {
+fn any_limit() -> impl Strategy<Value = Limit<'static>> {
     prop_oneof![(0_usize..6).prop_map(Limit::Timestamps), (0_i64..120).prop_map(Limit::Instant)]
 }
 
 /// A fold over `count` timestamps: one or two test blocks, perhaps a validation block.
-fn any_fold(index: &Timeline) -> BoxedStrategy<FoldSpec> {
+fn any_fold(index: &Timeline) -> BoxedStrategy<FoldSpec<'static>> {
     let count = index.timestamps();
     (prop::collection::vec(0..=count, 6), any_limit(), 0..3_u8, prop::bool::ANY)
         .prop_filter_map("a fold has a test block", move |(mut cuts, limit, kind, with_val)| {
@@ -152,10 +168,80 @@ proptest! {
             prop_assert_eq!(range.start, covered);
             covered = range.stop;
             for row in range.start..range.stop {
-                prop_assert_eq!(role, role_by_hand(row, &times, ends, &spec, closed), "row {}", row);
+                prop_assert_eq!(role, role_by_hand(row, &times, ends, None, &spec, closed), "row {}", row);
             }
         }
         prop_assert_eq!(covered, times.len());
+    }
+
+    #[test]
+    fn roles_within_assets_equal_the_oracle(
+        ((times, ends), codes, shuffle, mut spec, with_ends, closed, instants) in
+            any_series().prop_flat_map(|(times, ends)| {
+                let index = timeline(&times, Some(&ends));
+                let rows: Vec<usize> = (0..times.len()).collect();
+                let closed = prop_oneof![Just(Closed::Both), Just(Closed::Left)];
+                let instants = prop::option::of(prop::collection::vec(0_i64..120, 4));
+                (
+                    Just((times, ends)),
+                    prop::collection::vec(0_i32..4, rows.len()),
+                    prop_oneof![Just(rows.clone()).boxed(), Just(rows).prop_shuffle().boxed()],
+                    any_fold(&index),
+                    prop::bool::ANY,
+                    closed,
+                    instants,
+                )
+            }),
+    ) {
+        // Asset 3 may have no row at all; the codes are read in the caller's order.
+        let count = Assets::read(&codes, &Cancel::new()).unwrap().count();
+        if let Some(instants) = &instants {
+            for block in &mut spec.tests {
+                block.embargo = match block.embargo {
+                    Embargo::After(_) => Embargo::After(Limit::Instants(&instants[..count])),
+                    Embargo::Before(_) => Embargo::Before(Limit::Instants(&instants[..count])),
+                    Embargo::None => Embargo::None,
+                };
+            }
+        }
+        let caller = |values: &[i64]| shuffle.iter().map(|&row| values[row]).collect::<Vec<_>>();
+        let (caller_times, caller_ends) = (caller(&times), caller(&ends));
+        let caller_ends = with_ends.then_some(caller_ends.as_slice());
+        let index = timeline(&caller_times, caller_ends);
+        let series = series(&caller_times, caller_ends, &index);
+        let series = series.within_assets(Assets::known(&codes, count)).unwrap();
+        let table = plan(&series, std::slice::from_ref(&spec), closed, OnEmpty::Keep, &Cancel::new()).unwrap();
+        let place = |row: usize| series.caller_row(row);
+        let sorted_ends: Vec<i64> = (0..times.len()).map(|row| series.end(row)).collect();
+        let sorted_codes: Vec<i32> = (0..times.len()).map(|row| codes[place(row)]).collect();
+        let ends = with_ends.then_some(sorted_ends.as_slice());
+        let mut covered = 0;
+        for &(role, range) in &table.folds[0].segments {
+            prop_assert_eq!(range.start, covered);
+            covered = range.stop;
+            for row in range.start..range.stop {
+                let expected = role_by_hand(row, &times, ends, Some(&sorted_codes), &spec, closed);
+                prop_assert_eq!(role, expected, "row {}", row);
+            }
+        }
+        prop_assert_eq!(covered, times.len());
+    }
+
+    #[test]
+    fn one_asset_is_all_assets(
+        ((times, ends), spec, closed) in any_series().prop_flat_map(|(times, ends)| {
+            let index = timeline(&times, Some(&ends));
+            (Just((times, ends)), any_fold(&index), prop_oneof![Just(Closed::Both), Just(Closed::Left)])
+        }),
+    ) {
+        let index = timeline(&times, Some(&ends));
+        let codes = vec![0; times.len()];
+        let run = |series: &Series<'_>| {
+            plan(series, std::slice::from_ref(&spec), closed, OnEmpty::Keep, &Cancel::new()).unwrap()
+        };
+        let all = run(&series(&times, Some(&ends), &index));
+        let own = run(&series(&times, Some(&ends), &index).within_assets(Assets::known(&codes, 1)).unwrap());
+        prop_assert_eq!(all, own);
     }
 
     #[test]
@@ -317,6 +403,19 @@ fn bad_input_is_named() {
     assert_eq!(Timeline::build(&[2, 1], None, &cancel).unwrap().order(), Some(&Order::Narrow(vec![1, 0])));
     let one = timeline(&[1], None);
     assert_eq!(Series::new(&[1, 2], None, &one).err().unwrap().code(), "data.length_mismatch");
+}
+
+#[test]
+fn asset_codes_are_checked() {
+    let read = |codes: &[i32]| Assets::read(codes, &Cancel::new()).map(|assets| assets.count());
+    assert_eq!(read(&[3, 0]).unwrap(), 4);
+    assert_eq!(read(&[]).unwrap(), 0);
+    let limit = 1 << 20;
+    assert_eq!(read(&[0, 2, -1]).unwrap_err(), crate::Error::AssetCode { row: 2, asset: -1, limit });
+    assert_eq!(read(&[0, i32::MAX]).unwrap_err(), crate::Error::AssetCode { row: 1, asset: i32::MAX, limit });
+    let one = timeline(&[1], None);
+    let error = series(&[1], None, &one).within_assets(Assets::known(&[0, 0], 1)).err().unwrap();
+    assert_eq!(error.code(), "data.length_mismatch");
 }
 
 #[test]

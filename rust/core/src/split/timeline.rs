@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::parallel::{Cancel, map_blocks};
 use crate::rows::Range;
 use crate::split::Span;
+use crate::split::assets::Assets;
 use crate::split::order::Order;
 
 /// Rows summarised by one maximum.
@@ -113,8 +114,8 @@ impl Timeline {
         if seen.iter().all(|part| part.sorted) {
             return Self::assemble(&Source { times, ends, order: None }, seen, cancel);
         }
-        cancel.check()?;
-        let order = Order::by_time(times);
+        drop(seen);
+        let order = Order::by_time_unless(times, cancel)?;
         let source = Source { times, ends, order: Some(&order) };
         let seen = map_blocks(rows, TASK, 2, cancel, |task| {
             let before = task.start.checked_sub(1).map(|row| (source.time(row), source.end(row)));
@@ -267,6 +268,7 @@ impl Source<'_> {
 /// The caller's arrays together with their timeline: what a plan is made from. Rows are places of time order.
 pub struct Series<'a> {
     source: Source<'a>,
+    assets: Option<Assets<'a>>,
     /// What is known about both arrays.
     pub timeline: &'a Timeline,
 }
@@ -283,7 +285,33 @@ impl<'a> Series<'a> {
                 return Err(Error::LengthMismatch { name: name.into(), got, expected: timeline.rows });
             }
         }
-        Ok(Self { source: Source { times, ends, order: timeline.order.as_ref() }, timeline })
+        let source = Source { times, ends, order: timeline.order.as_ref() };
+        Ok(Self { source, assets: None, timeline })
+    }
+
+    /// The same rows, each of them purged and embargoed by the rows of its own asset alone.
+    ///
+    /// # Errors
+    /// Codes for another number of rows.
+    pub fn within_assets(self, assets: Assets<'a>) -> Result<Self> {
+        if assets.rows() != self.timeline.rows {
+            let (got, expected) = (assets.rows(), self.timeline.rows);
+            return Err(Error::LengthMismatch { name: "asset".into(), got, expected });
+        }
+        Ok(Self { assets: Some(assets), ..self })
+    }
+
+    /// The assets, where rows are purged within them.
+    #[must_use]
+    pub fn assets(&self) -> Option<&Assets<'a>> {
+        self.assets.as_ref()
+    }
+
+    /// The caller's row at a place of time order.
+    #[must_use]
+    #[inline]
+    pub fn caller_row(&self, row: usize) -> usize {
+        self.source.caller_row(row)
     }
 
     /// The time of a row.
@@ -338,21 +366,30 @@ impl<'a> Series<'a> {
             return vec![Range::new(first, rows.stop)];
         }
         let clean = self.timeline.prefix_max.partition_point(|&top| top < instant);
-        let mut found: Vec<Range> = Vec::new();
+        let mut found = Vec::new();
         for block in clean.max(rows.start / BLOCK)..rows.stop.div_ceil(BLOCK) {
             if self.timeline.block_max[block] < instant {
                 continue;
             }
-            for row in rows.start.max(block * BLOCK)..rows.stop.min((block + 1) * BLOCK) {
-                if self.end(row) >= instant {
-                    match found.last_mut() {
-                        Some(last) if last.stop == row => last.stop = row + 1,
-                        _ => found.push(Range::new(row, row + 1)),
-                    }
-                }
+            let seen = rows.start.max(block * BLOCK)..rows.stop.min((block + 1) * BLOCK);
+            match (self.source.ends, self.source.order) {
+                (Some(ends), None) => late(&mut found, seen.clone(), ends[seen].iter().copied(), instant),
+                _ => late(&mut found, seen.clone(), seen.map(|row| self.end(row)), instant),
             }
         }
         found
+    }
+}
+
+/// Appends the runs of consecutive rows whose label ends at or after `instant`.
+fn late(found: &mut Vec<Range>, rows: std::ops::Range<usize>, ends: impl Iterator<Item = i64>, instant: i64) {
+    for (row, end) in rows.zip(ends) {
+        if end >= instant {
+            match found.last_mut() {
+                Some(last) if last.stop == row => last.stop = row + 1,
+                _ => found.push(Range::new(row, row + 1)),
+            }
+        }
     }
 }
 

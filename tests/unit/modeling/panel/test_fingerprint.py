@@ -163,7 +163,8 @@ def test_bad_calls_say_what_is_wrong():
         fingerprint(np.arange(3.0), unit="d")
     with pytest.raises(DataError, match="code 4 is not in a dictionary of 1 texts") as error:
         fingerprint(np.array([0, 4], dtype=np.int32), text=["x"])
-    assert error.value.fields["row"] == 1
+    assert error.value.code == "data.code_out_of_range"
+    assert error.value.fields == {"row": 1, "entry": 4, "size": 1}
     with pytest.raises(DataError, match="names has 2 rows"):
         _core.fingerprint_columns([np.arange(3)], ["a", "b"])
     with pytest.raises(DataError, match="32 hex digits"):

@@ -58,6 +58,49 @@ def test_same_panel_from_any_library(make):
     assert arrays.feature_names == ours.feature_names
 
 
+def test_a_panel_by_the_arrow_interface_alone():
+    import pyarrow as pa
+
+    class Unknown:
+        """A table of a library nobody knows."""
+
+        def __init__(self, table):
+            self._table = table
+
+        def __arrow_c_stream__(self, requested_schema=None):
+            return self._table.__arrow_c_stream__(requested_schema)
+
+    table = pl.DataFrame(
+        {
+            "time": pl.datetime_range(pl.datetime(2024, 3, 8), pl.datetime(2024, 3, 12), "6h", eager=True),
+            "asset": ["x", "y", "z"] * 5 + ["x", "y"],
+            "kind": pl.Series(["a", "b"] * 8 + ["a"], dtype=pl.Categorical),
+            "f": np.arange(17.0),
+            "y": np.arange(17.0),
+        }
+    ).with_columns(
+        pl.col("time").dt.replace_time_zone("America/New_York", non_existent="null").fill_null(strategy="forward")
+    )
+    known = tw.Panel.from_frame(table, target="y", time="time", asset="asset")
+    assert known.time_zone == "America/New_York"
+    batches = table.to_arrow().to_batches()
+    for frame in (
+        table.to_pandas(),
+        table.to_arrow(),
+        Unknown(table),
+        batches[0],
+        pa.RecordBatchReader.from_batches(batches[0].schema, batches),
+    ):
+        panel = tw.Panel.from_frame(frame, target="y", time="time", asset="asset")
+        assert panel.fingerprint == known.fingerprint
+        assert (panel.time_zone, panel.asset_names) == ("America/New_York", ("x", "y", "z"))
+        if not isinstance(frame, pa.RecordBatchReader):  # which can be read once
+            by_kind = tw.Panel.from_frame(frame, target="y", time="time", asset="kind")
+            assert by_kind.asset_names == ("a", "b")
+    with pytest.raises(tw.errors.DataError, match="the Arrow stream of a Unknown is no table"):
+        tw.Panel.from_frame(Unknown(table["time"]), target="y", time="time")
+
+
 def test_columns_are_views():
     table = frame()
     made = panel(table)

@@ -132,3 +132,47 @@ def test_format_is_for_people():
     assert format_time(19_723 * 86_400, "s") == "2024-01-01"
     assert format_time(1, "ns") == "1970-01-01T00:00:00.000000001"
     assert format_time(7, "bar") == "7"
+
+
+class Capsule:
+    """A column or table of a library nobody knows."""
+
+    def __init__(self, values):
+        self._values = values
+
+    def __arrow_c_stream__(self, requested_schema=None):
+        return self._values.__arrow_c_stream__(requested_schema)
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "America/Argentina/Buenos_Aires", "UTC", "Europe/Berlin"])
+def test_every_library_gives_the_same_instants_and_zone(zone):
+    import pyarrow as pa
+
+    index = pd.date_range("2024-03-01", periods=9, freq="6h", tz=zone)
+    column = pl.Series("time", index.to_pydatetime().tolist()).dt.convert_time_zone(zone)
+    chunks = column.to_arrow()
+    arrow = pd.Series(index).astype(pd.ArrowDtype(pa.timestamp("us", tz=zone)))
+    for values in (
+        index,
+        pd.Series(index),
+        arrow,
+        column,
+        chunks,
+        pa.chunked_array([chunks]),
+        Capsule(column),
+        list(index),
+    ):
+        axis = normalize_times(values)
+        assert axis.zone == zone
+        assert np.array_equal(axis.values, index.tz_convert("UTC").tz_localize(None).to_numpy().astype(np.int64))
+
+
+def test_a_fixed_offset_counts_its_days_in_utc():
+    import pyarrow as pa
+
+    index = pd.date_range("2024-03-01", periods=9, freq="D", tz="+05:30")
+    arrow = pd.Series(index).astype(pd.ArrowDtype(pa.timestamp("us", tz="+05:30")))
+    for values in (index, pd.Series(index), arrow):
+        axis = normalize_times(values)
+        assert axis.zone == "UTC"
+        assert np.array_equal(add_duration(axis.values, "1d", unit=axis.unit, zone=axis.zone)[:-1], axis.values[1:])

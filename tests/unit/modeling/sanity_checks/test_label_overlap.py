@@ -175,3 +175,62 @@ def test_a_plan_that_cuts_inside_a_date_is_found_without_label_ends():
     report = check(panel, plan, suite="split")
     assert [(f.fold, f.count) for f in report.findings] == [(0, 1)]
     assert "on fold 1: no label ends known" in report.checks_skipped["split.label_overlap"]
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.integers(0, 6), st.integers(0, 2)), min_size=12, max_size=40),
+    st.sampled_from(["both", "left"]),
+    st.integers(0, 3),
+)
+def test_within_assets_equals_every_pair(rows, closed, embargo):
+    time, length, asset = np.array(rows).T
+    panel = Panel.from_arrays(
+        np.zeros((len(time), 1)),
+        np.arange(len(time)) * 1.0,
+        time=time,
+        label_end=time + length,
+        asset=asset,
+        allow_duplicate_keys=True,
+    )
+    folds = min(3, len(np.unique(time)))
+    if folds < 2:
+        return
+    splitter = PurgedKFold(folds, embargo=embargo, closed=closed, purge_scope="asset", on_empty="keep")
+    plan = splitter.plan(panel)
+    assert overlap(check(panel, plan, suite=["split.label_overlap"])) == 0
+    # The labels of other assets are not looked at, nor forgiven where they are.
+    for number, fold in enumerate(plan.folds):
+        for scope in ("all", "asset"):
+            train, test = fold.train.indices(), fold.test.indices()
+            if not len(train):
+                continue
+            hulls = {}
+            for row in test:
+                key = asset[row] if scope == "asset" else 0
+                first, last = hulls.get(key, (time[row], time[row] + length[row]))
+                hulls[key] = (min(first, time[row]), max(last, time[row] + length[row]))
+            twin = sum(
+                any(meets_twin([time[row]], [time[row] + length[row]], [hulls[key][0]], [hulls[key][1]], closed))
+                for row in train
+                for key in [asset[row] if scope == "asset" else 0]
+                if key in hulls
+            )
+            checker = ModelSanityChecker(closed=closed, purge_scope=scope)
+            report = checker.run(panel.take(fold.train), None, panel.take(fold.test), suite=["split.label_overlap"])
+            assert overlap(report) == twin, (number, scope)
+
+
+def test_within_assets_needs_assets():
+    time = np.arange(20)
+    report = ModelSanityChecker(purge_scope="asset").run(
+        np.zeros((10, 1)),
+        None,
+        np.ones((10, 1)),
+        time_train=time[:10],
+        time_val=time[10:],
+        label_end_train=time[:10] + 3,
+        label_end_val=time[10:] + 3,
+        suite=["split.label_overlap"],
+    )
+    assert "pass asset_train and asset_val" in report.checks_skipped["split.label_overlap"]

@@ -148,6 +148,12 @@ def test_table_is_read_only(plan):
         plan.table.segments[0, 1] = 0
     with pytest.raises(ValueError, match="read-only"):
         plan[0].train.ranges[0, 0] = 0
+    kept = tw.SplitPlan.from_json(tw.PurgedKFold(2).plan(DAYS[::-1].copy()).to_json())
+    with pytest.raises(ValueError, match="read-only"):
+        kept.order[0] = 1
+    for name in ("table", "n_rows", "splitter", "digest", "anything"):
+        with pytest.raises(AttributeError, match="a SplitPlan is immutable"):
+            setattr(plan, name, None)
 
 
 def test_splitters_keep_their_configuration():
@@ -204,6 +210,20 @@ def test_rows_index_directly(plan, shuffled):
             assert rows[-1] == rows.indices()[-1]
             with pytest.raises(IndexError):
                 rows[len(rows)]
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_positions_made_together_equal_those_made_alone(shuffle, monkeypatch):
+    time = np.repeat(np.arange(300), 2)
+    if shuffle:
+        np.random.default_rng(0).shuffle(time)
+    plan = tw.CombinatorialPurgedCV(6, 2, embargo=3).plan(time, label_end=time + 2)
+    for size in (1, 3_000, 32 * 1024**2):  # one by one, a few, all
+        monkeypatch.setattr("tradewright.splitting.rows._BATCH", size)
+        for (train, test), fold in zip(plan.split(), plan.folds, strict=True):
+            assert np.array_equal(train, fold.train.indices())
+            assert np.array_equal(test, fold.test.indices())
+            assert train.dtype == test.dtype == np.int64
 
 
 def test_contiguous_positions_are_views_of_one_array():
