@@ -19,32 +19,29 @@ __version__ = "0.1.0"
 
 #: Package → the public names it defines.
 _PUBLIC = {
-    "panel": ("Panel",),
+    "panel": "Panel",
     "splitting": (
-        "CombinatorialPurgedCV",
-        "DataSplitter",
-        "Fold",
-        "PurgedKFold",
-        "PurgedSplit",
-        "Rows",
-        "SequentialSplit",
-        "SplitAudit",
-        "SplitPlan",
-        "WalkForward",
-        "audit_splits",
+        "CombinatorialPurgedCV DataSplitter Fold PurgedKFold PurgedSplit Rows SequentialSplit SplitAudit "
+        "SplitPlan WalkForward audit_splits"
     ),
-    "loss_functions": ("BaseLoss", "BinaryCrossEntropy", "LossRegistry", "MSELoss"),
-    "base": ("BaseModel", "Callback", "ModelMetadata"),
-    "models": ("BoostingModel", "ModelRegistry", "SklearnModel", "TorchModel"),
-    "optimizers": ("OptimizerRegistry",),
-    "callbacks": ("EarlyStopping", "ModelCheckpoint", "ProgressBar"),
-    "tracking": ("MLflowLogger",),
-    "training": ("ModelTrainer", "TrainingResult", "default_callbacks"),
-    "sanity_checks": ("Finding", "ModelSanityChecker", "SanityReport", "check"),
-    "serialization": ("ModelSerializer", "load_model", "save_model"),
-    "runtime": ("set_num_threads", "set_seed", "show_versions"),
+    "loss_functions": (
+        "ApproxNDCGLoss BaseLoss BinaryCrossEntropy CRRALoss CVaRLoss CalmarLoss CostSensitiveLoss "
+        "DifferentialSharpeLoss DirectionalLoss FocalLoss GroupIndex HuberLoss ICLoss LabelSmoothingBCE "
+        "LambdaRankLoss ListMLELoss ListNetLoss LossRegistry MADL MAELoss MSELoss MaxDrawdownLoss "
+        "PairwiseHingeLoss PairwiseLogisticLoss ProfitBasedLoss PseudoHuberLoss QuantileLoss SharpeLoss "
+        "SoftSpearmanLoss SortinoLoss WeightedBCE"
+    ),
+    "base": "BaseModel Callback ModelMetadata",
+    "models": "BoostingModel ModelRegistry SklearnModel TorchModel",
+    "optimizers": "OptimizerRegistry",
+    "callbacks": "EarlyStopping ModelCheckpoint ProgressBar",
+    "tracking": "MLflowLogger",
+    "training": "ModelTrainer TrainingResult default_callbacks",
+    "sanity_checks": "Finding ModelSanityChecker SanityReport check",
+    "serialization": "ModelSerializer load_model save_model",
+    "runtime": "set_num_threads set_seed show_versions",
 }
-_HOME = {name: package for package, names in _PUBLIC.items() for name in names}
+_HOME = {name: package for package, names in _PUBLIC.items() for name in names.split()}
 _PACKAGES = ("datasets", "statistics", "testing")
 
 __all__ = ["__version__", *errors.__all__, *_HOME, *_PACKAGES]

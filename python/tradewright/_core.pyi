@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "GroupIndex",
     "Timeline",
     "combinatorial_blocks",
     "combinatorial_paths",
@@ -15,6 +16,9 @@ __all__ = [
     "duplicate_rows",
     "error_codes",
     "fingerprint_columns",
+    "group_loss",
+    "group_loss_each",
+    "group_loss_grad_hess",
     "kfold_blocks",
     "loss_grad_hess",
     "loss_rows",
@@ -26,6 +30,9 @@ __all__ = [
     "range_mask",
     "range_positions",
     "request_stop",
+    "series_loss",
+    "series_loss_grad_hess",
+    "series_returns",
     "set_num_threads",
     "spin",
     "walk_forward_blocks",
@@ -103,6 +110,73 @@ def loss_rows_grad(spec: _Loss, rows: _Rows, nan_policy: str, values: NDArray[An
 def loss_grad_hess(
     spec: _Loss, rows: _Rows, nan_policy: str, choice: str, gradient: NDArray[Any], hessian: NDArray[Any]
 ) -> None: ...
+
+# --- group and series losses
+@final
+class GroupIndex:
+    def __new__(cls, groups: NDArray[np.int64], assets: NDArray[np.int64] | None = None) -> GroupIndex: ...
+    @staticmethod
+    def one_asset(rows: int) -> GroupIndex: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def groups(self) -> int: ...
+    @property
+    def has_assets(self) -> bool: ...
+    def ids(self) -> NDArray[np.int64]: ...
+    def group_numbers(self) -> NDArray[np.int64]: ...
+    def asset_numbers(self) -> NDArray[np.int64] | None: ...
+    def __eq__(self, other: object) -> bool: ...
+
+# Position, cost, initial position, absent, pooled, target volatility.
+_Trading = tuple[str, float, float, str, bool, float | None]
+
+# The loss, groups that counted, groups that were skipped.
+def group_loss(
+    spec: _Loss,
+    rows: _Rows,
+    index: GroupIndex,
+    reduction: str,
+    nan_policy: str,
+    gradient: NDArray[Any] | None = None,
+) -> tuple[float, int, int]: ...
+def group_loss_each(
+    spec: _Loss,
+    rows: _Rows,
+    index: GroupIndex,
+    nan_policy: str,
+    values: NDArray[np.float64],
+    gradient: NDArray[Any] | None = None,
+) -> tuple[float, int, int]: ...
+def group_loss_grad_hess(
+    spec: _Loss,
+    rows: _Rows,
+    index: GroupIndex,
+    nan_policy: str,
+    choice: str,
+    gradient: NDArray[Any],
+    hessian: NDArray[Any],
+) -> tuple[float, int, int]: ...
+def series_loss(
+    spec: _Loss,
+    trading_args: _Trading,
+    rows: _Rows,
+    index: GroupIndex,
+    reduction: str,
+    nan_policy: str,
+    gradient: NDArray[Any] | None = None,
+) -> float: ...
+def series_loss_grad_hess(
+    spec: _Loss,
+    trading_args: _Trading,
+    rows: _Rows,
+    index: GroupIndex,
+    nan_policy: str,
+    choice: str,
+    gradient: NDArray[Any],
+    hessian: NDArray[Any],
+) -> None: ...
+def series_returns(trading_args: _Trading, rows: _Rows, index: GroupIndex, nan_policy: str) -> NDArray[np.float64]: ...
 
 # --- scan
 def fingerprint_columns(

@@ -8,7 +8,9 @@
 mod arrays;
 mod detach;
 mod errors;
+mod group_loss;
 mod loss;
+mod point_spec;
 mod runtime;
 mod scan;
 mod split;
@@ -33,6 +35,13 @@ mod _core {
     // loss
     #[pymodule_export]
     use crate::loss::{loss_grad_hess, loss_rows, loss_rows_grad, loss_value, loss_value_grad};
+
+    // group and series losses
+    #[pymodule_export]
+    use crate::group_loss::{
+        PyGroupIndex, group_loss, group_loss_each, group_loss_grad_hess, series_loss, series_loss_grad_hess,
+        series_returns,
+    };
 
     // scan
     #[pymodule_export]

@@ -123,6 +123,9 @@ error_table! {
     /// A mean over nothing.
     NothingToAverage { reason: String } Loss "loss.nothing_to_average"
         "the mean is undefined: {reason}. Pass rows that count, or use reduction=\"sum\", which is 0 here"
+    /// A per-row argument of a loss is NaN or infinite.
+    ArgumentNotFinite { row: usize, value: f64 } Loss "loss.argument_not_finite"
+        "row {row}: a per-row argument is {value}; costs and the like are finite. Repair it, or drop the row"
     /// A loss that takes one weight per group got two.
     WeightDiffers { row: usize, group: i64, value: f64, expected: f64 } Loss "loss.weight_differs"
         "row {row}: the weight is {value}, other rows of group {group} have {expected}; this loss takes one weight per group (date). Give all its rows the same"

@@ -15,6 +15,7 @@ import torch
 
 from tradewright.errors import LossError, UnsupportedError
 from tradewright.loss_functions.base import BaseLoss
+from tradewright.loss_functions.group_index import GroupIndex, find_index
 from tradewright.loss_functions.inputs import LossInputs, check_shapes, shape_error
 
 __all__ = ["LossModule", "as_array", "evaluate", "is_tensor", "make_module"]
@@ -64,11 +65,20 @@ def evaluate(
     """Compute the loss of tensors, with autograd. Arguments are those of :meth:`BaseLoss.__call__`."""
     named = dict(zip(_OPTIONAL, (sample_weight, groups, assets), strict=True)) | dict(per_row or {})
     given = {name: value for name, value in named.items() if value is not None}
-    target, given = _checked(target, prediction, given)
-    if prediction.device.type != "cpu":
-        return _on_device(loss, target, prediction, given, check=check_on_device)
-    spec = "|".join([key or register(loss), *given])
-    columns = [target, *given.values()]
+    target, given = _checked(loss, target, prediction, given)
+    # A value per group has no shape that an operator could foretell: it is composed on the CPU too.
+    composed = loss.reduction == "none" and not loss.per_row_value
+    if prediction.device.type != "cpu" or composed:
+        return _on_device(loss, target, prediction, given, check=check_on_device or composed)
+    names: list[str] = []
+    columns = [target]
+    for name, column in given.items():
+        if isinstance(column, GroupIndex):
+            names.append(f"{name}@{column._key}")
+        else:
+            names.append(name)
+            columns.append(column)
+    spec = "|".join([key or register(loss), *names])
     if prediction.requires_grad and torch.is_grad_enabled():
         value: torch.Tensor = _value_grad(prediction, columns, spec)[0]
         return value
@@ -83,11 +93,12 @@ def register(loss: BaseLoss) -> str:
 
 
 def _checked(
-    target: Any, prediction: torch.Tensor, given: dict[str, Any]
-) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    loss: BaseLoss, target: Any, prediction: torch.Tensor, given: dict[str, Any]
+) -> tuple[torch.Tensor, dict[str, Any]]:
     if not prediction.is_floating_point():
         raise LossError(f"y_pred has dtype {prediction.dtype}; pass a floating-point tensor", code="loss.dtype")
-    everything = {"y_true": target, **given}
+    tensors = {name: value for name, value in given.items() if not isinstance(value, GroupIndex)}
+    everything = {"y_true": target, **tensors}
     for name, value in everything.items():
         if not isinstance(value, torch.Tensor):
             raise LossError(
@@ -104,8 +115,8 @@ def _checked(
                 f"{name} requires a gradient, but a loss has gradients by y_pred only; pass {name}.detach()",
                 code="loss.target_gradient",
             )
-    check_shapes(tuple(target.shape), tuple(prediction.shape))
-    for name, value in given.items():
+    check_shapes(tuple(target.shape), tuple(prediction.shape), loss.outputs)
+    for name, value in tensors.items():
         shape = tuple(value.shape)
         rows = prediction.shape[0]
         if shape[:1] != (rows,) or (name in _OPTIONAL and shape not in ((rows,), (rows, 1))):
@@ -114,7 +125,11 @@ def _checked(
 
 
 def _inputs(prediction: Any, target: Any, given: Mapping[str, Any], shape: tuple[int, ...], dtype: Any) -> LossInputs:
-    flat = {name: value.reshape(-1) for name, value in given.items() if name in _OPTIONAL}
+    flat = {
+        name: value if isinstance(value, GroupIndex) else value.reshape(-1)
+        for name, value in given.items()
+        if name in _OPTIONAL
+    }
     return LossInputs(
         prediction=prediction.reshape(-1),
         target=target.reshape(-1),
@@ -148,7 +163,11 @@ def _on_device(
 def _numpy_call(prediction: torch.Tensor, columns: Sequence[torch.Tensor], spec: str) -> tuple[BaseLoss, LossInputs]:
     key, *names = spec.split("|")
     target, *further = (_numpy_view(column) for column in columns)
-    given = dict(zip(names, further, strict=True))
+    given: dict[str, Any] = {}
+    arrays = iter(further)
+    for name in names:
+        plain, _, index = name.partition("@")
+        given[plain] = find_index(index) if index else next(arrays)
     return _LOSSES[key], _inputs(_numpy_view(prediction), target, given, tuple(prediction.shape), None)
 
 
@@ -253,7 +272,7 @@ class LossModule(torch.nn.Module):
         input: torch.Tensor,  # noqa: A002  torch's own name
         target: torch.Tensor,
         sample_weight: torch.Tensor | None = None,
-        groups: torch.Tensor | None = None,
+        groups: torch.Tensor | GroupIndex | None = None,
         assets: torch.Tensor | None = None,
         **per_row: torch.Tensor,
     ) -> torch.Tensor:

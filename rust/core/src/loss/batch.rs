@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::float::Float;
-use super::traits::{Extras, MAX_EXTRAS};
+use super::traits::MAX_EXTRAS;
 use crate::columns::{Column, Strided};
 use crate::error::{Error, Result};
 use crate::with_column;
@@ -21,6 +21,8 @@ pub struct Batch<'a, F> {
     pub(super) target: Column<'a>,
     pub(super) weight: Option<Column<'a>>,
     pub(super) extras: Vec<Column<'a>>,
+    /// What belongs to each prediction of a row; empty where there is one.
+    pub(super) per_column: Vec<f64>,
 }
 
 impl<'a, F: Float> Batch<'a, F> {
@@ -31,18 +33,40 @@ impl<'a, F: Float> Batch<'a, F> {
         weight: Option<Column<'a>>,
         extras: Vec<Column<'a>>,
     ) -> Result<Self> {
-        let expected = prediction.len();
-        let named = [("target", Some(&target)), ("sample_weight", weight.as_ref())];
-        let columns = named.into_iter().filter_map(|(name, column)| column.map(|column| (name, column.len())));
-        for (name, got) in columns.chain(extras.iter().map(|column| ("per-row argument", column.len()))) {
-            if got != expected {
-                return Err(Error::LengthMismatch { name: name.into(), got, expected });
-            }
-        }
-        Ok(Self { prediction, target, weight, extras })
+        Self::checked(Self { prediction, target, weight, extras, per_column: vec![] })
     }
 
-    /// How many rows there are.
+    /// Rows of several predictions each, row by row, as in a matrix in C order. Each counts as a row with the target
+    /// and weight of its own row; the one further argument it has is that of its column.
+    pub fn with_columns(
+        prediction: Strided<'a, F>,
+        target: Column<'a>,
+        weight: Option<Column<'a>>,
+        per_column: Vec<f64>,
+    ) -> Result<Self> {
+        Self::checked(Self { prediction, target, weight, extras: vec![], per_column })
+    }
+
+    fn checked(batch: Self) -> Result<Self> {
+        let (expected, columns) = (batch.prediction.len(), batch.columns());
+        if !expected.is_multiple_of(columns) {
+            return Err(Error::LengthMismatch {
+                name: format!("a matrix of {columns} columns"),
+                got: expected,
+                expected: expected / columns * columns,
+            });
+        }
+        let named = [("target", Some(&batch.target)), ("sample_weight", batch.weight.as_ref())];
+        let lengths = named.into_iter().filter_map(|(name, column)| column.map(|column| (name, column.len())));
+        for (name, got) in lengths.chain(batch.extras.iter().map(|column| ("per-row argument", column.len()))) {
+            if got != expected / columns {
+                return Err(Error::LengthMismatch { name: name.into(), got, expected: expected / columns });
+            }
+        }
+        Ok(batch)
+    }
+
+    /// How many predictions there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.prediction.len()
@@ -53,6 +77,16 @@ impl<'a, F: Float> Batch<'a, F> {
     pub fn is_empty(&self) -> bool {
         self.prediction.is_empty()
     }
+
+    /// How many predictions a row has.
+    pub(super) fn columns(&self) -> usize {
+        self.per_column.len().max(1)
+    }
+
+    /// How many arguments a prediction has besides its target.
+    pub(super) fn arguments(&self) -> usize {
+        if self.per_column.is_empty() { self.extras.len() } else { 1 }
+    }
 }
 
 /// Buffers of one task, one block long; used only for columns that are not contiguous values of the width.
@@ -60,19 +94,91 @@ pub(super) struct Scratch<F> {
     pub(super) prediction: Vec<F>,
     pub(super) target: Vec<F>,
     pub(super) weight: Vec<F>,
-    pub(super) extras: Vec<Extras<F>>,
+    pub(super) extras: [Vec<F>; MAX_EXTRAS],
+    rows: Vec<F>,
 }
 
 impl<F: Float> Scratch<F> {
     pub(super) fn new(batch: &Batch<'_, F>) -> Self {
-        let extras = if batch.extras.is_empty() { 0 } else { BLOCK };
+        let block = |used: bool| vec![F::ZERO; if used { BLOCK } else { 0 }];
         Self {
-            prediction: vec![F::ZERO; BLOCK],
-            target: vec![F::ZERO; BLOCK],
-            weight: vec![F::ZERO; BLOCK],
-            extras: vec![[F::ZERO; MAX_EXTRAS]; extras],
+            prediction: block(true),
+            target: block(true),
+            weight: block(batch.weight.is_some()),
+            extras: std::array::from_fn(|k| block(k < batch.arguments())),
+            rows: block(batch.columns() > 1),
         }
     }
+
+    /// What a loss is told of the predictions `range`.
+    pub(super) fn load<'s>(&'s mut self, batch: &Batch<'s, F>, range: Range<usize>) -> Loaded<'s, F> {
+        let Self { prediction, target, weight, extras, rows } = self;
+        let columns = batch.columns();
+        let [x0, x1, x2, x3] = extras;
+        let mut x: [&[F]; MAX_EXTRAS] = [&[]; MAX_EXTRAS];
+        for ((k, slot), buffer) in x.iter_mut().enumerate().zip([x0, x1, x2, x3]) {
+            if !batch.per_column.is_empty() && k == 0 {
+                for (value, i) in buffer.iter_mut().zip(range.clone()) {
+                    *value = F::of(batch.per_column[i % columns]);
+                }
+                *slot = &buffer[..range.len()];
+            } else if let Some(column) = batch.extras.get(k) {
+                *slot = load(column, range.clone(), buffer);
+            }
+        }
+        Loaded {
+            s: load_view(&batch.prediction, range.clone(), prediction),
+            y: load_rows(&batch.target, columns, range.clone(), rows, target),
+            w: batch.weight.as_ref().map_or(&[], |column| load_rows(column, columns, range, rows, weight)),
+            x,
+        }
+    }
+}
+
+impl<F: Float> Scratch<F> {
+    /// Weights and, where asked for, targets of the predictions `range`: what decides how much counts.
+    pub(super) fn load_counting<'s>(
+        &'s mut self,
+        batch: &Batch<'s, F>,
+        range: Range<usize>,
+        targets: bool,
+    ) -> Loaded<'s, F> {
+        let Self { target, weight, rows, .. } = self;
+        let columns = batch.columns();
+        let none: &[F] = &[];
+        let y = if targets { load_rows(&batch.target, columns, range.clone(), rows, target) } else { none };
+        let w = batch.weight.as_ref().map_or(none, |column| load_rows(column, columns, range, rows, weight));
+        Loaded { s: none, y, w, x: [none; MAX_EXTRAS] }
+    }
+}
+
+/// The values of a block, in one width; weights and further arguments are empty where there are none.
+#[derive(Clone, Copy)]
+pub(super) struct Loaded<'s, F> {
+    pub(super) s: &'s [F],
+    pub(super) y: &'s [F],
+    pub(super) w: &'s [F],
+    pub(super) x: [&'s [F]; MAX_EXTRAS],
+}
+
+/// The values of a column of rows for the predictions `range`, `columns` of which share a row.
+pub(super) fn load_rows<'s, F: Float>(
+    column: &Column<'s>,
+    columns: usize,
+    range: Range<usize>,
+    rows: &mut [F],
+    buffer: &'s mut [F],
+) -> &'s [F] {
+    if columns == 1 || range.is_empty() {
+        return load(column, range, buffer);
+    }
+    let first = range.start / columns;
+    let values = load(column, first..(range.end - 1) / columns + 1, rows);
+    let buffer = &mut buffer[..range.len()];
+    for (slot, i) in buffer.iter_mut().zip(range) {
+        *slot = values[i / columns - first];
+    }
+    buffer
 }
 
 /// The values `rows` of a view, in place where they are contiguous.
@@ -96,21 +202,6 @@ pub(super) fn load<'s, F: Float>(column: &Column<'s>, rows: Range<usize>, buffer
     let buffer = &mut buffer[..rows.len()];
     with_column!(column, view => convert(&view.slice(rows.start, rows.end), buffer));
     buffer
-}
-
-/// The further per-row arguments of `rows`, row by row.
-pub(super) fn load_extras<'s, F: Float>(
-    columns: &[Column<'_>],
-    rows: Range<usize>,
-    buffer: &mut [F],
-    extras: &'s mut [Extras<F>],
-) -> &'s [Extras<F>] {
-    for (k, column) in columns.iter().enumerate() {
-        for (slot, &value) in extras.iter_mut().zip(load(column, rows.clone(), buffer)) {
-            slot[k] = value;
-        }
-    }
-    if columns.is_empty() { &[] } else { &extras[..rows.len()] }
 }
 
 /// Appends the values at `rows`, in that order and in double precision.

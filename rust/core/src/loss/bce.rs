@@ -1,6 +1,7 @@
 //! Binary cross-entropy.
 
-use super::float::Float;
+use super::lane::Lane;
+use super::logistic::Logistic;
 use super::traits::{Domain, Extras, Hessian, PointLoss};
 
 /// −y log p − (1 − y) log(1 − p), with p = sigmoid(s) for a logit `s`, or p = s for a probability.
@@ -14,72 +15,56 @@ const LEAST_LOG: f64 = -100.0;
 /// And the denominators of its derivatives here.
 const LEAST_VARIANCE: f64 = 1e-12;
 
-/// (sigmoid(s), sigmoid(−s), e^−|s|): both sides in full relative precision, never as 1 − p.
 #[inline(always)]
-fn both_sides<F: Float>(s: F) -> (F, F, F) {
-    let e = (-s.abs()).exp();
-    let large = F::ONE / (F::ONE + e);
-    let small = e * large;
-    // Two selects, not one branch over pairs: the latter keeps the loop from becoming vector instructions.
-    let positive = s >= F::ZERO;
-    (if positive { large } else { small }, if positive { small } else { large }, e)
-}
-
-/// log(1 + e^s) − s·y from e = e^−|s|.
-#[inline(always)]
-fn softplus_minus<F: Float>(s: F, y: F, e: F) -> F {
-    (s.larger(F::ZERO) - s * y) + e.log1p_unit()
+fn probability_value<V: Lane>(p: V, y: V) -> V {
+    let least = V::of(LEAST_LOG);
+    -(y * p.ln().larger(least) + (V::ONE - y) * (-p).log1p().larger(least))
 }
 
 #[inline(always)]
-fn probability_value<F: Float>(p: F, y: F) -> F {
-    let least = F::of(LEAST_LOG);
-    -(y * p.ln().larger(least) + (F::ONE - y) * (-p).log1p().larger(least))
-}
-
-#[inline(always)]
-fn probability_grad<F: Float>(p: F, y: F) -> F {
-    (p - y) / (p * (F::ONE - p)).larger(F::of(LEAST_VARIANCE))
+fn probability_grad<V: Lane>(p: V, y: V) -> V {
+    (p - y) / (p * (V::ONE - p)).larger(V::of(LEAST_VARIANCE))
 }
 
 impl<const FROM_LOGITS: bool> PointLoss for BinaryCrossEntropy<FROM_LOGITS> {
+    #[inline(always)]
     fn targets(&self) -> Domain {
         Domain::Unit
     }
 
+    #[inline(always)]
     fn predictions(&self) -> Domain {
         if FROM_LOGITS { Domain::Real } else { Domain::Unit }
     }
 
     #[inline(always)]
-    fn value<F: Float>(&self, s: F, y: F, _: &Extras<F>) -> F {
-        if FROM_LOGITS { softplus_minus(s, y, (-s.abs()).exp()) } else { probability_value(s, y) }
+    fn value<V: Lane>(&self, s: V, y: V, _: &Extras<V>) -> V {
+        if FROM_LOGITS { Logistic::of(s).cross_entropy(y) } else { probability_value(s, y) }
     }
 
     #[inline(always)]
-    fn value_grad<F: Float>(&self, s: F, y: F, _: &Extras<F>) -> (F, F) {
+    fn value_grad<V: Lane>(&self, s: V, y: V, _: &Extras<V>) -> (V, V) {
         if FROM_LOGITS {
-            let (p, q, e) = both_sides(s);
-            // p − y, in a form that keeps its relative precision where p is near a hard label.
-            (softplus_minus(s, y, e), p * (F::ONE - y) - q * y)
+            let logistic = Logistic::of(s);
+            (logistic.cross_entropy(y), logistic.residual(y))
         } else {
             (probability_value(s, y), probability_grad(s, y))
         }
     }
 
     #[inline(always)]
-    fn grad_hess<F: Float>(&self, s: F, y: F, _: &Extras<F>, hessian: Hessian) -> (F, F) {
+    fn grad_hess<V: Lane>(&self, s: V, y: V, _: &Extras<V>, hessian: Hessian) -> (V, V) {
         if FROM_LOGITS {
-            let (p, q, _) = both_sides(s);
+            let logistic = Logistic::of(s);
             // The logit is the canonical link: exact and Gauss–Newton are the same.
-            return (p * (F::ONE - y) - q * y, p * q);
+            return (logistic.residual(y), logistic.p * logistic.q);
         }
-        let least = F::of(LEAST_VARIANCE);
-        let q = F::ONE - s;
+        let least = V::of(LEAST_VARIANCE);
+        let q = V::ONE - s;
         let h = if hessian == Hessian::GaussNewton {
-            F::ONE / (s * q).larger(least)
+            V::ONE / (s * q).larger(least)
         } else {
-            y / (s * s).larger(least) + (F::ONE - y) / (q * q).larger(least)
+            y / (s * s).larger(least) + (V::ONE - y) / (q * q).larger(least)
         };
         (probability_grad(s, y), h)
     }

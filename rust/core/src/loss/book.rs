@@ -160,11 +160,6 @@ impl<'a> Book<'a> {
         Ok(())
     }
 
-    /// How many returns there are.
-    pub(super) fn returns_len(&self) -> usize {
-        if self.trading.pooled { self.places.len() } else { self.dates.len() }
-    }
-
     /// The group of a return's date.
     pub(super) fn group(&self, at: usize) -> usize {
         let date = if self.trading.pooled { self.starts.partition_point(|&start| start <= at) - 1 } else { at };
@@ -354,7 +349,7 @@ fn read<F: Float>(
 fn link<'a>(index: &'a GroupIndex, places: &[u32]) -> Result<Cow<'a, Links>> {
     let Some(links) = index.links() else { return one_asset(index, places).map(Cow::Owned) };
     if places.len() == index.len() {
-        return Ok(Cow::Borrowed(links));
+        return Ok(links);
     }
     // The slot that holds the asset of a place, at that place or before.
     let mut held = vec![NONE; index.len()];

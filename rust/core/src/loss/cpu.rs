@@ -1,5 +1,8 @@
 //! The same code compiled twice: for the baseline of the target, and for CPUs with wider vectors.
 
+use super::float::Float;
+use super::lane::Lane;
+
 /// Work that [`dispatch`] compiles for each instruction set. `run` and all it calls must be `#[inline(always)]`,
 /// or they stay at the baseline.
 pub(crate) trait Kernel {
@@ -10,8 +13,7 @@ pub(crate) trait Kernel {
     fn run(self) -> Self::Output;
 }
 
-/// Runs `kernel` with the widest vectors this CPU has. No fused multiply-add is ever used, so the result has the
-/// same bits either way.
+/// Runs `kernel` with the widest vectors this CPU has, as the compiler finds them; no fused multiply-add.
 #[inline]
 #[allow(unsafe_code)]
 pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
@@ -32,4 +34,37 @@ pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
 #[allow(unsafe_code)]
 unsafe fn with_avx2<K: Kernel>(kernel: K) -> K::Output {
     kernel.run()
+}
+
+/// Work over slices of `F`, written over a lane of any width; see [`Kernel`] for inlining.
+pub(crate) trait LaneKernel<F: Float> {
+    /// What the work returns.
+    type Output;
+
+    /// Does the work.
+    fn run<V: Lane<Scalar = F>>(self) -> Self::Output;
+}
+
+/// Runs `kernel` in the widest lanes this CPU has. A result may differ from that of another CPU in the last place,
+/// since wide lanes round a fused multiply-add once; on one machine it never differs.
+#[inline]
+#[allow(unsafe_code)]
+pub(crate) fn widest<F: Float, K: LaneKernel<F>>(kernel: K) -> K::Output {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+            // SAFETY: the CPU has just been found to have AVX2 and FMA.
+            return unsafe { with_avx2_and_fma(kernel) };
+        }
+    }
+    kernel.run::<F>()
+}
+
+/// # Safety
+/// The CPU must have AVX2 and FMA.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+#[allow(unsafe_code)]
+unsafe fn with_avx2_and_fma<F: Float, K: LaneKernel<F>>(kernel: K) -> K::Output {
+    kernel.run::<F::Wide>()
 }

@@ -7,14 +7,18 @@
 //! **Same bits.** Row losses are formed in the prediction's width and added in double precision: eight lanes
 //! within a block of [`BLOCK`] rows, blocks in order within a task of [`TASK`] rows, tasks in order. All borders
 //! depend on the number of rows alone.
+//!
+//! **One pass.** A block is computed before its values are known to be good: the loop takes note of values that the
+//! loss does not take, and only then does anyone look for the row. A block of any other length than a multiple of eight
+//! is filled up with rows of zeros, which every domain has, and cut again.
 
 use std::ops::Range;
 
-use super::batch::{BLOCK, Batch, Scratch, load, load_extras, load_view};
-use super::cpu::dispatch;
+use super::batch::{BLOCK, Batch, Loaded, Scratch};
+use super::cpu::{LaneKernel, dispatch, widest};
 use super::float::Float;
-use super::kernels::{Block, CheckBlock, GradBlock, HessBlock, RowsBlock, RowsGradBlock, ValueBlock, count};
-use super::traits::{Domain, Hessian, MAX_EXTRAS, PointLoss};
+use super::kernels::{Block, Outcome, PAD, PointKernels, SumBlock, WeightBlock};
+use super::traits::{Domain, Hessian, MAX_EXTRAS};
 use crate::error::{Error, Result};
 use crate::parallel::{Cancel, map_blocks, map_blocks_into, map_blocks_into_pair};
 
@@ -53,16 +57,23 @@ pub struct Options {
 /// The reduced loss.
 ///
 /// One pass over the columns (two with weights or with [`NanPolicy::Omit`]); allocates a few kilobytes a task.
-pub fn value<L: PointLoss, F: Float>(loss: &L, batch: &Batch<'_, F>, options: Options, cancel: &Cancel) -> Result<f64> {
+pub fn value<F: Float>(
+    loss: &dyn PointKernels<F>,
+    batch: &Batch<'_, F>,
+    options: Options,
+    cancel: &Cancel,
+) -> Result<f64> {
     let divisor = prepare(loss, batch, options.nan_policy, cancel)?.divisor(options.reduction)?;
     let call = Call { loss, batch, nan_policy: options.nan_policy };
-    let parts = map_blocks(batch.len(), TASK, 1, cancel, |rows| call.task(rows, |b, _| dispatch(ValueBlock(b))))?;
+    let parts = map_blocks(batch.len(), TASK, 1, cancel, |rows| {
+        call.task(rows, None, None, |block, values, _| loss.run_value(block, values))
+    })?;
     Ok(total(parts) / divisor)
 }
 
 /// The reduced loss, and its gradient by the predictions into `gradient`.
-pub fn value_grad<L: PointLoss, F: Float>(
-    loss: &L,
+pub fn value_grad<F: Float>(
+    loss: &dyn PointKernels<F>,
     batch: &Batch<'_, F>,
     options: Options,
     gradient: &mut [F],
@@ -73,17 +84,14 @@ pub fn value_grad<L: PointLoss, F: Float>(
     let call = Call { loss, batch, nan_policy: options.nan_policy };
     let scale = 1.0 / divisor;
     let parts = map_blocks_into(gradient, TASK, cancel, |rows, out| {
-        call.task(rows, |block, at| {
-            let len = block.s.len();
-            dispatch(GradBlock { block, scale, gradient: &mut out[at..at + len] })
-        })
+        call.task(rows, None, Some(out), |block, values, gradient| loss.run_grad(block, scale, values, gradient))
     })?;
     Ok(total(parts) / divisor)
 }
 
 /// The weighted loss of each row into `values`; 0 for an omitted row.
-pub fn value_rows<L: PointLoss, F: Float>(
-    loss: &L,
+pub fn value_rows<F: Float>(
+    loss: &dyn PointKernels<F>,
     batch: &Batch<'_, F>,
     nan_policy: NanPolicy,
     values: &mut [F],
@@ -93,18 +101,14 @@ pub fn value_rows<L: PointLoss, F: Float>(
     prepare(loss, batch, nan_policy, cancel)?;
     let call = Call { loss, batch, nan_policy };
     map_blocks_into(values, TASK, cancel, |rows, out| {
-        call.task(rows, |block, at| {
-            let len = block.s.len();
-            dispatch(RowsBlock { block, values: &mut out[at..at + len] });
-            0.0
-        })
+        call.task(rows, Some(out), None, |block, values, _| loss.run_value(block, values))
     })?;
     Ok(())
 }
 
 /// The weighted loss of each row into `values` and its derivative into `gradient`; both 0 for an omitted row.
-pub fn value_grad_rows<L: PointLoss, F: Float>(
-    loss: &L,
+pub fn value_grad_rows<F: Float>(
+    loss: &dyn PointKernels<F>,
     batch: &Batch<'_, F>,
     nan_policy: NanPolicy,
     values: &mut [F],
@@ -116,10 +120,8 @@ pub fn value_grad_rows<L: PointLoss, F: Float>(
     prepare(loss, batch, nan_policy, cancel)?;
     let call = Call { loss, batch, nan_policy };
     map_blocks_into_pair(values, gradient, TASK, cancel, |rows, values, gradient| {
-        call.task(rows, |block, at| {
-            let part = at..at + block.s.len();
-            dispatch(RowsGradBlock { block, values: &mut values[part.clone()], gradient: &mut gradient[part] });
-            0.0
+        call.task(rows, Some(values), Some(gradient), |block, values, gradient| {
+            loss.run_grad(block, 1.0, values, gradient)
         })
     })?;
     Ok(())
@@ -127,8 +129,8 @@ pub fn value_grad_rows<L: PointLoss, F: Float>(
 
 /// What boosting takes: per row, sum-reduced, weights multiplied in, `hessian` at least
 /// [`HESSIAN_FLOOR`](super::HESSIAN_FLOOR) times the weight. Both are 0 for an omitted row.
-pub fn grad_hess<L: PointLoss, F: Float>(
-    loss: &L,
+pub fn grad_hess<F: Float>(
+    loss: &dyn PointKernels<F>,
     batch: &Batch<'_, F>,
     nan_policy: NanPolicy,
     choice: Hessian,
@@ -141,10 +143,8 @@ pub fn grad_hess<L: PointLoss, F: Float>(
     prepare(loss, batch, nan_policy, cancel)?;
     let call = Call { loss, batch, nan_policy };
     map_blocks_into_pair(gradient, hessian, TASK, cancel, |rows, gradient, hessian| {
-        call.task(rows, |block, at| {
-            let part = at..at + block.s.len();
-            dispatch(HessBlock { block, choice, gradient: &mut gradient[part.clone()], hessian: &mut hessian[part] });
-            0.0
+        call.task(rows, Some(gradient), Some(hessian), |block, gradient, hessian| {
+            loss.run_hess(block, choice, gradient.unwrap_or_default(), hessian)
         })
     })?;
     Ok(())
@@ -182,39 +182,37 @@ impl Totals {
 }
 
 /// Checks parameters and weights, and adds up what a mean divides by; reads nothing where the length says it all.
-fn prepare<L: PointLoss, F: Float>(
-    loss: &L,
+fn prepare<F: Float>(
+    loss: &dyn PointKernels<F>,
     batch: &Batch<'_, F>,
     nan_policy: NanPolicy,
     cancel: &Cancel,
 ) -> Result<Totals> {
-    loss.check()?;
+    loss.check_parameters()?;
     let len = batch.len();
-    if L::EXTRAS > MAX_EXTRAS || batch.extras.len() != L::EXTRAS {
+    if batch.arguments() != loss.arguments() {
         return Err(Error::LengthMismatch {
             name: "the list of per-row arguments".into(),
-            got: batch.extras.len(),
-            expected: L::EXTRAS,
+            got: batch.arguments(),
+            expected: loss.arguments(),
         });
     }
     if batch.weight.is_none() && nan_policy == NanPolicy::Raise {
         return Ok(Totals { rows: len, weight: len as f64 });
     }
     let parts = map_blocks(len, TASK, 1, cancel, |rows| {
-        let (mut w_buffer, mut y_buffer) = (vec![F::ZERO; BLOCK], vec![F::ZERO; BLOCK]);
+        let mut scratch = Scratch::new(batch);
+        let mut kept = vec![F::ZERO; BLOCK];
         let mut sum = Totals { rows: 0, weight: 0.0 };
         for block in blocks(rows) {
-            let w = batch.weight.as_ref().map(|column| load(column, block.clone(), &mut w_buffer));
-            if let Some(w) = w {
-                check_weights(w, block.start)?;
+            let Loaded { y, w, .. } = scratch.load_counting(batch, block.clone(), nan_policy == NanPolicy::Omit);
+            let kept = &mut kept[..block.len()];
+            if weigh(y, w, kept) {
+                let i = w.iter().position(|&w| !(w >= F::ZERO && w.is_usable())).expect("one was found");
+                return Err(Error::WeightInvalid { row: (block.start + i) / batch.columns(), value: w[i].wide() });
             }
-            let y = load(&batch.target, block.clone(), &mut y_buffer);
-            let keep = |y: F| nan_policy == NanPolicy::Raise || !y.wide().is_nan();
-            for (i, &y) in y.iter().enumerate() {
-                let counts = keep(y);
-                sum.rows += usize::from(counts);
-                sum.weight += if counts { w.map_or(1.0, |w| w[i].wide()) } else { 0.0 };
-            }
+            sum.rows += if y.is_empty() { kept.len() } else { y.iter().filter(|y| !y.wide().is_nan()).count() };
+            sum.weight += dispatch(SumBlock(kept));
         }
         Ok(sum)
     })?;
@@ -224,13 +222,12 @@ fn prepare<L: PointLoss, F: Float>(
     Ok(sum)
 }
 
-fn check_weights<F: Float>(w: &[F], start: usize) -> Result<()> {
-    let valid = |w: F| (w >= F::ZERO) & w.is_usable();
-    if count(w, |w| !valid(w)) == 0 {
-        return Ok(());
+/// The weights that count into `kept`, and whether any of them is no weight.
+fn weigh<F: Float>(y: &[F], w: &[F], kept: &mut [F]) -> bool {
+    if kept.len().is_multiple_of(PAD) {
+        return widest(WeightBlock { y, w, kept });
     }
-    let i = w.iter().position(|&w| !valid(w)).expect("one was counted");
-    Err(Error::WeightInvalid { row: start + i, value: w[i].wide() })
+    WeightBlock { y, w, kept }.run::<F>()
 }
 
 /// The blocks of a task.
@@ -238,48 +235,72 @@ fn blocks(rows: Range<usize>) -> impl Iterator<Item = Range<usize>> {
     rows.clone().step_by(BLOCK).map(move |start| start..(start + BLOCK).min(rows.end))
 }
 
-struct Call<'a, L, F> {
-    loss: &'a L,
+struct Call<'a, F> {
+    loss: &'a dyn PointKernels<F>,
     batch: &'a Batch<'a, F>,
     nan_policy: NanPolicy,
 }
 
-impl<L: PointLoss, F: Float> Call<'_, L, F> {
-    /// Runs `work(block, offset)` on each block of a task and adds up what it returns.
-    fn task(&self, rows: Range<usize>, mut work: impl FnMut(Block<'_, L, F>, usize) -> f64) -> Result<f64> {
-        let first = rows.start;
-        let batch = self.batch;
-        let mut scratch = Scratch::new(batch);
-        let mut buffer = vec![F::ZERO; if batch.extras.is_empty() { 0 } else { BLOCK }];
+impl<F: Float> Call<'_, F> {
+    /// Runs `work` on each block of a task and adds up its sums. It fills its two outputs, as far as they were asked
+    /// for.
+    fn task(
+        &self,
+        rows: Range<usize>,
+        mut first: Option<&mut [F]>,
+        mut second: Option<&mut [F]>,
+        work: impl Fn(Block<'_, F>, Option<&mut [F]>, &mut [F]) -> Outcome,
+    ) -> Result<f64> {
+        let start = rows.start;
+        let mut scratch = Scratch::new(self.batch);
         let mut sum = 0.0;
         for block in blocks(rows) {
-            let Scratch { prediction, target, weight, extras } = &mut scratch;
-            let x = load_extras(&batch.extras, block.clone(), &mut buffer, extras);
-            let s = load_view(&batch.prediction, block.clone(), prediction);
-            let y = load(&batch.target, block.clone(), target);
-            let w = batch.weight.as_ref().map_or(&[][..], |column| load(column, block.clone(), weight));
-            let (s_domain, y_domain) = (self.loss.predictions(), self.loss.targets());
-            let missing = match dispatch(CheckBlock { s, y, s_domain, y_domain }) {
-                (0, 0) => false,
-                _ => self.explain(s, y, block.start)?,
-            };
-            let at = block.start - first;
-            if missing {
-                let (s, y, w) = without_missing(s, y, w);
-                sum += work(Block { loss: self.loss, s: &s, y: &y, w: &w, x }, at);
-            } else {
-                sum += work(Block { loss: self.loss, s, y, w, x }, at);
+            let (at, len) = (block.start - start, block.len());
+            let loaded = scratch.load(self.batch, block.clone());
+            if len.is_multiple_of(PAD) {
+                let a = first.as_deref_mut().map(|out| &mut out[at..at + len]);
+                let b = second.as_deref_mut().map(|out| &mut out[at..at + len]);
+                sum += self.compute(loaded, block.start, a, b, &work)?;
+                continue;
+            }
+            let padded = Padded::new(loaded);
+            let (mut a, mut b) = ([F::ZERO; BLOCK], [F::ZERO; BLOCK]);
+            let kept = first.is_some().then_some(&mut a[..]);
+            sum += self.compute(padded.loaded(), block.start, kept, Some(&mut b), &work)?;
+            for (out, values) in [(first.as_deref_mut(), &a), (second.as_deref_mut(), &b)] {
+                if let Some(out) = out {
+                    out[at..at + len].copy_from_slice(&values[..len]);
+                }
             }
         }
         Ok(sum)
     }
 
+    /// One block, of a length that lanes divide.
+    fn compute(
+        &self,
+        loaded: Loaded<'_, F>,
+        start: usize,
+        mut a: Option<&mut [F]>,
+        b: Option<&mut [F]>,
+        work: impl Fn(Block<'_, F>, Option<&mut [F]>, &mut [F]) -> Outcome,
+    ) -> Result<f64> {
+        let Loaded { s, y, w, x } = loaded;
+        let b = b.unwrap_or_default();
+        let found = work(Block { s, y, w, x }, a.as_deref_mut(), b);
+        if found.wrong && self.explain(&loaded, start)? {
+            let (s, y, w) = without_missing(s, y, w);
+            return Ok(work(Block { s: &s, y: &y, w: &w, x }, a, b).sum);
+        }
+        Ok(found.sum)
+    }
+
     /// The error of the first bad row, or whether all that is wrong are targets that may be missing.
-    fn explain(&self, s: &[F], y: &[F], start: usize) -> Result<bool> {
-        let (s_domain, y_domain) = (self.loss.predictions(), self.loss.targets());
+    fn explain(&self, loaded: &Loaded<'_, F>, start: usize) -> Result<bool> {
+        let (s_domain, y_domain) = self.loss.domains();
         let mut missing = false;
-        for (i, (&s, &y)) in s.iter().zip(y).enumerate() {
-            let row = start + i;
+        for (i, (&s, &y)) in loaded.s.iter().zip(loaded.y).enumerate() {
+            let row = (start + i) / self.batch.columns();
             if !s.is_usable() {
                 return Err(Error::PredictionNotFinite { row, value: s.wide() });
             }
@@ -295,6 +316,9 @@ impl<L: PointLoss, F: Float> Call<'_, L, F> {
             } else if !y_domain.contains(y) {
                 let allowed = allowed_targets(y_domain, y.wide());
                 return Err(Error::TargetOutOfDomain { row, value: y.wide(), allowed });
+            }
+            if let Some(x) = loaded.x.iter().find_map(|x| x.get(i).filter(|x| !x.is_usable())) {
+                return Err(Error::ArgumentNotFinite { row, value: x.wide() });
             }
         }
         Ok(missing)
@@ -321,6 +345,30 @@ pub(super) fn allowed_targets(domain: Domain, value: f64) -> String {
         Domain::Relevance => return format!("{RELEVANCE}; for returns use gain=\"linear\", or pass quantiles"),
     };
     if value == -1.0 { format!("{allowed}; for labels -1 and 1 pass (y + 1) / 2") } else { allowed.into() }
+}
+
+/// A block filled up with rows of zeros, weights included.
+struct Padded<F> {
+    columns: [Vec<F>; 3 + MAX_EXTRAS],
+}
+
+impl<F: Float> Padded<F> {
+    fn new(loaded: Loaded<'_, F>) -> Self {
+        let [x0, x1, x2, x3] = loaded.x;
+        let ones = [F::ONE; BLOCK];
+        let w = if loaded.w.is_empty() { &ones[..loaded.s.len()] } else { loaded.w };
+        let columns = [loaded.s, loaded.y, w, x0, x1, x2, x3].map(|values| {
+            let mut values = values.to_vec();
+            values.resize(values.len().next_multiple_of(PAD), F::ZERO);
+            values
+        });
+        Self { columns }
+    }
+
+    fn loaded(&self) -> Loaded<'_, F> {
+        let [s, y, w, x @ ..] = &self.columns;
+        Loaded { s, y, w, x: x.each_ref().map(Vec::as_slice) }
+    }
 }
 
 /// The block with rows that lack a target made harmless: weight 0, target and prediction 0, which every domain has.

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::columns::{Column, Strided};
-use crate::loss::{BinaryCrossEntropy, Extras, HESSIAN_FLOOR, SquaredError};
+use crate::loss::PointLoss;
+use crate::loss::{BinaryCrossEntropy, Extras, HESSIAN_FLOOR, Lane, SquaredError};
 use crate::parallel::set_num_threads;
 
 const BCE: BinaryCrossEntropy<true> = BinaryCrossEntropy;
@@ -22,15 +23,15 @@ impl PointLoss for WithExtras {
         Domain::Binary
     }
 
-    fn value<F: Float>(&self, s: F, y: F, x: &Extras<F>) -> F {
+    fn value<V: Lane>(&self, s: V, y: V, x: &Extras<V>) -> V {
         x[0] * (s - y) * (s - y) + x[1] * s
     }
 
-    fn value_grad<F: Float>(&self, s: F, y: F, x: &Extras<F>) -> (F, F) {
+    fn value_grad<V: Lane>(&self, s: V, y: V, x: &Extras<V>) -> (V, V) {
         (self.value(s, y, x), (x[0] + x[0]) * (s - y) + x[1])
     }
 
-    fn grad_hess<F: Float>(&self, s: F, y: F, x: &Extras<F>, _: Hessian) -> (F, F) {
+    fn grad_hess<V: Lane>(&self, s: V, y: V, x: &Extras<V>, _: Hessian) -> (V, V) {
         (self.value_grad(s, y, x).1, x[0] + x[0])
     }
 }

@@ -10,13 +10,17 @@
 //! whose borders depend on the sizes of the groups alone. Sums are in double precision, and so are gradients until
 //! they are stored.
 
+use std::ops::Range;
+
 use super::batch::Batch;
+use super::cpu::widest;
 use super::driver::{NanPolicy, Options, Reduction};
 use super::float::Float;
 use super::groups::{GroupIndex, Tasks};
 use super::kernels::HESSIAN_FLOOR;
 use super::rows_of::Gathered;
-use super::traits::{Group, GroupLoss, Hessian, Term};
+use super::traits::{Domain, Group, GroupLoss, Hessian, Term};
+use super::usable::Usable;
 use crate::error::{Error, Result};
 use crate::parallel::{Cancel, map_blocks, map_blocks_into, map_blocks_into_pair, map_parts_into};
 
@@ -58,7 +62,7 @@ pub fn value_grad<L: GroupLoss, F: Float>(
     cancel: &Cancel,
 ) -> Result<Outcome> {
     let call = Call::new(loss, batch, index, options.nan_policy)?;
-    let totals = Totals::of(&call.gradient(gradient, cancel, |totals| totals.divisor(options.reduction))?);
+    let totals = Totals::of(&call.gradient(gradient, cancel, options.reduction)?);
     Ok(totals.outcome(totals.divisor(options.reduction)?))
 }
 
@@ -88,7 +92,7 @@ pub fn value_grad_groups<L: GroupLoss, F: Float>(
     cancel: &Cancel,
 ) -> Result<Outcome> {
     let call = Call::new(loss, batch, index, nan_policy)?;
-    let parts = call.gradient(gradient, cancel, |_| Ok(1.0))?;
+    let parts = call.gradient(gradient, cancel, Reduction::Sum)?;
     call.spread(&parts, values)?;
     Ok(Totals::of(&parts).outcome(1.0))
 }
@@ -204,7 +208,8 @@ struct Call<'a, L, F> {
 struct Work<'a, L: GroupLoss, F: Float> {
     loss: &'a L,
     group: Group<'a, F>,
-    kept: &'a [u32],
+    /// Which rows these are; none for all of them.
+    kept: Option<&'a [u32]>,
     first: &'a mut [f64],
     second: &'a mut [f64],
     scratch: &'a mut L::Scratch<F>,
@@ -215,10 +220,18 @@ impl<L: GroupLoss, F: Float> Work<'_, L, F> {
         self.loss.value(&self.group, self.first, self.scratch)
     }
 
-    /// Writes the weighted gradient to the rows that are kept; the others and skipped groups are 0 before.
+    /// Writes the weighted gradient to the rows that are kept and 0 to the others.
     fn gradient(self, weight: f64, out: &mut [F]) -> Option<Term> {
+        let Some(kept) = self.kept else {
+            let term = self.loss.value_grad_scaled(&self.group, weight, out, self.first, self.scratch);
+            if term.is_none() {
+                out.fill(F::ZERO);
+            }
+            return term;
+        };
+        out.fill(F::ZERO);
         let term = self.loss.value_grad(&self.group, self.first, self.scratch)?;
-        for (&i, &slope) in self.kept.iter().zip(&*self.first) {
+        for (&i, &slope) in kept.iter().zip(&*self.first) {
             out[i as usize] = F::of(weight * slope);
         }
         Some(term)
@@ -236,10 +249,11 @@ impl<L: GroupLoss, F: Float> Work<'_, L, F> {
             Hessian::Abs => loss.grad_hess(&group, Hessian::Exact, first, second, scratch)?,
             _ => loss.grad_hess(&group, choice, first, second, scratch)?,
         };
-        for (k, &i) in kept.iter().enumerate() {
+        for k in 0..group.len() {
+            let i = kept.map_or(k, |kept| kept[k] as usize);
             let curvature = if choice == Hessian::Abs { second[k].abs() } else { second[k] };
             let floored = curvature.max(HESSIAN_FLOOR * group.weight(k));
-            out[i as usize] = [F::of(weight * first[k]), F::of(weight * floored)];
+            out[i] = [F::of(weight * first[k]), F::of(weight * floored)];
         }
         Some(term)
     }
@@ -255,7 +269,7 @@ impl<'a, L: GroupLoss, F: Float> Call<'a, L, F> {
 
     /// Runs `work` on each group of a task, with its part of `out` (a value per row of the task, or nothing); returns
     /// what they add up to and the weighted value of each.
-    fn task<U>(
+    fn task<U: Default>(
         &self,
         task: usize,
         out: &mut [U],
@@ -268,23 +282,59 @@ impl<'a, L: GroupLoss, F: Float> Call<'a, L, F> {
         let mut totals = Totals::default();
         let mut values = Vec::with_capacity(groups.len());
         for group in groups {
-            rows.read(self.batch, self.index, group, self.loss.targets(), self.nan_policy)?;
-            let weight = if L::ROW_WEIGHTS { 1.0 } else { rows.weight(self.index, group)? };
-            let len = rows.s.len();
+            let places = self.index.places(group);
+            let part = if out.is_empty() { &mut [] } else { &mut out[places.start - origin..places.end - origin] };
+            let len = places.len();
             first.resize(len.max(first.len()), 0.0);
             second.resize(len.max(second.len()), 0.0);
-            let term = (len > 0).then(|| {
-                let places = self.index.places(group);
-                let part = if out.is_empty() { &mut [] } else { &mut out[places.start - origin..places.end - origin] };
-                let w = if L::ROW_WEIGHTS { &rows.w[..] } else { &[] };
+            if let Some((s, narrow)) = self.in_place(&places) {
                 let (first, second) = (&mut first[..len], &mut second[..len]);
-                let group = Group { s: &rows.s, y: &rows.y, w };
-                let kept = &rows.kept;
+                let group = Group { s, y: &[], narrow, w: &[] };
+                let term =
+                    work(Work { loss: self.loss, group, kept: None, first, second, scratch: &mut scratch }, 1.0, part);
+                values.push(totals.add(len, 1.0, term));
+                continue;
+            }
+            rows.read(self.batch, self.index, group, self.loss.targets(), self.nan_policy)?;
+            if L::NARROW {
+                rows.narrow();
+            }
+            let weight = if L::ROW_WEIGHTS { 1.0 } else { rows.weight(self.index, group)? };
+            let len = rows.s.len();
+            if len == 0 {
+                part.iter_mut().for_each(|slot| *slot = U::default());
+            }
+            let term = (len > 0).then(|| {
+                let w = if L::ROW_WEIGHTS { &rows.w[..] } else { &[] };
+                let (y, narrow) = if L::NARROW { (&[][..], &rows.narrow[..]) } else { (&rows.y[..], &[][..]) };
+                let (first, second) = (&mut first[..len], &mut second[..len]);
+                let group = Group { s: &rows.s, y, narrow, w };
+                let kept = (len < places.len()).then_some(&rows.kept[..]);
                 work(Work { loss: self.loss, group, kept, first, second, scratch: &mut scratch }, weight, part)
             });
             values.push(totals.add(len, weight, term.flatten()));
         }
         Ok((totals, values))
+    }
+
+    /// Predictions and targets of a group where they lie, if they can be read there and nothing is wrong with them.
+    fn in_place(&self, places: &Range<usize>) -> Option<(&'a [F], &'a [F])> {
+        let plain = L::NARROW && self.loss.targets() == Domain::Real && self.batch.weight.is_none();
+        if !plain || !self.index.is_sorted() {
+            return None;
+        }
+        let s = &self.batch.prediction.as_slice()?[places.clone()];
+        let y = &F::of_column(&self.batch.target)?.as_slice()?[places.clone()];
+        widest(Usable { s, y }).then_some((s, y))
+    }
+
+    /// What a mean divides by, where no value is needed to know it.
+    fn known_divisor(&self, reduction: Reduction) -> Option<f64> {
+        if reduction == Reduction::Sum {
+            return Some(1.0);
+        }
+        let all = L::COUNTS_ALL && self.batch.weight.is_none() && self.nan_policy == NanPolicy::Raise;
+        (all && self.index.groups() > 0).then(|| self.index.groups() as f64)
     }
 
     /// Values alone.
@@ -294,24 +344,22 @@ impl<'a, L: GroupLoss, F: Float> Call<'a, L, F> {
         map_blocks(tasks, 1, each, cancel, |task| self.task(task.start, &mut [], |work, _, _: &mut [()]| work.value()))
     }
 
-    /// The gradient, over what `divide` makes of the totals, in the caller's order.
-    fn gradient(
-        &self,
-        gradient: &mut [F],
-        cancel: &Cancel,
-        divide: impl FnOnce(&Totals) -> Result<f64>,
-    ) -> Result<Parts> {
+    /// The gradient over what the reduction divides by, in the caller's order. Where that is known beforehand and rows
+    /// come sorted, one pass writes it.
+    fn gradient(&self, gradient: &mut [F], cancel: &Cancel, reduction: Reduction) -> Result<Parts> {
         same_length("out", gradient.len(), self.batch.len())?;
         let sorted = self.index.is_sorted();
+        let known = self.known_divisor(reduction);
+        let before = 1.0 / known.unwrap_or(1.0);
         let mut buffer = vec![F::ZERO; if sorted { 0 } else { gradient.len() }];
         let places = if sorted { &mut *gradient } else { &mut buffer[..] };
         let parts = map_parts_into(places, &self.tasks.ends, self.tasks.work, cancel, |task, out| {
-            out.fill(F::ZERO);
-            // The method itself is not general enough in its lifetimes, whatever clippy thinks.
-            #[allow(clippy::redundant_closure_for_method_calls)]
-            self.task(task, out, |work, weight, out| work.gradient(weight, out))
+            self.task(task, out, |work, weight, out| work.gradient(weight * before, out))
         })?;
-        let scale = 1.0 / divide(&Totals::of(&parts))?;
+        let scale = if known.is_some() { 1.0 } else { 1.0 / Totals::of(&parts).divisor(reduction)? };
+        if sorted && scale == 1.0 {
+            return Ok(parts);
+        }
         map_blocks_into(gradient, SCATTER, cancel, |rows, out| {
             for (row, slot) in rows.zip(out) {
                 let slope = if sorted { *slot } else { buffer[self.index.place(row)] };

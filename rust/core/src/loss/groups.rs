@@ -4,6 +4,7 @@
 //! rows of a group lie side by side, in the caller's order, groups ascending by id. Where rows come that way already
 //! nothing is stored but where groups begin.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -22,6 +23,14 @@ pub struct Links {
     pub next: Vec<u32>,
 }
 
+/// How positions follow each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Held {
+    /// Every date has the same assets in the same order, so many of them: nothing needs to be stored.
+    Regular(usize),
+    Linked(Links),
+}
+
 /// Rows by group, ascending.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupIndex {
@@ -31,7 +40,7 @@ pub struct GroupIndex {
     ids: Vec<i64>,
     /// The first place of each group, and the number of rows.
     starts: Vec<usize>,
-    links: Option<Links>,
+    held: Option<Held>,
 }
 
 impl GroupIndex {
@@ -53,27 +62,29 @@ impl GroupIndex {
                 }
             }
             starts.push(groups.len());
-            return Ok(Self { rows: groups.len(), order, ids, starts, links: None });
+            return Ok(Self { rows: groups.len(), order, ids, starts, held: None });
         }
         let hint = "an index holds fewer than 2^32 - 1 rows".into();
         Err(Error::Parameter { name: "the number of rows".into(), value: groups.len().to_string(), hint })
     }
 
-    /// Groups that are dates, with the asset of each row. An asset has at most one row a date. One more pass, and
-    /// 8 bytes a row are kept.
+    /// Groups that are dates, with the asset of each row. An asset has at most one row a date. One more pass; 8 bytes
+    /// a row are kept unless every date has the same assets in the same order.
     pub fn with_assets<A: Copy + Into<i64>>(dates: &[i64], assets: &[A]) -> Result<Self> {
         if assets.len() != dates.len() {
             return Err(Error::LengthMismatch { name: "assets".into(), got: assets.len(), expected: dates.len() });
         }
         let mut index = Self::new(dates)?;
-        index.links = Some(index.link(assets)?);
+        index.held = Some(index.hold(assets)?);
         Ok(index)
     }
 
     /// One asset, one row a date, rows in time order; dates are numbered from 0.
     pub fn one_asset(rows: usize) -> Result<Self> {
         let dates: Vec<i64> = (0..rows as i64).collect();
-        Self::with_assets(&dates, &vec![0i64; rows])
+        let mut index = Self::new(&dates)?;
+        index.held = Some(Held::Regular(1));
+        Ok(index)
     }
 
     /// How many rows there are.
@@ -132,10 +143,72 @@ impl GroupIndex {
         self.order.as_ref().map_or(row, |(_, inverse)| inverse.at(row))
     }
 
-    /// How positions follow each other; none without assets.
+    /// Whether the rows know their assets.
     #[must_use]
-    pub fn links(&self) -> Option<&Links> {
-        self.links.as_ref()
+    pub fn has_assets(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// How many assets every date has, where all dates have the same ones in the same order.
+    #[must_use]
+    pub fn regular(&self) -> Option<usize> {
+        match self.held {
+            Some(Held::Regular(assets)) => Some(assets),
+            _ => None,
+        }
+    }
+
+    /// How positions follow each other; none without assets. Made on the fly where nothing is stored.
+    #[must_use]
+    pub fn links(&self) -> Option<Cow<'_, Links>> {
+        match self.held.as_ref()? {
+            Held::Linked(links) => Some(Cow::Borrowed(links)),
+            Held::Regular(assets) => {
+                let (rows, assets) = (self.rows as u32, *assets as u32);
+                let previous = (0..rows).map(|place| place.checked_sub(assets).unwrap_or(NONE)).collect();
+                let next = (0..rows).map(|place| if place + assets < rows { place + assets } else { NONE }).collect();
+                Some(Cow::Owned(Links { previous, next }))
+            }
+        }
+    }
+
+    /// The stored links; none where nothing is stored.
+    pub(super) fn stored_links(&self) -> Option<&Links> {
+        match &self.held {
+            Some(Held::Linked(links)) => Some(links),
+            _ => None,
+        }
+    }
+
+    /// A number per row that tells assets apart, in the caller's order; none without assets.
+    #[must_use]
+    pub fn asset_numbers(&self) -> Option<Vec<i64>> {
+        let links = self.links()?;
+        let (mut assets, mut numbers) = (0, vec![0; self.rows]);
+        for place in 0..self.rows {
+            let previous = links.previous[place];
+            numbers[self.row(place)] = if previous == NONE {
+                assets += 1;
+                assets - 1
+            } else {
+                numbers[self.row(previous as usize)]
+            };
+        }
+        Some(numbers)
+    }
+
+    fn hold<A: Copy + Into<i64>>(&self, assets: &[A]) -> Result<Held> {
+        let per_date = self.starts.get(1).copied().unwrap_or(0);
+        let even = self.starts.windows(2).all(|bounds| bounds[1] - bounds[0] == per_date);
+        let asset = |place: usize| -> i64 { assets[self.row(place)].into() };
+        if even && (per_date..self.rows).all(|place| asset(place) == asset(place - per_date)) {
+            let mut first: Vec<i64> = (0..per_date).map(asset).collect();
+            first.sort_unstable();
+            if first.windows(2).all(|pair| pair[0] < pair[1]) {
+                return Ok(Held::Regular(per_date));
+            }
+        }
+        self.link(assets).map(Held::Linked)
     }
 
     fn link<A: Copy + Into<i64>>(&self, assets: &[A]) -> Result<Links> {
@@ -220,11 +293,16 @@ impl Tasks {
 
     /// Cuts groups that begin at `starts`; with `pairs` the work grows with the square of a group's rows.
     pub(super) fn new(starts: &[usize], pairs: bool) -> Self {
+        Self::of_work(starts, pairs, Self::WORK)
+    }
+
+    /// As [`new`](Self::new), with tasks that cost at least `least`.
+    pub(super) fn of_work(starts: &[usize], pairs: bool, least: usize) -> Self {
         let (mut groups, mut ends, mut work, mut open) = (vec![0], Vec::new(), 0usize, 0usize);
         for (group, bounds) in starts.windows(2).enumerate() {
             let rows = bounds[1] - bounds[0];
             open = open.saturating_add(if pairs { rows.saturating_mul(1 + rows / 16) } else { rows });
-            if open >= Self::WORK || group + 2 == starts.len() {
+            if open >= least || group + 2 == starts.len() {
                 groups.push(group + 1);
                 ends.push(bounds[1]);
                 work = work.saturating_add(open);

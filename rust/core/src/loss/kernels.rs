@@ -1,223 +1,325 @@
 //! The loops over the rows of one block: where the time goes.
 
-use super::batch::BLOCK;
-use super::cpu::Kernel;
+use super::cpu::{Kernel, LaneKernel, widest};
 use super::float::Float;
-use super::traits::{Domain, Extras, Hessian, MAX_EXTRAS, PointLoss};
+use super::lane::Lane;
+use super::traits::{Domain, Hessian, MAX_EXTRAS, PointLoss};
+use crate::error::Result;
 
 /// The curvature of a row of weight w given to boosting is at least this times w: tree growers stop at 0.
 pub const HESSIAN_FLOOR: f64 = 1e-6;
 
-/// The rows of one block in one width, checked; weights and further arguments are empty where there are none.
-pub(super) struct Block<'a, L, F> {
-    pub(super) loss: &'a L,
+/// A block has a multiple of so many rows, so that two lanes of any width divide it.
+pub(super) const PAD: usize = 16;
+
+/// The rows of one block in one width; weights and further arguments are empty where there are none.
+#[derive(Clone, Copy)]
+pub struct Block<'a, F> {
     pub(super) s: &'a [F],
     pub(super) y: &'a [F],
     pub(super) w: &'a [F],
-    pub(super) x: &'a [Extras<F>],
-}
-
-/// How many values satisfy `test`; without branches, so that it vectorises.
-#[inline(always)]
-pub(super) fn count<F: Float>(values: &[F], test: impl Fn(F) -> bool) -> u32 {
-    values.iter().fold(0, |sum, &value| sum + u32::from(test(value)))
-}
-
-/// How many predictions and targets of a block are not what the loss takes.
-pub(super) struct CheckBlock<'a, F> {
-    pub(super) s: &'a [F],
-    pub(super) y: &'a [F],
-    pub(super) s_domain: Domain,
-    pub(super) y_domain: Domain,
-}
-
-impl<F: Float> Kernel for CheckBlock<'_, F> {
-    type Output = (u32, u32);
-
-    #[inline(always)]
-    fn run(self) -> (u32, u32) {
-        (outside(self.s, self.s_domain), outside(self.y, self.y_domain))
-    }
-}
-
-/// How many values lie outside of a domain; the domain is chosen once, not per value.
-#[inline(always)]
-fn outside<F: Float>(values: &[F], domain: Domain) -> u32 {
-    match domain {
-        Domain::Real => count(values, |v| !Domain::Real.contains(v)),
-        Domain::Unit => count(values, |v| !Domain::Unit.contains(v)),
-        Domain::Binary => count(values, |v| !Domain::Binary.contains(v)),
-        Domain::Relevance => count(values, |v| !Domain::Relevance.contains(v)),
-    }
+    pub(super) x: [&'a [F]; MAX_EXTRAS],
 }
 
 /// w·v, and 0 for weight 0 even where v overflowed.
 #[inline(always)]
-fn weigh<F: Float>(v: F, w: F) -> F {
-    if w == F::ZERO { F::ZERO } else { v * w }
+fn weigh<V: Lane>(v: V, w: Option<V>) -> V {
+    w.map_or(v, |w| V::select(w.equals(V::ZERO), V::ZERO, v * w))
 }
 
-/// Runs `body` for each row of a block with `i, s, y, x, w` bound to its position, prediction, target, further
-/// arguments and weight.
+/// What a loop over a block finds out besides its outputs.
+#[derive(Clone, Copy, Default)]
+pub struct Outcome {
+    /// The sum of the weighted losses in double precision, where it was asked for.
+    pub(super) sum: f64,
+    /// Whether any value lay outside of what the loss takes.
+    pub(super) wrong: bool,
+}
+
+/// Takes note of values outside of their domains, at one or two instructions a lane.
+struct Watch<V> {
+    /// All bits of v − v: none of them while values are finite.
+    finite: V,
+    /// All bits of v·(1 − v): a sign once a value lies outside of \[0, 1\].
+    unit: V,
+    /// All bits of v·v − v: none of them while values are 0 and 1.
+    binary: V,
+}
+
+impl<V: Lane> Watch<V> {
+    #[inline(always)]
+    fn new() -> Self {
+        Self { finite: V::ZERO, unit: V::ZERO, binary: V::ZERO }
+    }
+
+    #[inline(always)]
+    fn look(&mut self, domain: Domain, value: V) {
+        match domain {
+            // No point loss has relevances.
+            Domain::Real | Domain::Relevance => self.finite = self.finite.or_bits(value - value),
+            Domain::Unit => {
+                self.finite = self.finite.or_bits(value - value);
+                self.unit = self.unit.or_bits(value * (V::ONE - value));
+            }
+            Domain::Binary => self.binary = self.binary.or_bits(value.mul_add(value, -value)),
+        }
+    }
+
+    /// May also raise a false alarm, for −0 among probabilities.
+    #[inline(always)]
+    fn wrong(&self) -> bool {
+        V::any(!self.finite.equals(V::ZERO) | !self.binary.equals(V::ZERO)) || self.unit.any_sign()
+    }
+}
+
+/// Runs `body` for each lane of a block with `at, s, y, x, w` bound to its first row, predictions, targets, further
+/// arguments and weights; adds up what it returns.
 ///
-/// Unweighted rows without extras, the common case, are a loop of their own that reads two slices only. A macro and
-/// not a function over a closure: with three loops the compiler would call the closure instead of inlining it, and a
-/// call per row is no vector loop.
-macro_rules! for_rows {
-    ($block:expr, $L:ident, $F:ident, |$i:ident, $s:ident, $y:ident, $x:ident, $w:ident| $body:block) => {{
+/// Unweighted rows are a loop of their own that reads two slices only. Two lanes a turn share the constants of a
+/// formula, and single precision adds two values before it widens them. A macro and not a function over a closure: the
+/// compiler would call a closure with several loops instead of inlining it, and it would then not be compiled for the
+/// wide lanes.
+macro_rules! for_lanes {
+    ($loss:expr, $block:expr, $L:ident, $V:ident, |$at:ident, $s:ident, $y:ident, $x:ident, $w:ident| $body:block) => {{
         let (block, len) = (&$block, $block.s.len());
         let (ss, ys) = (&block.s[..len], &block.y[..len]);
-        if $L::EXTRAS > 0 {
-            let xs = &block.x[..len];
-            for $i in 0..len {
-                let $w = if block.w.is_empty() { $F::ONE } else { block.w[$i] };
-                let ($s, $y, $x) = (ss[$i], ys[$i], &xs[$i]);
-                $body
-            }
-        } else if block.w.is_empty() {
-            let $x = &[$F::ZERO; MAX_EXTRAS];
-            for $i in 0..len {
-                let ($s, $y, $w) = (ss[$i], ys[$i], $F::ONE);
-                $body
+        let (s_domain, y_domain) = ($loss.predictions(), $loss.targets());
+        let (mut watch, mut sums) = (Watch::<$V>::new(), $V::no_sum());
+        let mut start = 0;
+        if block.w.is_empty() {
+            let $w = None;
+            while start + 2 * $V::LANES <= len {
+                let mut pair = [$V::ZERO; 2];
+                for (turn, slot) in pair.iter_mut().enumerate() {
+                    let $at = start + turn * $V::LANES;
+                    let ($s, $y) = ($V::load(&ss[$at..]), $V::load(&ys[$at..]));
+                    let $x = load_extras::<$L, $V>(&block.x, $at, &mut watch);
+                    watch.look(s_domain, $s);
+                    watch.look(y_domain, $y);
+                    *slot = $body;
+                }
+                sums = $V::add_pair(sums, pair[0], pair[1]);
+                start += 2 * $V::LANES;
             }
         } else {
-            let ($x, ws) = (&[$F::ZERO; MAX_EXTRAS], &block.w[..len]);
-            for $i in 0..len {
-                let ($s, $y, $w) = (ss[$i], ys[$i], ws[$i]);
-                $body
+            let ws = &block.w[..len];
+            while start + 2 * $V::LANES <= len {
+                let mut pair = [$V::ZERO; 2];
+                for (turn, slot) in pair.iter_mut().enumerate() {
+                    let $at = start + turn * $V::LANES;
+                    let ($s, $y, $w) = ($V::load(&ss[$at..]), $V::load(&ys[$at..]), Some($V::load(&ws[$at..])));
+                    let $x = load_extras::<$L, $V>(&block.x, $at, &mut watch);
+                    watch.look(s_domain, $s);
+                    watch.look(y_domain, $y);
+                    *slot = $body;
+                }
+                sums = $V::add_pair(sums, pair[0], pair[1]);
+                start += 2 * $V::LANES;
             }
         }
+        Outcome { sum: $V::sum(sums), wrong: watch.wrong() }
     }};
 }
 
-/// The sum of up to a block of values in double precision, in eight lanes that are added in order.
+/// The further arguments of a lane.
 #[inline(always)]
-fn sum_lanes<F: Float>(values: &[F]) -> f64 {
-    let mut lanes = [0.0f64; 8];
-    let chunks = values.chunks_exact(8);
-    let rest = chunks.remainder();
-    for chunk in chunks {
-        for (lane, value) in lanes.iter_mut().zip(chunk) {
+fn load_extras<L: PointLoss, V: Lane>(
+    columns: &[&[V::Scalar]; MAX_EXTRAS],
+    at: usize,
+    watch: &mut Watch<V>,
+) -> [V; MAX_EXTRAS] {
+    let mut values = [V::ZERO; MAX_EXTRAS];
+    for k in 0..L::EXTRAS {
+        values[k] = V::load(&columns[k][at..]);
+        watch.look(Domain::Real, values[k]);
+    }
+    values
+}
+
+/// The sum of values in double precision, in eight lanes that are added in order.
+pub(super) struct SumBlock<'a, F>(pub(super) &'a [F]);
+
+impl<F: Float> Kernel for SumBlock<'_, F> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run(self) -> f64 {
+        let mut lanes = [0.0f64; 8];
+        let chunks = self.0.chunks_exact(8);
+        let rest = chunks.remainder();
+        for chunk in chunks {
+            for (lane, value) in lanes.iter_mut().zip(chunk) {
+                *lane += value.wide();
+            }
+        }
+        for (lane, value) in lanes.iter_mut().zip(rest) {
             *lane += value.wide();
         }
+        lanes.iter().fold(0.0, |sum, lane| sum + lane)
     }
-    for (lane, value) in lanes.iter_mut().zip(rest) {
-        *lane += value.wide();
-    }
-    lanes.iter().fold(0.0, |sum, lane| sum + lane)
 }
 
-/// The sum of the weighted losses.
-pub(super) struct ValueBlock<'a, L, F>(pub(super) Block<'a, L, F>);
+/// The weights of the rows that have a target, 0 for the others, into `kept`; with them whether any is no weight.
+pub(super) struct WeightBlock<'a, F> {
+    /// Empty where every target counts.
+    pub(super) y: &'a [F],
+    /// Empty where every row weighs 1.
+    pub(super) w: &'a [F],
+    pub(super) kept: &'a mut [F],
+}
 
-impl<L: PointLoss, F: Float> Kernel for ValueBlock<'_, L, F> {
-    type Output = f64;
+impl<F: Float> LaneKernel<F> for WeightBlock<'_, F> {
+    type Output = bool;
 
     #[inline(always)]
-    fn run(self) -> f64 {
-        let mut values = [F::ZERO; BLOCK];
-        let values = &mut values[..self.0.s.len()];
-        let loss = *self.0.loss;
-        for_rows!(self.0, L, F, |i, s, y, x, w| {
-            values[i] = weigh(loss.value(s, y, x), w);
-        });
-        sum_lanes(values)
+    fn run<V: Lane<Scalar = F>>(self) -> bool {
+        let mut wrong = V::ONE.less(V::ZERO);
+        let mut at = 0;
+        while at + V::LANES <= self.kept.len() {
+            let w = if self.w.is_empty() { V::ONE } else { V::load(&self.w[at..]) };
+            wrong = wrong | !(V::ZERO.at_most(w) & w.is_usable());
+            let y = if self.y.is_empty() { V::ZERO } else { V::load(&self.y[at..]) };
+            V::select(y.equals(y), w, V::ZERO).store(&mut self.kept[at..]);
+            at += V::LANES;
+        }
+        V::any(wrong)
     }
 }
 
-/// The sum of the weighted losses, and the gradient of `scale` times it.
+/// The weighted losses: their sum, and row by row into `values` where it is given.
+pub(super) struct ValueBlock<'a, L, F> {
+    pub(super) loss: &'a L,
+    pub(super) block: Block<'a, F>,
+    pub(super) values: Option<&'a mut [F]>,
+}
+
+impl<L: PointLoss, F: Float> LaneKernel<F> for ValueBlock<'_, L, F> {
+    type Output = Outcome;
+
+    #[inline(always)]
+    fn run<V: Lane<Scalar = F>>(self) -> Outcome {
+        let loss = *self.loss;
+        let Some(values) = self.values else {
+            return for_lanes!(loss, self.block, L, V, |at, s, y, x, w| { weigh(loss.value(s, y, &x), w) });
+        };
+        let values = &mut values[..self.block.s.len()];
+        for_lanes!(loss, self.block, L, V, |at, s, y, x, w| {
+            let value = weigh(loss.value(s, y, &x), w);
+            value.store(&mut values[at..]);
+            V::ZERO
+        })
+    }
+}
+
+/// The weighted losses as in [`ValueBlock`], and the gradient of `scale` times them.
 pub(super) struct GradBlock<'a, L, F> {
-    pub(super) block: Block<'a, L, F>,
+    pub(super) loss: &'a L,
+    pub(super) block: Block<'a, F>,
     pub(super) scale: f64,
+    pub(super) values: Option<&'a mut [F]>,
     pub(super) gradient: &'a mut [F],
 }
 
-impl<L: PointLoss, F: Float> Kernel for GradBlock<'_, L, F> {
-    type Output = f64;
+impl<L: PointLoss, F: Float> LaneKernel<F> for GradBlock<'_, L, F> {
+    type Output = Outcome;
 
     #[inline(always)]
-    fn run(self) -> f64 {
+    fn run<V: Lane<Scalar = F>>(self) -> Outcome {
         let len = self.block.s.len();
-        let mut values = [F::ZERO; BLOCK];
-        let (values, gradient) = (&mut values[..len], &mut self.gradient[..len]);
-        let (loss, scale) = (*self.block.loss, F::of(self.scale));
-        for_rows!(self.block, L, F, |i, s, y, x, w| {
-            let (value, slope) = loss.value_grad(s, y, x);
-            values[i] = weigh(value, w);
-            gradient[i] = weigh(slope, w) * scale;
-        });
-        sum_lanes(values)
-    }
-}
-
-/// The weighted losses, row by row.
-pub(super) struct RowsBlock<'a, L, F> {
-    pub(super) block: Block<'a, L, F>,
-    pub(super) values: &'a mut [F],
-}
-
-impl<L: PointLoss, F: Float> Kernel for RowsBlock<'_, L, F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        let values = &mut self.values[..self.block.s.len()];
-        let loss = *self.block.loss;
-        for_rows!(self.block, L, F, |i, s, y, x, w| {
-            values[i] = weigh(loss.value(s, y, x), w);
-        });
-    }
-}
-
-/// The weighted losses and their derivatives, row by row.
-pub(super) struct RowsGradBlock<'a, L, F> {
-    pub(super) block: Block<'a, L, F>,
-    pub(super) values: &'a mut [F],
-    pub(super) gradient: &'a mut [F],
-}
-
-impl<L: PointLoss, F: Float> Kernel for RowsGradBlock<'_, L, F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        let len = self.block.s.len();
-        let (values, gradient) = (&mut self.values[..len], &mut self.gradient[..len]);
-        let loss = *self.block.loss;
-        for_rows!(self.block, L, F, |i, s, y, x, w| {
-            let (value, slope) = loss.value_grad(s, y, x);
-            values[i] = weigh(value, w);
-            gradient[i] = weigh(slope, w);
-        });
+        let gradient = &mut self.gradient[..len];
+        let (loss, scale) = (*self.loss, V::of(self.scale));
+        let Some(values) = self.values else {
+            return for_lanes!(loss, self.block, L, V, |at, s, y, x, w| {
+                let (value, slope) = loss.value_grad(s, y, &x);
+                (weigh(slope, w) * scale).store(&mut gradient[at..]);
+                weigh(value, w)
+            });
+        };
+        let values = &mut values[..len];
+        for_lanes!(loss, self.block, L, V, |at, s, y, x, w| {
+            let (value, slope) = loss.value_grad(s, y, &x);
+            (weigh(slope, w) * scale).store(&mut gradient[at..]);
+            weigh(value, w).store(&mut values[at..]);
+            V::ZERO
+        })
     }
 }
 
 /// What boosting takes.
 pub(super) struct HessBlock<'a, L, F> {
-    pub(super) block: Block<'a, L, F>,
+    pub(super) loss: &'a L,
+    pub(super) block: Block<'a, F>,
     pub(super) choice: Hessian,
     pub(super) gradient: &'a mut [F],
     pub(super) hessian: &'a mut [F],
 }
 
-impl<L: PointLoss, F: Float> Kernel for HessBlock<'_, L, F> {
-    type Output = ();
+impl<L: PointLoss, F: Float> LaneKernel<F> for HessBlock<'_, L, F> {
+    type Output = Outcome;
 
     #[inline(always)]
-    fn run(self) {
+    fn run<V: Lane<Scalar = F>>(self) -> Outcome {
         let len = self.block.s.len();
         let (gradient, hessian) = (&mut self.gradient[..len], &mut self.hessian[..len]);
-        let (loss, floor, choice) = (*self.block.loss, F::of(HESSIAN_FLOOR), self.choice);
+        let (loss, floor, choice) = (*self.loss, V::of(HESSIAN_FLOOR), self.choice);
         let asked = if matches!(choice, Hessian::Abs | Hessian::Constant) { Hessian::Exact } else { choice };
-        for_rows!(self.block, L, F, |i, s, y, x, w| {
-            let (slope, curvature) = loss.grad_hess(s, y, x, asked);
+        for_lanes!(loss, self.block, L, V, |at, s, y, x, w| {
+            let (slope, curvature) = loss.grad_hess(s, y, &x, asked);
             let curvature = match choice {
                 Hessian::Abs => curvature.abs(),
-                Hessian::Constant => F::ONE,
+                Hessian::Constant => V::ONE,
                 _ => curvature,
             };
-            gradient[i] = weigh(slope, w);
-            hessian[i] = weigh(curvature.larger(floor), w);
-        });
+            weigh(slope, w).store(&mut gradient[at..]);
+            weigh(curvature.larger(floor), w).store(&mut hessian[at..]);
+            V::ZERO
+        })
+    }
+}
+
+/// A loss in one width, whatever its type: the driver is compiled once and not for every loss.
+pub trait PointKernels<F>: Sync {
+    /// [`PointLoss::check`].
+    fn check_parameters(&self) -> Result<()>;
+
+    /// [`PointLoss::EXTRAS`].
+    fn arguments(&self) -> usize;
+
+    /// What predictions and targets may be.
+    fn domains(&self) -> (Domain, Domain);
+
+    /// [`ValueBlock`].
+    fn run_value(&self, block: Block<'_, F>, values: Option<&mut [F]>) -> Outcome;
+
+    /// [`GradBlock`].
+    fn run_grad(&self, block: Block<'_, F>, scale: f64, values: Option<&mut [F]>, gradient: &mut [F]) -> Outcome;
+
+    /// [`HessBlock`].
+    fn run_hess(&self, block: Block<'_, F>, choice: Hessian, gradient: &mut [F], hessian: &mut [F]) -> Outcome;
+}
+
+impl<L: PointLoss, F: Float> PointKernels<F> for L {
+    fn check_parameters(&self) -> Result<()> {
+        self.check()
+    }
+
+    fn arguments(&self) -> usize {
+        L::EXTRAS
+    }
+
+    fn domains(&self) -> (Domain, Domain) {
+        (self.predictions(), self.targets())
+    }
+
+    fn run_value(&self, block: Block<'_, F>, values: Option<&mut [F]>) -> Outcome {
+        widest(ValueBlock { loss: self, block, values })
+    }
+
+    fn run_grad(&self, block: Block<'_, F>, scale: f64, values: Option<&mut [F]>, gradient: &mut [F]) -> Outcome {
+        widest(GradBlock { loss: self, block, scale, values, gradient })
+    }
+
+    fn run_hess(&self, block: Block<'_, F>, choice: Hessian, gradient: &mut [F], hessian: &mut [F]) -> Outcome {
+        widest(HessBlock { loss: self, block, choice, gradient, hessian })
     }
 }

@@ -1,6 +1,6 @@
 //! Squared error.
 
-use super::float::Float;
+use super::lane::Lane;
 use super::traits::{Domain, Extras, Hessian, PointLoss};
 
 /// (s − y)²; its boosting form is half of it, so that gradient and hessian are e and 1.
@@ -8,25 +8,26 @@ use super::traits::{Domain, Extras, Hessian, PointLoss};
 pub struct SquaredError;
 
 impl PointLoss for SquaredError {
+    #[inline(always)]
     fn targets(&self) -> Domain {
         Domain::Real
     }
 
     #[inline(always)]
-    fn value<F: Float>(&self, s: F, y: F, _: &Extras<F>) -> F {
+    fn value<V: Lane>(&self, s: V, y: V, _: &Extras<V>) -> V {
         let e = s - y;
         e * e
     }
 
     #[inline(always)]
-    fn value_grad<F: Float>(&self, s: F, y: F, _: &Extras<F>) -> (F, F) {
+    fn value_grad<V: Lane>(&self, s: V, y: V, _: &Extras<V>) -> (V, V) {
         let e = s - y;
         (e * e, e + e)
     }
 
     #[inline(always)]
-    fn grad_hess<F: Float>(&self, s: F, y: F, _: &Extras<F>, _: Hessian) -> (F, F) {
-        (s - y, F::ONE)
+    fn grad_hess<V: Lane>(&self, s: V, y: V, _: &Extras<V>, _: Hessian) -> (V, V) {
+        (s - y, V::ONE)
     }
 }
 

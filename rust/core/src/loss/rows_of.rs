@@ -11,6 +11,8 @@ use crate::error::{Error, Result};
 pub(super) struct Gathered<F> {
     pub(super) s: Vec<F>,
     pub(super) y: Vec<f64>,
+    /// Targets in the prediction's width, where asked for.
+    pub(super) narrow: Vec<F>,
     /// Empty without weights.
     pub(super) w: Vec<f64>,
     /// Which rows of the group these are, counted from its first.
@@ -19,7 +21,7 @@ pub(super) struct Gathered<F> {
 
 impl<F: Float> Gathered<F> {
     pub(super) fn new() -> Self {
-        Self { s: vec![], y: vec![], w: vec![], kept: vec![] }
+        Self { s: vec![], y: vec![], narrow: vec![], w: vec![], kept: vec![] }
     }
 
     /// Reads and checks a group. Predictions are checked on all rows, targets and weights likewise; the first bad row
@@ -34,7 +36,7 @@ impl<F: Float> Gathered<F> {
     ) -> Result<()> {
         let places = index.places(group);
         let rows = || places.clone().map(|place| index.row(place));
-        let Self { s, y, w, kept } = self;
+        let Self { s, y, w, kept, .. } = self;
         s.clear();
         y.clear();
         w.clear();
@@ -69,6 +71,12 @@ impl<F: Float> Gathered<F> {
             }
         }
         Ok(())
+    }
+
+    /// Copies the targets in the prediction's width.
+    pub(super) fn narrow(&mut self) {
+        self.narrow.clear();
+        self.narrow.extend(self.y.iter().map(|&y| F::of(y)));
     }
 
     /// The one weight of the group; 1 without weights, and for a group without rows.

@@ -17,6 +17,7 @@ use super::driver::{NanPolicy, Options, Reduction};
 use super::float::Float;
 use super::groups::GroupIndex;
 use super::kernels::HESSIAN_FLOOR;
+use super::stream::Stream;
 use super::traits::{Hessian, Returns, SeriesLoss};
 use crate::error::{Error, Result};
 use crate::parallel::{Cancel, map_blocks_into};
@@ -24,7 +25,8 @@ use crate::parallel::{Cancel, map_blocks_into};
 /// Rows put back in place at a time.
 const SCATTER: usize = 32_768;
 
-/// The reduced loss. Holds some 60 bytes a row while it works.
+/// The reduced loss. Holds a few buffers of a task's size where the book can be read date by date (see [`Stream`]),
+/// else some 60 bytes a row while it works.
 pub fn value<L: SeriesLoss, F: Float>(
     loss: &L,
     batch: &Batch<'_, F>,
@@ -33,7 +35,7 @@ pub fn value<L: SeriesLoss, F: Float>(
     options: Options,
     cancel: &Cancel,
 ) -> Result<f64> {
-    Ok(Call::run(loss, batch, index, trading, options, cancel)?.value)
+    Ok(Call::run(loss, batch, index, trading, options, None, cancel)?.value)
 }
 
 /// The reduced loss, and its gradient by the predictions into `gradient`, in the caller's order.
@@ -47,9 +49,8 @@ pub fn value_grad<L: SeriesLoss, F: Float>(
     cancel: &Cancel,
 ) -> Result<f64> {
     same_length("out", gradient.len(), batch.len())?;
-    let call = Call::run(loss, batch, index, trading, options, cancel)?;
-    let slots = call.book.gradient(&call.slope, cancel)?;
-    put_back(&call.book, index, &slots, gradient, cancel)?;
+    let call = Call::run(loss, batch, index, trading, options, Some(gradient), cancel)?;
+    call.gradient(index, gradient, cancel)?;
     Ok(call.value)
 }
 
@@ -70,14 +71,21 @@ pub fn grad_hess<L: SeriesLoss, F: Float>(
     same_length("gradient", gradient.len(), batch.len())?;
     same_length("hessian", hessian.len(), batch.len())?;
     let reduction = if L::ADDITIVE { Reduction::Sum } else { Reduction::Mean };
-    let call = Call::run(loss, batch, index, trading, Options { reduction, nan_policy }, cancel)?;
-    let slots = call.book.gradient(&call.slope, cancel)?;
-    put_back(&call.book, index, &slots, gradient, cancel)?;
-    let weights = call.book.row_weights();
+    let options = Options { reduction, nan_policy };
+    let call = Call::run(loss, batch, index, trading, options, Some(gradient), cancel)?;
+    call.gradient(index, gradient, cancel)?;
     let mut curvature = vec![0.0; call.returns.len()];
-    let useful = choice != Hessian::Constant && loss.curvature(&call.returns(), &mut curvature);
+    let some = !curvature.is_empty();
+    let useful = some && choice != Hessian::Constant && loss.curvature(&call.returns(), &mut curvature);
+    let book = match &call.source {
+        Source::Stream(stream) => {
+            return stream.curvature(useful.then_some(&curvature), &call.weights, hessian, cancel);
+        }
+        Source::Book(book) => book,
+    };
+    let weights = book.row_weights();
     let slots = if useful {
-        let mut slots = call.book.curvature(&curvature, cancel)?;
+        let mut slots = book.curvature(&curvature, cancel)?;
         for (h, w) in slots.iter_mut().zip(&weights) {
             *h = h.abs().max(HESSIAN_FLOOR * w);
         }
@@ -85,7 +93,7 @@ pub fn grad_hess<L: SeriesLoss, F: Float>(
     } else {
         weights
     };
-    put_back(&call.book, index, &slots, hessian, cancel)
+    put_back(book, index, &slots, hessian, cancel)
 }
 
 /// The portfolio returns, in time order, one a date that has rows (one a row where pooled).
@@ -96,25 +104,56 @@ pub fn returns<F: Float>(
     nan_policy: NanPolicy,
     cancel: &Cancel,
 ) -> Result<Vec<f64>> {
-    open(batch, index, trading, nan_policy, cancel)?.returns(cancel)
+    Ok(Source::open(batch, index, trading, nan_policy, None, cancel)?.returns)
 }
 
 fn same_length(name: &str, got: usize, expected: usize) -> Result<()> {
     if got == expected { Ok(()) } else { Err(Error::LengthMismatch { name: name.into(), got, expected }) }
 }
 
-fn open<'a, F: Float>(
-    batch: &Batch<'_, F>,
-    index: &'a GroupIndex,
-    trading: Trading,
-    nan_policy: NanPolicy,
-    cancel: &Cancel,
-) -> Result<Book<'a>> {
-    trading.check()?;
-    same_length("groups", index.len(), batch.len())?;
-    let arguments = usize::from(trading.target_volatility.is_some());
-    same_length("the list of per-row arguments", batch.extras.len(), arguments)?;
-    Book::open(trading, batch, index, nan_policy, cancel)
+/// Where returns come from.
+enum Source<'a, F> {
+    Stream(Stream<'a, F>),
+    Book(Book<'a>),
+}
+
+/// Returns with their weights.
+struct Opened<'a, F> {
+    source: Source<'a, F>,
+    returns: Vec<f64>,
+    weights: Vec<f64>,
+}
+
+impl<'a, F: Float> Source<'a, F> {
+    fn open(
+        batch: &'a Batch<'a, F>,
+        index: &'a GroupIndex,
+        trading: Trading,
+        nan_policy: NanPolicy,
+        spare: Option<&mut [F]>,
+        cancel: &Cancel,
+    ) -> Result<Opened<'a, F>> {
+        trading.check()?;
+        same_length("groups", index.len(), batch.len())?;
+        let arguments = usize::from(trading.target_volatility.is_some());
+        same_length("the list of per-row arguments", batch.extras.len(), arguments)?;
+        if let Some(stream) = Stream::open(trading, batch, index)
+            && let Some((returns, weights)) = stream.returns(nan_policy, spare, cancel)?
+        {
+            return Ok(Opened { source: Self::Stream(stream), returns, weights });
+        }
+        let book = Book::open(trading, batch, index, nan_policy, cancel)?;
+        let weights = if trading.pooled { book.row_weights() } else { book.weight.clone() };
+        Ok(Opened { returns: book.returns(cancel)?, weights, source: Self::Book(book) })
+    }
+
+    /// The group of a return's date.
+    fn group(&self, at: usize) -> usize {
+        match self {
+            Self::Stream(_) => at,
+            Self::Book(book) => book.group(at),
+        }
+    }
 }
 
 /// From slots to the caller's rows; 0 for rows that are left out.
@@ -145,8 +184,8 @@ fn put_back<F: Float>(
 }
 
 /// A loss on its series.
-struct Call<'a> {
-    book: Book<'a>,
+struct Call<'a, F> {
+    source: Source<'a, F>,
     returns: Vec<f64>,
     weights: Vec<f64>,
     weight: f64,
@@ -155,13 +194,14 @@ struct Call<'a> {
     slope: Vec<f64>,
 }
 
-impl<'a> Call<'a> {
-    fn run<L: SeriesLoss, F: Float>(
+impl<'a, F: Float> Call<'a, F> {
+    fn run<L: SeriesLoss>(
         loss: &L,
-        batch: &Batch<'_, F>,
+        batch: &'a Batch<'a, F>,
         index: &'a GroupIndex,
         trading: Trading,
         options: Options,
+        spare: Option<&mut [F]>,
         cancel: &Cancel,
     ) -> Result<Self> {
         loss.check()?;
@@ -169,26 +209,35 @@ impl<'a> Call<'a> {
             let name = if options.reduction == Reduction::Sum { "sum" } else { "mean_n" };
             return Err(Error::ReductionUndefined { reduction: name.into() });
         }
-        let book = open(batch, index, trading, options.nan_policy, cancel)?;
-        let weights = if trading.pooled { book.row_weights() } else { book.weight.clone() };
+        let Opened { source, returns, weights } =
+            Source::open(batch, index, trading, options.nan_policy, spare, cancel)?;
         let weight = weights.iter().fold(0.0, |sum, w| sum + w);
-        let len = book.returns_len();
+        let len = returns.len();
         let divisor = divisor(options.reduction, len, weight)?;
         let slope = vec![0.0; len];
-        let mut call = Self { returns: book.returns(cancel)?, book, weights, weight, divisor, value: 0.0, slope };
+        let mut call = Self { source, returns, weights, weight, divisor, value: 0.0, slope };
         if len == 0 {
             return Ok(call);
         }
-        if len < loss.least() {
-            return Err(Error::TooFewDates { got: len, needed: loss.least() });
+        // A return that weighs nothing is none that a deviation could be taken from.
+        let counted = call.weights.iter().filter(|&&w| w > 0.0).count();
+        if counted < loss.least() && loss.least() > 1 {
+            return Err(Error::TooFewDates { got: counted, needed: loss.least() });
         }
         if let (true, Some(at)) = (loss.refuses_ruin(), call.returns.iter().position(|&r| r <= -1.0)) {
-            return Err(Error::Ruin { date: index.ids()[call.book.group(at)], value: call.returns[at] });
+            return Err(Error::Ruin { date: index.ids()[call.source.group(at)], value: call.returns[at] });
         }
         let mut slope = std::mem::take(&mut call.slope);
         call.value = loss.value_grad(&call.returns(), &mut slope);
         call.slope = slope;
         Ok(call)
+    }
+
+    fn gradient(&self, index: &GroupIndex, gradient: &mut [F], cancel: &Cancel) -> Result<()> {
+        match &self.source {
+            Source::Stream(stream) => stream.gradient(&self.slope, gradient, cancel),
+            Source::Book(book) => put_back(book, index, &book.gradient(&self.slope, cancel)?, gradient, cancel),
+        }
     }
 
     fn returns(&self) -> Returns<'_> {

@@ -6,13 +6,14 @@
 //! and [`series_driver`](super::series_driver).
 
 use super::float::Float;
-use crate::error::Result;
+use super::lane::Lane;
+use crate::error::{Error, Result};
 
 /// The most per-row arguments, besides target and prediction, that a loss can ask for.
 pub const MAX_EXTRAS: usize = 4;
 
-/// The per-row arguments of one row, such as its misclassification costs; unused ones are zero.
-pub type Extras<F> = [F; MAX_EXTRAS];
+/// The per-row arguments of a lane of rows, such as their misclassification costs; unused ones are zero.
+pub type Extras<V> = [V; MAX_EXTRAS];
 
 /// The numbers that a target or a prediction may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,10 +59,10 @@ pub enum Hessian {
 
 /// A loss that is a sum over rows, each row standing alone.
 ///
-/// All functions are of one row, in the width of the prediction `s`; `y` is the target and `x` the row's further
-/// arguments. Write them without branches (selects are fine), calls or panics and mark them `#[inline(always)]`:
-/// the driver's loops then become vector instructions. The driver has checked that `s` and `y` lie in their
-/// domains. A value may be infinite only where the true value is; the gradient is finite.
+/// All functions are of one lane of rows, in the width of the predictions `s`; `y` is the target and `x` the rows'
+/// further arguments. Write them without branches over values ([`Lane::select`]), calls or panics and mark them
+/// `#[inline(always)]`, or they are not compiled for wide lanes. Values outside of their domains may come by: what is
+/// returned for them is never looked at. A value may be infinite only where the true value is; the gradient is finite.
 pub trait PointLoss: Copy + Send + Sync + 'static {
     /// How many per-row arguments the loss reads, at most [`MAX_EXTRAS`].
     const EXTRAS: usize = 0;
@@ -71,24 +72,26 @@ pub trait PointLoss: Copy + Send + Sync + 'static {
         Ok(())
     }
 
-    /// What a target may be.
+    /// What a target may be; not [`Domain::Relevance`]. Inline, and the same for every value of the type, so that
+    /// the loop holds no test.
     fn targets(&self) -> Domain;
 
-    /// What a prediction may be.
+    /// What a prediction may be, likewise.
+    #[inline(always)]
     fn predictions(&self) -> Domain {
         Domain::Real
     }
 
-    /// The loss of the row.
-    fn value<F: Float>(&self, s: F, y: F, x: &Extras<F>) -> F;
+    /// The loss of each row.
+    fn value<V: Lane>(&self, s: V, y: V, x: &Extras<V>) -> V;
 
-    /// The loss of the row and its derivative by the prediction.
-    fn value_grad<F: Float>(&self, s: F, y: F, x: &Extras<F>) -> (F, F);
+    /// The loss of each row and its derivative by the prediction; the value has the bits of [`value`](Self::value).
+    fn value_grad<V: Lane>(&self, s: V, y: V, x: &Extras<V>) -> (V, V);
 
     /// What boosting works with: derivative and curvature of the loss's *boosting form* (which may differ from
     /// the value by a constant factor: half the squared error). [`Hessian::Abs`] and [`Hessian::Constant`] are
     /// made by the driver and never get here.
-    fn grad_hess<F: Float>(&self, s: F, y: F, x: &Extras<F>, hessian: Hessian) -> (F, F);
+    fn grad_hess<V: Lane>(&self, s: V, y: V, x: &Extras<V>, hessian: Hessian) -> (V, V);
 }
 
 /// The rows of one group, in the caller's order, those that are left out removed; at least one.
@@ -96,8 +99,11 @@ pub trait PointLoss: Copy + Send + Sync + 'static {
 pub struct Group<'a, F> {
     /// Predictions, finite.
     pub s: &'a [F],
-    /// Targets, in their domain; in double precision, so that no two targets become equal by rounding.
+    /// Targets, in their domain; in double precision, so that no two targets become equal by rounding. Empty where
+    /// the loss reads them in the prediction's width.
     pub y: &'a [f64],
+    /// Targets in the prediction's width where the loss asked for them so, else empty.
+    pub narrow: &'a [F],
     /// A weight per row where the loss asked for them and the caller gave them, else empty.
     pub w: &'a [f64],
 }
@@ -158,6 +164,12 @@ pub trait GroupLoss: Copy + Send + Sync + 'static {
     /// Whether the work grows with the square of a group's rows; decides how groups are dealt to threads.
     const PAIRS: bool = false;
 
+    /// Whether targets are read in the prediction's width, as a point loss does: for losses that do not compare them.
+    const NARROW: bool = false;
+
+    /// Whether every group that has a row counts once, so that what a mean divides by is known beforehand.
+    const COUNTS_ALL: bool = false;
+
     /// Checks the parameters.
     fn check(&self) -> Result<()> {
         Ok(())
@@ -181,6 +193,23 @@ pub trait GroupLoss: Copy + Send + Sync + 'static {
         gradient: &mut [f64],
         scratch: &mut Self::Scratch<F>,
     ) -> Option<Term>;
+
+    /// As [`value_grad`](Self::value_grad), with the gradient times `scale` in the prediction's width; `spare` is as
+    /// long. To be written where the way through double precision is what costs.
+    fn value_grad_scaled<F: Float>(
+        &self,
+        group: &Group<'_, F>,
+        scale: f64,
+        gradient: &mut [F],
+        spare: &mut [f64],
+        scratch: &mut Self::Scratch<F>,
+    ) -> Option<Term> {
+        let term = self.value_grad(group, spare, scratch)?;
+        for (slot, &slope) in gradient.iter_mut().zip(&*spare) {
+            *slot = F::of(scale * slope);
+        }
+        Some(term)
+    }
 
     /// What boosting works with: gradient and a diagonal curvature, which is 1 per unit of weight unless the loss has
     /// a useful one. [`Hessian::Abs`] and [`Hessian::Constant`] are made by the driver and never get here.
@@ -244,4 +273,14 @@ pub trait SeriesLoss: Copy + Send + Sync + 'static {
     fn curvature(&self, _returns: &Returns<'_>, _curvature: &mut [f64]) -> bool {
         false
     }
+}
+
+/// The error of a parameter that cannot be.
+pub(super) fn refuse<T>(name: &str, value: f64, hint: &str) -> Result<T> {
+    Err(Error::Parameter { name: name.into(), value: value.to_string(), hint: hint.into() })
+}
+
+/// Refuses a parameter that is not finite and above 0.
+pub(super) fn positive(name: &str, value: f64) -> Result<()> {
+    if value > 0.0 && value.is_finite() { Ok(()) } else { refuse(name, value, "pass a finite number above 0") }
 }
