@@ -22,7 +22,8 @@ pub struct CostSensitive<const LOG: bool, const PER_ROW: bool> {
 impl<const LOG: bool, const PER_ROW: bool> CostSensitive<LOG, PER_ROW> {
     #[inline(always)]
     fn costs<V: Lane>(&self, x: &Extras<V>) -> [V; 4] {
-        if PER_ROW { *x } else { self.costs.map(V::of) }
+        let [c_fp, c_fn, c_tp, c_tn] = self.costs;
+        if PER_ROW { *x } else { [V::of(c_fp), V::of(c_fn), V::of(c_tp), V::of(c_tn)] }
     }
 }
 

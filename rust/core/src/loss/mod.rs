@@ -27,6 +27,8 @@ pub mod label_smoothing;
 mod lane;
 #[cfg(target_arch = "x86_64")]
 mod lane_avx2;
+#[cfg(target_arch = "x86_64")]
+mod lane_pair;
 pub mod logistic;
 pub mod mae;
 pub mod mse;
