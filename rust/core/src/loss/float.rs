@@ -321,11 +321,13 @@ mod tests {
         }
     }
 
+    /// Which function, from where to where, how many units it may be off, and the truth.
+    type Case = (u8, f64, f64, f64, fn(f64) -> f64);
+
     /// The same in wide lanes, where fused arithmetic rounds otherwise.
     #[test]
     fn wide_lanes_are_as_exact() {
         let least = f64::from(f32::MIN_POSITIVE);
-        type Case = (u8, f64, f64, f64, fn(f64) -> f64);
         let cases: [Case; 7] = [
             (0, -87.0, 88.7, 1.0, f64::exp),
             (1, -87.0, 0.0, 2.0, f64::exp),
