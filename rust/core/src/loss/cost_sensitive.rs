@@ -9,8 +9,8 @@ use crate::error::Result;
 /// What a false positive, a false negative, a true positive and a true negative cost.
 pub type Costs = [f64; 4];
 
-/// With `LOG`, y·c_fn·log(1 + e^−s) + (1 − y)·c_fp·log(1 + e^s); else the expected cost
-/// y·(q·c_fn + p·c_tp) + (1 − y)·(p·c_fp + q·c_tn), with p = sigmoid(s) and q = 1 − p.
+/// With `LOG`, `y·c_fn·log(1 + e^−s) + (1 − y)·c_fp·log(1 + e^s)`; else the expected cost
+/// `y·(q·c_fn + p·c_tp) + (1 − y)·(p·c_fp + q·c_tn)`, with p = sigmoid(s) and q = 1 − p.
 ///
 /// With `PER_ROW` the costs are the four arguments of a row, in the order of [`Costs`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,7 +22,8 @@ pub struct CostSensitive<const LOG: bool, const PER_ROW: bool> {
 impl<const LOG: bool, const PER_ROW: bool> CostSensitive<LOG, PER_ROW> {
     #[inline(always)]
     fn costs<V: Lane>(&self, x: &Extras<V>) -> [V; 4] {
-        if PER_ROW { *x } else { self.costs.map(V::of) }
+        let [c_fp, c_fn, c_tp, c_tn] = self.costs;
+        if PER_ROW { *x } else { [V::of(c_fp), V::of(c_fn), V::of(c_tp), V::of(c_tn)] }
     }
 }
 

@@ -55,9 +55,11 @@ pub struct Gmadl<const POWER: u8> {
 
 /// What all orders of the derivative are made of.
 struct Step<V> {
-    /// tanh(a·R·F/2)/2 = sigmoid(a·R·F) − ½, which keeps its digits near 0.
-    centred: V,
-    /// sigmoid·(1 − sigmoid).
+    /// −tanh(a·R·F/2)/2 = ½ − sigmoid(a·R·F), which keeps its digits near 0.
+    miss: V,
+    /// −a·R.
+    scale: V,
+    /// |R|ᵇ·sigmoid·(1 − sigmoid).
     slope: V,
     /// |R|ᵇ.
     weight: V,
@@ -66,12 +68,13 @@ struct Step<V> {
 impl<const POWER: u8> Gmadl<POWER> {
     #[inline(always)]
     fn step<V: Lane>(&self, s: V, y: V) -> Step<V> {
-        let z = V::of(self.a) * (y * s);
+        let scale = V::of(-self.a) * y;
+        let z = scale * s;
         let (e, less_one) = (-z.abs()).exp_negative();
-        let large = V::ONE / (V::ONE + e);
-        let centred = V::of(-0.5) * less_one * large;
-        let weight = power::<POWER, V>(y.abs(), self.b, || y.abs().ln());
-        Step { centred: V::select(z.less(V::ZERO), -centred, centred), slope: e * large * large, weight }
+        let large = (V::ONE + e).reciprocal();
+        let miss = (V::of(-0.5) * less_one * large).flip_by_sign(z);
+        let weight = power::<POWER, V>(y.abs(), self.b, y.abs().ln());
+        Step { miss, scale, slope: (weight * large) * (e * large), weight }
     }
 }
 
@@ -93,18 +96,16 @@ impl<const POWER: u8> PointLoss for Gmadl<POWER> {
 
     #[inline(always)]
     fn value_grad<V: Lane>(&self, s: V, y: V, _: &Extras<V>) -> (V, V) {
-        let Step { centred, slope, weight } = self.step(s, y);
-        (-(centred * weight), -(V::of(self.a) * y) * (weight * slope))
+        let Step { miss, scale, slope, weight } = self.step(s, y);
+        (miss * weight, scale * slope)
     }
 
     #[inline(always)]
     fn grad_hess<V: Lane>(&self, s: V, y: V, _: &Extras<V>, hessian: Hessian) -> (V, V) {
-        let Step { centred, slope, weight } = self.step(s, y);
-        let scaled = V::of(self.a) * y;
-        let bend = scaled * scaled * (weight * slope);
+        let Step { miss, scale, slope, .. } = self.step(s, y);
+        let bend = scale * scale * slope;
         // Exactly it is bend·tanh, which is negative on one side of 0.
-        let h = if hessian == Hessian::Exact { bend * (centred + centred) } else { bend };
-        (-scaled * (weight * slope), h)
+        (scale * slope, if hessian == Hessian::Exact { -bend * (miss + miss) } else { bend })
     }
 }
 

@@ -202,7 +202,7 @@ fn prepare<F: Float>(
     }
     let parts = map_blocks(len, TASK, 1, cancel, |rows| {
         let mut scratch = Scratch::new(batch);
-        let mut kept = vec![F::ZERO; BLOCK];
+        let mut kept = [F::ZERO; BLOCK];
         let mut sum = Totals { rows: 0, weight: 0.0 };
         for block in blocks(rows) {
             let Loaded { y, w, .. } = scratch.load_counting(batch, block.clone(), nan_policy == NanPolicy::Omit);

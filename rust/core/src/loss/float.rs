@@ -61,8 +61,8 @@ macro_rules! float {
             }
 
             #[inline(always)]
-            fn add_pair(sums: f64, a: Self, b: Self) -> f64 {
-                sums + f64::from(a + b)
+            fn add_up(sums: f64, value: Self) -> f64 {
+                sums + f64::from(value)
             }
 
             #[inline(always)]
@@ -88,6 +88,16 @@ macro_rules! float {
             #[inline(always)]
             fn select(mask: bool, a: Self, b: Self) -> Self {
                 if mask { a } else { b }
+            }
+
+            #[inline(always)]
+            fn select_by_sign(sign: Self, a: Self, b: Self) -> Self {
+                if sign.is_sign_negative() { a } else { b }
+            }
+
+            #[inline(always)]
+            fn flip_by_sign(self, sign: Self) -> Self {
+                $f::from_bits(self.to_bits() ^ (sign.to_bits() & (-0.0 as $f).to_bits()))
             }
 
             #[inline(always)]
@@ -123,6 +133,11 @@ macro_rules! float {
             #[inline(always)]
             fn smaller(self, other: Self) -> Self {
                 if self < other { self } else { other }
+            }
+
+            #[inline(always)]
+            fn reciprocal(self) -> Self {
+                1.0 / self
             }
 
             #[inline(always)]
@@ -171,7 +186,7 @@ macro_rules! float {
 
         impl Float for $f {
             #[cfg(target_arch = "x86_64")]
-            type Wide = super::lane_avx2::$wide;
+            type Wide = super::lane_pair::$wide;
             #[cfg(not(target_arch = "x86_64"))]
             type Wide = Self;
 
@@ -190,8 +205,8 @@ macro_rules! float {
     };
 }
 
-float!(f32, u32, F32, single, F32x8);
-float!(f64, u64, F64, double, F64x4);
+float!(f32, u32, F32, single, F32x16);
+float!(f64, u64, F64, double, F64x8);
 
 #[cfg(test)]
 mod tests {
@@ -282,7 +297,7 @@ mod tests {
         assert!(Lane::exp(f32::NAN).is_nan() && Lane::log1p_unit(f32::NAN).is_nan());
     }
 
-    /// Applies a function in the widest lanes of this machine, over slices of eight values.
+    /// Applies a function in the widest lanes of this machine, over slices of sixteen values.
     struct Apply<'a, F>(u8, &'a [F], &'a mut [F]);
 
     impl<F: Float> LaneKernel<F> for Apply<'_, F> {
@@ -298,25 +313,29 @@ mod tests {
                     2 => v.exp_negative().1,
                     3 => v.log1p_unit(),
                     4 => v.log1p(),
-                    _ => v.ln(),
+                    5 => v.ln(),
+                    _ => v.reciprocal(),
                 };
                 found.store(out);
             }
         }
     }
 
+    /// Which function, from where to where, how many units it may be off, and the truth.
+    type Case = (u8, f64, f64, f64, fn(f64) -> f64);
+
     /// The same in wide lanes, where fused arithmetic rounds otherwise.
     #[test]
     fn wide_lanes_are_as_exact() {
         let least = f64::from(f32::MIN_POSITIVE);
-        type Case = (u8, f64, f64, f64, fn(f64) -> f64);
-        let cases: [Case; 6] = [
+        let cases: [Case; 7] = [
             (0, -87.0, 88.7, 1.0, f64::exp),
             (1, -87.0, 0.0, 2.0, f64::exp),
             (2, -87.0, -1e-30, 2.0, f64::exp_m1),
             (3, least, 1.0, 2.0, f64::ln_1p),
             (4, -0.999, 1e6, 2.0, f64::ln_1p),
             (5, 1e-30, 1e6, 1.0, f64::ln),
+            (6, 1.0, 2.0, 2.0, f64::recip),
         ];
         for (which, low, high, allowed, truth) in cases {
             let wide: Vec<f64> = sweep(low, high, 80_006).take(80_000).collect();

@@ -21,7 +21,8 @@ pub struct Focal<const GAMMA: u8> {
 struct Parts<V> {
     p: V,
     q: V,
-    log_p: V,
+    /// −log p.
+    surprise: V,
     /// a·qᴳ.
     weight: V,
     /// 1 for label 1, −1 for label 0.
@@ -31,14 +32,14 @@ struct Parts<V> {
 impl<const GAMMA: u8> Focal<GAMMA> {
     #[inline(always)]
     fn parts<V: Lane>(&self, s: V, y: V) -> Parts<V> {
-        let positive = y.equals(V::ONE);
-        let side = V::select(positive, V::ONE, -V::ONE);
+        let side = (y + y) - V::ONE;
         let logistic = Logistic::of(side * s);
         let (p, q) = (logistic.p, logistic.q);
         // q comes from its own side of the sigmoid, and its logarithm from the softplus: never from 1 − p.
-        let power = power::<GAMMA, V>(q, self.gamma, || -logistic.softplus());
-        let alpha = V::select(positive, V::of(self.alpha.0), V::of(self.alpha.1));
-        Parts { p, q, log_p: -logistic.softplus_of_minus(), weight: alpha * power, side }
+        let power = power::<GAMMA, V>(q, self.gamma, -logistic.softplus());
+        let (one, zero) = self.alpha;
+        let alpha = V::of(one - zero).mul_add(y, V::of(zero));
+        Parts { p, q, surprise: logistic.softplus_of_minus(), weight: alpha * power, side }
     }
 }
 
@@ -62,23 +63,23 @@ impl<const GAMMA: u8> PointLoss for Focal<GAMMA> {
 
     #[inline(always)]
     fn value<V: Lane>(&self, s: V, y: V, _: &Extras<V>) -> V {
-        let Parts { log_p, weight, .. } = self.parts(s, y);
-        -(weight * log_p)
+        let Parts { surprise, weight, .. } = self.parts(s, y);
+        weight * surprise
     }
 
     #[inline(always)]
     fn value_grad<V: Lane>(&self, s: V, y: V, _: &Extras<V>) -> (V, V) {
-        let Parts { p, q, log_p, weight, side } = self.parts(s, y);
-        let gamma = V::of(self.gamma);
-        (-(weight * log_p), side * weight * (gamma * p * log_p - q))
+        let Parts { p, q, surprise, weight, side } = self.parts(s, y);
+        let push = (V::of(self.gamma) * p).mul_add(surprise, q);
+        (weight * surprise, -side * (weight * push))
     }
 
     #[inline(always)]
     fn grad_hess<V: Lane>(&self, s: V, y: V, _: &Extras<V>, hessian: Hessian) -> (V, V) {
-        let Parts { p, q, log_p, weight, side } = self.parts(s, y);
+        let Parts { p, q, surprise, weight, side } = self.parts(s, y);
         let gamma = V::of(self.gamma);
-        let slope = side * weight * (gamma * p * log_p - q);
-        let bracket = q + (gamma + gamma) * q - gamma * (gamma * p - q) * log_p;
+        let slope = -side * (weight * (gamma * p).mul_add(surprise, q));
+        let bracket = q + (gamma + gamma) * q + gamma * (gamma * p - q) * surprise;
         let exact = weight * p * bracket;
         // Rows that are badly wrong bend the other way.
         (slope, if hessian == Hessian::Boosting { exact.abs() } else { exact })

@@ -4,7 +4,7 @@ use super::lane::Lane;
 use super::traits::{Domain, Extras, Hessian, PointLoss, positive};
 use crate::error::Result;
 
-/// e²/2 up to |e| = `delta`, delta·(|e| − delta/2) beyond; boosting is given a curvature of 1, as in LightGBM.
+/// e²/2 up to |e| = `delta`, delta·(|e| − delta/2) beyond; boosting is given a curvature of 1, as in `LightGBM`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Huber {
     /// Where squares end.

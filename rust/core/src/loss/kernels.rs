@@ -9,7 +9,7 @@ use crate::error::Result;
 /// The curvature of a row of weight w given to boosting is at least this times w: tree growers stop at 0.
 pub const HESSIAN_FLOOR: f64 = 1e-6;
 
-/// A block has a multiple of so many rows, so that two lanes of any width divide it.
+/// A block has a multiple of so many rows, so that every lane width divides it.
 pub(super) const PAD: usize = 16;
 
 /// The rows of one block in one width; weights and further arguments are empty where there are none.
@@ -24,7 +24,11 @@ pub struct Block<'a, F> {
 /// w·v, and 0 for weight 0 even where v overflowed.
 #[inline(always)]
 fn weigh<V: Lane>(v: V, w: Option<V>) -> V {
-    w.map_or(v, |w| V::select(w.equals(V::ZERO), V::ZERO, v * w))
+    // No combinator: the library's functions are not always inlined, and a call is not compiled for wide lanes.
+    match w {
+        Some(w) => V::select(w.equals(V::ZERO), V::ZERO, v * w),
+        None => v,
+    }
 }
 
 /// What a loop over a block finds out besides its outputs.
@@ -75,8 +79,7 @@ impl<V: Lane> Watch<V> {
 /// Runs `body` for each lane of a block with `at, s, y, x, w` bound to its first row, predictions, targets, further
 /// arguments and weights; adds up what it returns.
 ///
-/// Unweighted rows are a loop of their own that reads two slices only. Two lanes a turn share the constants of a
-/// formula, and single precision adds two values before it widens them. A macro and not a function over a closure: the
+/// Unweighted rows are a loop of their own that reads two slices only. A macro and not a function over a closure: the
 /// compiler would call a closure with several loops instead of inlining it, and it would then not be compiled for the
 /// wide lanes.
 macro_rules! for_lanes {
@@ -85,36 +88,26 @@ macro_rules! for_lanes {
         let (ss, ys) = (&block.s[..len], &block.y[..len]);
         let (s_domain, y_domain) = ($loss.predictions(), $loss.targets());
         let (mut watch, mut sums) = (Watch::<$V>::new(), $V::no_sum());
-        let mut start = 0;
+        let mut $at = 0;
         if block.w.is_empty() {
             let $w = None;
-            while start + 2 * $V::LANES <= len {
-                let mut pair = [$V::ZERO; 2];
-                for (turn, slot) in pair.iter_mut().enumerate() {
-                    let $at = start + turn * $V::LANES;
-                    let ($s, $y) = ($V::load(&ss[$at..]), $V::load(&ys[$at..]));
-                    let $x = load_extras::<$L, $V>(&block.x, $at, &mut watch);
-                    watch.look(s_domain, $s);
-                    watch.look(y_domain, $y);
-                    *slot = $body;
-                }
-                sums = $V::add_pair(sums, pair[0], pair[1]);
-                start += 2 * $V::LANES;
+            while $at + $V::LANES <= len {
+                let ($s, $y) = ($V::load(&ss[$at..]), $V::load(&ys[$at..]));
+                let $x = load_extras::<$L, $V>(&block.x, $at, &mut watch);
+                watch.look(s_domain, $s);
+                watch.look(y_domain, $y);
+                sums = $V::add_up(sums, $body);
+                $at += $V::LANES;
             }
         } else {
             let ws = &block.w[..len];
-            while start + 2 * $V::LANES <= len {
-                let mut pair = [$V::ZERO; 2];
-                for (turn, slot) in pair.iter_mut().enumerate() {
-                    let $at = start + turn * $V::LANES;
-                    let ($s, $y, $w) = ($V::load(&ss[$at..]), $V::load(&ys[$at..]), Some($V::load(&ws[$at..])));
-                    let $x = load_extras::<$L, $V>(&block.x, $at, &mut watch);
-                    watch.look(s_domain, $s);
-                    watch.look(y_domain, $y);
-                    *slot = $body;
-                }
-                sums = $V::add_pair(sums, pair[0], pair[1]);
-                start += 2 * $V::LANES;
+            while $at + $V::LANES <= len {
+                let ($s, $y, $w) = ($V::load(&ss[$at..]), $V::load(&ys[$at..]), Some($V::load(&ws[$at..])));
+                let $x = load_extras::<$L, $V>(&block.x, $at, &mut watch);
+                watch.look(s_domain, $s);
+                watch.look(y_domain, $y);
+                sums = $V::add_up(sums, $body);
+                $at += $V::LANES;
             }
         }
         Outcome { sum: $V::sum(sums), wrong: watch.wrong() }

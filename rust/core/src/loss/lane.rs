@@ -51,9 +51,9 @@ pub trait Lane:
     /// Sums of nothing.
     fn no_sum() -> Self::Sums;
 
-    /// Adds two values a lane to the sums; in single precision they are first added to each other, which costs no
-    /// more than a last place of each.
-    fn add_pair(sums: Self::Sums, a: Self, b: Self) -> Self::Sums;
+    /// Adds to the sums. A pair of registers in single precision is first added to each other, which costs no more
+    /// than a last place of each.
+    fn add_up(sums: Self::Sums, value: Self) -> Self::Sums;
 
     /// The sum of all lanes, added in order.
     fn sum(sums: Self::Sums) -> f64;
@@ -71,6 +71,14 @@ pub trait Lane:
     /// `a` where the truth value is set, else `b`.
     #[must_use]
     fn select(mask: Self::Mask, a: Self, b: Self) -> Self;
+
+    /// `a` where `sign` is negative, −0 included, else `b`: cheaper than a comparison.
+    #[must_use]
+    fn select_by_sign(sign: Self, a: Self, b: Self) -> Self;
+
+    /// Its value with the sign flipped where `sign` is negative.
+    #[must_use]
+    fn flip_by_sign(self, sign: Self) -> Self;
 
     /// self < other.
     fn less(self, other: Self) -> Self::Mask;
@@ -96,6 +104,10 @@ pub trait Lane:
     /// The smaller of the two; `other` when `self` is NaN.
     #[must_use]
     fn smaller(self, other: Self) -> Self;
+
+    /// 1/x for normal `x` whose reciprocal is normal too, within 2 ulp.
+    #[must_use]
+    fn reciprocal(self) -> Self;
 
     /// √x.
     #[must_use]
@@ -230,9 +242,9 @@ macro_rules! elementary {
 
 /// log(1 + u) for u in \[0, 1\].
 macro_rules! log1p_unit {
-    // Ten terms are as many as a division costs.
+    // So many terms are cheaper than a division.
     (single, $u:expr) => {
-        $u * horner!($u, k::LOG1P)
+        ($u * $u).mul_add(horner!($u, k::LOG1P), $u)
     };
     (double, $u:expr) => {{
         // log(1+u) = 2 atanh(s) with s = u/(2+u) ≤ 1/3, and 2s = u − su keeps the leading term exact.

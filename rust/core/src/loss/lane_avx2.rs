@@ -80,12 +80,12 @@ macro_rules! lane {
 
         impl $lane {
             #[inline(always)]
-            fn splat(value: $f) -> Self {
+            pub(super) fn splat(value: $f) -> Self {
                 Self(on_avx2!(x86::$set1(value)))
             }
 
             #[inline(always)]
-            fn power_of_two(self) -> Self {
+            pub(super) fn power_of_two(self) -> Self {
                 use $constants as k;
                 // All of what is left of the rounder but the number itself is shifted out.
                 let shift = k::BIAS.wrapping_sub(k::ROUNDER.to_bits()) as $int;
@@ -96,7 +96,7 @@ macro_rules! lane {
             }
 
             #[inline(always)]
-            fn power_of_two_halves(self) -> (Self, Self) {
+            pub(super) fn power_of_two_halves(self) -> (Self, Self) {
                 use $constants as k;
                 let shift = (4 * k::BIAS).wrapping_sub(k::ROUNDER.to_bits()) as $int;
                 on_avx2!({
@@ -114,7 +114,7 @@ macro_rules! lane {
 
             /// As in single lanes: the exponent, and the mantissa in [√½, √2).
             #[inline(always)]
-            fn split_exponent(self) -> (Self, Self) {
+            pub(super) fn split_exponent(self) -> (Self, Self) {
                 use $constants as k;
                 let border = k::SQRT_HALF_BITS as $int;
                 let (moved, biased) = on_avx2!({
@@ -169,8 +169,8 @@ macro_rules! lane {
             }
 
             #[inline(always)]
-            fn add_pair(sums: $sums, a: Self, b: Self) -> $sums {
-                Self::add_to(sums, a + b)
+            fn add_up(sums: $sums, value: Self) -> $sums {
+                Self::add_to(sums, value)
             }
 
             #[inline(always)]
@@ -199,6 +199,16 @@ macro_rules! lane {
             #[inline(always)]
             fn select(mask: $mask, a: Self, b: Self) -> Self {
                 Self(on_avx2!(x86::$blend(b.0, a.0, mask.0)))
+            }
+
+            #[inline(always)]
+            fn select_by_sign(sign: Self, a: Self, b: Self) -> Self {
+                Self(on_avx2!(x86::$blend(b.0, a.0, sign.0)))
+            }
+
+            #[inline(always)]
+            fn flip_by_sign(self, sign: Self) -> Self {
+                Self(on_avx2!(x86::$xor(self.0, x86::$and(sign.0, x86::$set1(-0.0)))))
             }
 
             #[inline(always)]
@@ -238,6 +248,11 @@ macro_rules! lane {
             }
 
             #[inline(always)]
+            fn reciprocal(self) -> Self {
+                self.fast_reciprocal()
+            }
+
+            #[inline(always)]
             fn sqrt(self) -> Self {
                 Self(on_avx2!(x86::$sqrt(self.0)))
             }
@@ -271,6 +286,14 @@ lane!(
 );
 
 impl F32x8 {
+    /// An estimate of twelve bits and one step of Newton's: a third of the time of a division.
+    #[inline(always)]
+    fn fast_reciprocal(self) -> Self {
+        let guess = Self(on_avx2!(x86::_mm256_rcp_ps(self.0)));
+        let off = (-self).mul_add(guess, Self::ONE);
+        guess.mul_add(off, guess)
+    }
+
     #[inline(always)]
     fn add_to([low, high]: [x86::__m256d; 2], value: Self) -> [x86::__m256d; 2] {
         on_avx2!({
@@ -282,6 +305,11 @@ impl F32x8 {
 }
 
 impl F64x4 {
+    #[inline(always)]
+    fn fast_reciprocal(self) -> Self {
+        Self::ONE / self
+    }
+
     #[inline(always)]
     fn add_to(sums: x86::__m256d, value: Self) -> x86::__m256d {
         on_avx2!(x86::_mm256_add_pd(sums, value.0))

@@ -6,6 +6,8 @@ use super::lane::Lane;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Logistic<V> {
     s: V,
+    /// sigmoid(−|s|).
+    small: V,
     /// sigmoid(s), in full relative precision.
     pub(super) p: V,
     /// sigmoid(−s), likewise: never 1 − p.
@@ -18,10 +20,10 @@ impl<V: Lane> Logistic<V> {
     #[inline(always)]
     pub(super) fn of(s: V) -> Self {
         let (e, _) = (-s.abs()).exp_negative();
-        let large = V::ONE / (V::ONE + e);
+        let large = (V::ONE + e).reciprocal();
         let small = e * large;
-        let positive = V::ZERO.at_most(s);
-        Self { s, p: V::select(positive, large, small), q: V::select(positive, small, large), tail: e.log1p_unit() }
+        let (p, q) = (V::select_by_sign(s, small, large), V::select_by_sign(s, large, small));
+        Self { s, small, p, q, tail: e.log1p_unit() }
     }
 
     /// log(1 + e^s) = −log q.
@@ -45,18 +47,19 @@ impl<V: Lane> Logistic<V> {
     /// p − y, in a form that keeps its relative precision where p is near a hard label.
     #[inline(always)]
     pub(super) fn residual(&self, y: V) -> V {
-        self.p * (V::ONE - y) - self.q * y
+        V::select_by_sign(self.s, self.small - y, (V::ONE - y) - self.small)
     }
 }
 
-/// |x|ᵇ for a `b` that is known to be 0, 1 or 2 (`POWER`), or any other (`POWER` = [`ANY`]), given log |x|.
+/// |x|ᵇ for a `b` that is known to be 0, 1 or 2 (`POWER`), or any other (`POWER` = [`ANY`]), given log |x|, which is
+/// not computed where it is not needed.
 #[inline(always)]
-pub(super) fn power<const POWER: u8, V: Lane>(x: V, b: f64, log: impl FnOnce() -> V) -> V {
+pub(super) fn power<const POWER: u8, V: Lane>(x: V, b: f64, log: V) -> V {
     match POWER {
         0 => V::ONE,
         1 => x,
         2 => x * x,
-        _ => (V::of(b) * log()).exp(),
+        _ => (V::of(b) * log).exp(),
     }
 }
 

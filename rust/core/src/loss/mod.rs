@@ -8,6 +8,8 @@
 // Kernels are compiled once per instruction set by being inlined into the dispatching function; one call that is not
 // inlined stays scalar. Comparisons are exact and without short cuts, for the same reason.
 #![allow(clippy::inline_always, clippy::needless_bitwise_bool, clippy::float_cmp, clippy::manual_range_contains)]
+// x − x is 0 for a finite x alone.
+#![allow(clippy::eq_op)]
 
 pub mod batch;
 pub mod bce;
@@ -27,6 +29,8 @@ pub mod label_smoothing;
 mod lane;
 #[cfg(target_arch = "x86_64")]
 mod lane_avx2;
+#[cfg(target_arch = "x86_64")]
+mod lane_pair;
 pub mod logistic;
 pub mod mae;
 pub mod mse;

@@ -16,7 +16,7 @@ pub struct Quantile {
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Quantiles;
 
-/// At a tie any slope from −t to 1 − t would do; this is LightGBM's.
+/// At a tie any slope from −t to 1 − t would do; this is `LightGBM`'s.
 #[inline(always)]
 fn pinball<V: Lane>(s: V, y: V, t: V) -> (V, V) {
     let u = y - s;
