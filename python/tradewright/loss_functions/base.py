@@ -19,6 +19,10 @@ from tradewright.loss_functions.inputs import LossInputs, as_output, numpy_input
 if TYPE_CHECKING:
     import torch
 
+    from tradewright.loss_functions.adapters.boosting import BoundMetric, BoundObjective
+    from tradewright.loss_functions.adapters.sklearn import LossScorer
+    from tradewright.loss_functions.combined import CombinedLoss
+
 __all__ = ["BaseLoss", "HessianChoice", "NanPolicy", "Reduction"]
 
 Reduction = Literal["mean", "mean_n", "sum", "none"]
@@ -64,6 +68,8 @@ class BaseLoss(ABC):
     per_row_value: ClassVar[bool] = True
     #: Further per-row keywords a call takes, in order.
     per_row_names: ClassVar[tuple[str, ...]] = ()
+    #: Whether there is a gradient; a metric has none.
+    differentiable: ClassVar[bool] = True
 
     reduction: Reduction = "mean"
     nan_policy: NanPolicy = "raise"
@@ -74,6 +80,16 @@ class BaseLoss(ABC):
         choice(self, "nan_policy", get_args(NanPolicy))
         if self.hessian is not None:
             choice(self, "hessian", self.hessians)
+
+    @property
+    def outputs(self) -> int:
+        """How many predictions a row has: ``y_pred`` is of shape (n, outputs) where there is more than one."""
+        return 1
+
+    @property
+    def logits(self) -> bool:
+        """Whether predictions are logits, so that a scorer turns probabilities into them."""
+        return False
 
     # --- the public face ---------------------------------------------------------------------------------------
 
@@ -120,7 +136,7 @@ class BaseLoss(ABC):
             from tradewright.loss_functions.adapters import torch_adapter
 
             return torch_adapter.evaluate(self, y_true, y_pred, sample_weight, groups, assets, per_row)
-        return self._value(numpy_inputs(y_true, y_pred, sample_weight, groups, assets, per_row))
+        return self._value(self._inputs(y_true, y_pred, sample_weight, groups, assets, per_row))
 
     def value_and_grad(
         self,
@@ -153,7 +169,7 @@ class BaseLoss(ABC):
         """
         self._check_names(per_row)
         y_true, y_pred, sample_weight, groups, assets = _as_arrays(y_true, y_pred, sample_weight, groups, assets)
-        inputs = numpy_inputs(y_true, y_pred, sample_weight, groups, assets, per_row)
+        inputs = self._inputs(y_true, y_pred, sample_weight, groups, assets, per_row)
         held, flat = as_output(out, inputs)
         value = self._value_and_grad(inputs, flat)
         return value, held if out is not None else held.astype(inputs.dtype, copy=False)
@@ -179,7 +195,7 @@ class BaseLoss(ABC):
         """
         self._check_names(per_row)
         y_true, y_pred, sample_weight, groups, assets = _as_arrays(y_true, y_pred, sample_weight, groups, assets)
-        inputs = numpy_inputs(y_true, y_pred, sample_weight, groups, assets, per_row)
+        inputs = self._inputs(y_true, y_pred, sample_weight, groups, assets, per_row)
         gradient, hessian = (np.empty(inputs.shape, dtype=inputs.prediction.dtype) for _ in range(2))
         self._grad_hess(inputs, gradient.reshape(-1), hessian.reshape(-1))
         return gradient.astype(inputs.dtype, copy=False), hessian.astype(inputs.dtype, copy=False)
@@ -207,6 +223,100 @@ class BaseLoss(ABC):
 
         return torch_adapter.make_module(self, check_on_device=check_on_device)
 
+    def objective(
+        self,
+        library: Literal["lightgbm", "xgboost"],
+        *,
+        groups: Any = None,
+        assets: Any = None,
+        **per_row: Any,
+    ) -> BoundObjective:
+        """Return the loss as a custom objective: ``objective=`` of LightGBM and XGBoost, or XGBoost's ``obj=``.
+
+        Parameters
+        ----------
+        library : {"lightgbm", "xgboost"}
+            Who calls it. Both start a custom objective at a score of their own, not at the best one: hand
+            :meth:`init_score` over as ``init_score`` or ``base_margin``.
+        groups, assets : array_like or GroupIndex, optional
+            Date and asset of each training row, for the losses that look across rows. With these or ``per_row`` the
+            objective belongs to those rows and refuses data of another length.
+        **per_row : array_like
+            Further arguments some losses take, a value per training row.
+
+        Returns
+        -------
+        BoundObjective
+            Picklable. It takes weights from the library and returns float32 gradients and curvatures in buffers of
+            its own, which the next call overwrites.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from tradewright.loss_functions import BinaryCrossEntropy
+        >>> objective = BinaryCrossEntropy().objective("lightgbm")
+        >>> objective(np.array([1.0, 0.0]), np.array([0.0, 0.0]))
+        (array([-0.5,  0.5], dtype=float32), array([0.25, 0.25], dtype=float32))
+        """
+        from tradewright.loss_functions.adapters import boosting
+
+        return boosting.bind_objective(self, library, groups, assets, per_row)
+
+    def metric(
+        self,
+        library: Literal["lightgbm", "xgboost"],
+        *,
+        groups: Any = None,
+        assets: Any = None,
+        **per_row: Any,
+    ) -> BoundMetric:
+        """Return the loss as an evaluation metric of raw scores, for a library's own early stopping.
+
+        Arguments are those of :meth:`objective`, for the rows that are evaluated. It is minimised, and named after
+        the loss. With LightGBM pass it as ``eval_metric`` or ``feval``; with XGBoost as ``eval_metric`` of an estimator
+        or ``custom_metric`` of ``train``.
+        """
+        from tradewright.loss_functions.adapters import boosting
+
+        return boosting.bind_metric(self, library, groups, assets, per_row)
+
+    def scorer(self) -> LossScorer:
+        """Return the loss as a scikit-learn scorer: minus the loss, greater is better.
+
+        It asks the estimator for what the loss takes: logits from ``decision_function``, or from ``predict_proba`` by
+        the log-odds; probabilities from ``predict_proba``; else ``predict``. Weights, groups, assets and the loss's
+        per-row arguments are routed with ``set_score_request``.
+        """
+        require("sklearn", f"{type(self).__name__}.scorer()")
+        from tradewright.loss_functions.adapters import sklearn as adapter
+
+        return adapter.LossScorer(self)
+
+    # --- sums and multiples ------------------------------------------------------------------------------------
+
+    def __add__(self, other: object) -> CombinedLoss:
+        """Return the sum with another loss."""
+        if not isinstance(other, BaseLoss):
+            return NotImplemented
+        # Built on this module; only an operator leads back up to it.
+        from tradewright.loss_functions import combined
+
+        return combined.add(self, other)
+
+    def __radd__(self, other: object) -> BaseLoss:
+        """Return the loss itself for 0 + loss, so that ``sum`` works."""
+        return self if isinstance(other, int) and other == 0 else NotImplemented
+
+    def __mul__(self, factor: object) -> CombinedLoss:
+        """Return a multiple."""
+        if not isinstance(factor, int | float | np.number) or isinstance(factor, bool):
+            return NotImplemented
+        from tradewright.loss_functions import combined
+
+        return combined.scale(self, float(factor))
+
+    __rmul__ = __mul__
+
     # --- the loss as a value -----------------------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
@@ -227,27 +337,44 @@ class BaseLoss(ABC):
         tag, params = data.get("loss"), data.get("params", {})
         made: Any = cls
         if "name" not in cls.__dict__ and cls.__abstractmethods__:
-            # The registry is built on this module; only the tag leads back up to it.
+            # Both are built on this module; only the tag leads back up to them. A sum is made, not looked up.
+            from tradewright.loss_functions.combined import CombinedLoss
             from tradewright.loss_functions.registry import LossRegistry
 
-            made = LossRegistry.get(str(tag))
+            made = CombinedLoss if tag == CombinedLoss.name else LossRegistry.get(str(tag))
         elif tag != cls.name:
             raise ParameterError(
                 f"the loss is tagged {tag!r}, not {cls.name!r}; use BaseLoss.from_dict", code="loss.tag", tag=tag
             )
-        known = {f.name for f in dataclasses.fields(made)}
+        known = {f.name for f in dataclasses.fields(made) if f.init}
         if unknown := sorted(set(params) - known):
             raise ParameterError(
                 f"{made.__name__} has no parameter {unknown[0]!r}; it has {', '.join(sorted(known))}",
                 code="parameter.unknown",
                 name=unknown[0],
             )
+        loss: BaseLoss = made._from_params(params)
+        return loss
+
+    @classmethod
+    def _from_params(cls, params: Mapping[str, Any]) -> BaseLoss:
+        made: Any = cls
         loss: BaseLoss = made(**{k: tuple(v) if isinstance(v, list) else v for k, v in params.items()})
         return loss
 
     def to_json(self) -> str:
         """Return :meth:`to_dict` as a JSON string with sorted keys: equal losses, equal strings."""
         return json.dumps(self.to_dict(), sort_keys=True)
+
+    def _inputs(
+        self, y_true: Any, y_pred: Any, weight: Any, groups: Any, assets: Any, per_row: Mapping[str, Any]
+    ) -> LossInputs:
+        return numpy_inputs(y_true, y_pred, weight, groups, assets, per_row, outputs=self.outputs)
+
+    def _prepare(self, target: Any, prediction: Any, weight: Any, arguments: Mapping[str, Any]) -> LossInputs:
+        """Return one call's inputs from its named arguments, for adapters."""
+        per_row = {name: value for name, value in arguments.items() if name not in ("groups", "assets")}
+        return self._inputs(target, prediction, weight, arguments.get("groups"), arguments.get("assets"), per_row)
 
     def _check_names(self, per_row: Mapping[str, Any]) -> None:
         if unknown := sorted(set(per_row) - set(self.per_row_names)):

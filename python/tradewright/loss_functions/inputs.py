@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tradewright.errors import LossError
 from tradewright.loss_functions.group_index import GroupIndex
 
-__all__ = ["LossInputs", "as_output", "numpy_inputs", "weighted_mean"]
+__all__ = ["LossInputs", "as_output", "check_shapes", "numpy_inputs", "readable", "shape_error"]
 
 Array = NDArray[Any]
 
@@ -21,7 +21,8 @@ Array = NDArray[Any]
 class LossInputs:
     """The rows of one call; arrays in numpy's world, tensors of one device in torch's.
 
-    ``prediction`` and ``target`` are 1-D and of equal length, and so are the others where they are given.
+    ``prediction`` and ``target`` are 1-D and of equal length, and so are the others where they are given; with several
+    predictions a row those are flat, row by row, and as many times longer.
     ``shape`` and ``dtype`` are those of the caller's predictions: what the gradient comes back in.
     """
 
@@ -42,8 +43,10 @@ def numpy_inputs(
     groups: Any = None,
     assets: Any = None,
     per_row: Mapping[str, Any] | None = None,
+    *,
+    outputs: int = 1,
 ) -> LossInputs:
-    """Coerce one call's arguments.
+    """Coerce one call's arguments; ``outputs`` is how many predictions a row has.
 
     Anything ``numpy.asarray`` understands is taken: polars and pandas series and read-only or strided arrays are
     viewed, not copied. Integers and booleans stay as they are (the core converts them block by block), except for
@@ -55,16 +58,16 @@ def numpy_inputs(
         When shapes do not agree, or a dtype is not numeric.
     """
     target, prediction = _numeric("y_true", y_true), _numeric("y_pred", y_pred)
-    check_shapes(target.shape, prediction.shape)
+    check_shapes(target.shape, prediction.shape, outputs)
     rows = prediction.shape[0]
     dtype = prediction.dtype if prediction.dtype.kind == "f" else np.dtype(np.float64)
-    further = {name: _numeric(name, value) for name, value in (per_row or {}).items()}
+    further = {name: _numeric(name, value) for name, value in (per_row or {}).items() if value is not None}
     for name, value in further.items():
         if value.shape[:1] != (rows,):
             raise shape_error(name, value.shape, prediction.shape)
     return LossInputs(
-        prediction=_view(prediction.reshape(-1), float_only=True),
-        target=_view(target.reshape(-1)),
+        prediction=readable(prediction.reshape(-1), float_only=True),
+        target=readable(target.reshape(-1)),
         weight=_row_argument("sample_weight", sample_weight, prediction.shape),
         groups=_ids("groups", groups, prediction.shape),
         assets=_ids("assets", assets, prediction.shape),
@@ -74,8 +77,18 @@ def numpy_inputs(
     )
 
 
-def check_shapes(target: tuple[int, ...], prediction: tuple[int, ...]) -> None:
-    """Refuse targets and predictions that are not the same (n,) or (n, 1)."""
+def check_shapes(target: tuple[int, ...], prediction: tuple[int, ...], outputs: int = 1) -> None:
+    """Refuse targets and predictions that are not the same (n,) or (n, 1), or with several outputs not (n, outputs)."""
+    if outputs > 1:
+        if len(prediction) == 2 and prediction[1] == outputs and target in (prediction[:1], (prediction[0], 1)):
+            return
+        raise LossError(
+            f"y_true has shape {target}, y_pred has shape {prediction}; pass targets of shape (n,) and predictions of "
+            f"shape (n, {outputs})",
+            code="loss.shape",
+            y_true=target,
+            y_pred=prediction,
+        )
     is_rows = len(prediction) == 1 or (len(prediction) == 2 and prediction[1] == 1)
     if target == prediction and is_rows:
         return
@@ -93,10 +106,11 @@ def check_shapes(target: tuple[int, ...], prediction: tuple[int, ...]) -> None:
     )
 
 
-def shape_error(name: str, shape: tuple[int, ...], prediction: tuple[int, ...]) -> LossError:
+def shape_error(name: str, shape: tuple[int, ...], prediction: tuple[int, ...], width: int = 1) -> LossError:
     """Build the error for a per-row argument that does not fit."""
+    wanted = "one value per row" if width == 1 else f"{width} values per row, shape ({prediction[0]}, {width})"
     return LossError(
-        f"{name} has shape {shape}, y_pred has shape {prediction}; pass one value per row",
+        f"{name} has shape {shape}, y_pred has shape {prediction}; pass {wanted}",
         code="loss.shape",
         argument=name,
         got=shape,
@@ -134,39 +148,6 @@ def as_output(out: Any, inputs: LossInputs) -> tuple[Array, Array]:
     return out, out.reshape(-1)
 
 
-def weighted_mean(y: Any, sample_weight: Any, nan_policy: str) -> float:
-    """Return the weighted mean of the targets, in float64; NaN targets raise or are left out.
-
-    Raises
-    ------
-    LossError
-        When a target is NaN under ``nan_policy="raise"``, a weight is negative, or nothing is left.
-    """
-    inputs = numpy_inputs(y, np.broadcast_to(np.float64(0), np.shape(y)), sample_weight)
-    target = inputs.target.astype(np.float64, copy=False)
-    weight = np.ones(len(target)) if inputs.weight is None else inputs.weight.astype(np.float64, copy=False)
-    if (bad := ~(np.isfinite(weight) & (weight >= 0))).any():
-        row = int(bad.argmax())
-        raise LossError(
-            f"row {row}: the weight is {weight[row]}; weights are finite and not negative",
-            code="loss.weight_invalid",
-            row=row,
-        )
-    missing = np.isnan(target)
-    if missing.any() and nan_policy == "raise":
-        row = int(missing.argmax())
-        raise LossError(
-            f'row {row}: the target is NaN; drop the row, or use nan_policy="omit"', code="loss.target_missing", row=row
-        )
-    total = float(weight[~missing].sum())
-    if total == 0.0:
-        raise LossError(
-            "no start value: there are no rows with a target and a weight; pass rows that count",
-            code="loss.nothing_to_average",
-        )
-    return float(np.dot(weight[~missing], target[~missing]) / total)
-
-
 def _numeric(name: str, value: Any) -> Array:
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":
@@ -184,7 +165,7 @@ def _row_argument(name: str, value: Any, shape: tuple[int, ...]) -> Array | None
     array = _numeric(name, value)
     if array.shape not in ((shape[0],), (shape[0], 1)):
         raise shape_error(name, array.shape, shape)
-    return _view(array.reshape(-1))
+    return readable(array.reshape(-1))
 
 
 def _ids(name: str, value: Any, shape: tuple[int, ...]) -> Any:
@@ -197,7 +178,7 @@ def _ids(name: str, value: Any, shape: tuple[int, ...]) -> Any:
     return array
 
 
-def _view(array: Array, *, float_only: bool = False) -> Array:
+def readable(array: Array, *, float_only: bool = False) -> Array:
     """Return the array itself where the core can read it, else a copy in a dtype or layout that it can."""
     kind, size = array.dtype.kind, array.dtype.itemsize
     if kind == "f" and size == 2:

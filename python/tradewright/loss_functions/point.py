@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradewright import _core
-from tradewright.errors import LossError
+from tradewright.errors import LossError, UnsupportedError
 from tradewright.loss_functions.base import BaseLoss
-from tradewright.loss_functions.inputs import LossInputs
+from tradewright.loss_functions.inputs import LossInputs, readable, shape_error
 
 __all__ = ["Domain", "PointLoss"]
 
@@ -33,48 +33,77 @@ class PointLoss(BaseLoss):
     #: What a target may be.
     targets: ClassVar[Domain] = "real"
 
+    #: How many values a row has of each further per-row argument, where it is not one.
+    per_row_widths: ClassVar[Mapping[str, int]] = {}
+
     @property
     def predictions(self) -> Domain:
         """What a prediction may be."""
         return "real"
 
     @abstractmethod
-    def _params(self) -> Mapping[str, float]:
-        """Return the parameters the core's formula reads; truth values as 0 and 1."""
+    def _params(self, per_row: Mapping[str, Any]) -> Mapping[str, float]:
+        """Return the parameters the core's formula reads, given a call's per-row arguments; truth values as 0 and 1."""
 
     @abstractmethod
     def _rows_on_device(self, torch: Any, prediction: Any, target: Any, per_row: Mapping[str, Any]) -> Any:
         """Return the loss of each row, in torch's operations."""
 
-    def _spec(self) -> tuple[str, Mapping[str, float]]:
-        return self.name, self._params()
+    def _spec(self, inputs: LossInputs) -> tuple[str, Mapping[str, float]]:
+        return self.name, self._params(inputs.per_row)
 
     def _columns(self, inputs: LossInputs) -> tuple[Array, Array, Array | None, list[Array]]:
-        further = [inputs.per_row[name] for name in self.per_row_names if name in inputs.per_row]
+        further = []
+        for name in self.per_row_names:
+            if name in inputs.per_row:
+                array = inputs.per_row[name]
+                width = self.per_row_widths.get(name, 1)
+                if array.shape != (inputs.shape[0], width) and (width > 1 or array.ndim > 1):
+                    raise shape_error(name, array.shape, inputs.shape, width)
+                further += [readable(column) for column in array.reshape(len(array), width).T]
         return inputs.prediction, inputs.target, inputs.weight, further
 
     def _value(self, inputs: LossInputs) -> Any:
         rows = self._columns(inputs)
         if self.reduction != "none":
-            return _core.loss_value(self._spec(), rows, self.reduction, self.nan_policy)
+            return _core.loss_value(self._spec(inputs), rows, self.reduction, self.nan_policy)
         values = np.empty(inputs.shape, dtype=inputs.prediction.dtype)
-        _core.loss_rows(self._spec(), rows, self.nan_policy, values.reshape(-1))
+        _core.loss_rows(self._spec(inputs), rows, self.nan_policy, values.reshape(-1))
         return values.astype(inputs.dtype, copy=False)
 
     def _value_and_grad(self, inputs: LossInputs, gradient: Array) -> Any:
+        self._check_differentiable()
         rows = self._columns(inputs)
         if self.reduction != "none":
-            return _core.loss_value_grad(self._spec(), rows, self.reduction, self.nan_policy, gradient)
+            return _core.loss_value_grad(self._spec(inputs), rows, self.reduction, self.nan_policy, gradient)
         values = np.empty(inputs.shape, dtype=inputs.prediction.dtype)
-        _core.loss_rows_grad(self._spec(), rows, self.nan_policy, values.reshape(-1), gradient)
+        _core.loss_rows_grad(self._spec(inputs), rows, self.nan_policy, values.reshape(-1), gradient)
         return values.astype(inputs.dtype, copy=False)
 
     def _grad_hess(self, inputs: LossInputs, gradient: Array, hessian: Array) -> None:
+        self._check_differentiable()
         rows = self._columns(inputs)
-        _core.loss_grad_hess(self._spec(), rows, self.nan_policy, self.hessian or "boosting", gradient, hessian)
+        _core.loss_grad_hess(self._spec(inputs), rows, self.nan_policy, self.hessian or "boosting", gradient, hessian)
+
+    def _check_differentiable(self) -> None:
+        if not self.differentiable:
+            raise UnsupportedError(
+                f"{type(self).__name__} is a metric: its gradient is 0 almost everywhere; train with a smooth relative "
+                "such as DirectionalLoss, and select with this one",
+                code="loss.not_differentiable",
+            )
+
+    def _row_by_row(self, inputs: LossInputs) -> tuple[Any, Any, Any]:
+        """Return predictions, targets and weights of one length, where a row may have several predictions."""
+        y, w = inputs.target, inputs.weight
+        if self.outputs > 1:
+            y = y.repeat_interleave(self.outputs)
+            w = None if w is None else w.repeat_interleave(self.outputs)
+        return inputs.prediction, y, w
 
     def _on_device(self, torch: Any, inputs: LossInputs) -> Any:
-        s, y, w = inputs.prediction, inputs.target.to(inputs.prediction.dtype), inputs.weight
+        s, y, w = self._row_by_row(inputs)
+        y = y.to(s.dtype)
         if self.nan_policy == "omit":
             kept = ~torch.isnan(y)
             # Both are replaced before the formula: masking only afterwards would let 0 · NaN into the gradient.
@@ -94,7 +123,7 @@ class PointLoss(BaseLoss):
         return rows.sum() / (w.sum() if self.reduction == "mean" and w is not None else count)
 
     def _check_on_device(self, torch: Any, inputs: LossInputs) -> None:
-        s, y, w = inputs.prediction, inputs.target, inputs.weight
+        s, y, w = self._row_by_row(inputs)
         bad_s = ~_inside(torch, s, self.predictions)
         missing = torch.isnan(y)
         bad_y = ~_inside(torch, y, self.targets)
@@ -109,10 +138,10 @@ class PointLoss(BaseLoss):
             row = int((bad_s | bad_y | bad_w).to(torch.uint8).argmax())
             what, values = next((n, v) for n, b, v in _named(bad_s, bad_y, bad_w, s, y, w) if bool(b[row]))
             raise LossError(
-                f"row {row}: the {what} is {float(values[row])}, which {type(self).__name__} does not take; "
+                f"row {row // self.outputs}: the {what} is {float(values[row])}, which {type(self).__name__} does not take; "
                 "drop or repair the row",
                 code=f"loss.{what}_invalid",
-                row=row,
+                row=row // self.outputs,
             )
         if not flags[1] and self.reduction in ("mean", "mean_n"):
             raise LossError(

@@ -18,8 +18,23 @@ LossRegistry.register(
     aliases=["binary_cross_entropy"],
     tags=["classification", "point"],
 )
-LossRegistry.register("mse", f"{_PACKAGE}.regression.mse:MSELoss", tags=["regression", "point"])
-
+for _name, _target in {
+    "focal": "focal:FocalLoss",
+    "label_smoothing": "label_smoothing:LabelSmoothingBCE",
+    "weighted_bce": "weighted_bce:WeightedBCE",
+    "cost_sensitive": "cost_sensitive:CostSensitiveLoss",
+}.items():
+    LossRegistry.register(_name, f"{_PACKAGE}.classification.{_target}", tags=["classification", "point"])
+for _name, _target in {
+    "mse": "mse:MSELoss",
+    "mae": "mae:MAELoss",
+    "huber": "huber:HuberLoss",
+    "pseudo_huber": "pseudo_huber:PseudoHuberLoss",
+    "quantile": "quantile:QuantileLoss",
+}.items():
+    LossRegistry.register(_name, f"{_PACKAGE}.regression.{_target}", tags=["regression", "point"])
+for _name, _target in {"directional_loss": "directional:DirectionalLoss", "madl": "madl:MADL"}.items():
+    LossRegistry.register(_name, f"{_PACKAGE}.trading_custom.{_target}", tags=["trading", "point"])
 for _name, _target, _aliases in (
     ("pairwise", "pairwise:PairwiseLogisticLoss", ["pairwise_logistic", "ranknet", "bpr"]),
     ("pairwise_hinge", "pairwise:PairwiseHingeLoss", []),

@@ -6,36 +6,63 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from tradewright.errors import UnsupportedError
-from tradewright.loss_functions import PointLoss
+from tradewright.loss_functions import BaseLoss
 from tradewright.loss_functions.adapters.torch_adapter import _inputs
+from tradewright.testing.loss_problem import Problem
 
-__all__ = ["check"]
+__all__ = ["check", "check_sum"]
 
 
-def check(loss: PointLoss, y: NDArray[Any], s: NDArray[Any], w: NDArray[Any]) -> None:
+def _tensors(problem: Problem, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
+    def tensor(array: Any) -> torch.Tensor:
+        return torch.as_tensor(array, dtype=dtype if np.asarray(array).dtype.kind == "f" else None)
+
+    given = {name: tensor(value) for name, value in problem.given.items()}
+    return tensor(problem.target), tensor(problem.prediction), given
+
+
+def check(loss: BaseLoss, problem: Problem) -> None:
     """Check values, gradients and the composition for accelerators against the core, in both widths."""
-    for dtype, rtol in ((torch.float64, 1e-9), (torch.float32, 2e-4)):
-        target, weight = torch.as_tensor(y, dtype=dtype), torch.as_tensor(w, dtype=dtype)
-        prediction = torch.as_tensor(s, dtype=dtype).requires_grad_()
+    for dtype, rtol, atol in ((torch.float64, 1e-10, 1e-13), (torch.float32, 2e-4, 1e-6)):
+        target, prediction, given = _tensors(problem, dtype)
+        if not loss.differentiable:
+            value = loss(target, prediction, **given)
+            composed = loss._on_device(torch, _inputs(prediction, target, given, tuple(prediction.shape), dtype))
+            torch.testing.assert_close(value, composed, rtol=rtol, atol=atol)
+            continue
+        prediction.requires_grad_()
         upstream = torch.tensor(-1.5, dtype=dtype)
-        value = loss(target, prediction, sample_weight=weight)
+        value = loss(target, prediction, **given)
         assert value.dtype == dtype, "the value has another dtype than the prediction"
         (gradient,) = torch.autograd.grad((value * upstream).sum(), prediction)
 
-        composed = loss._on_device(
-            torch, _inputs(prediction, target, {"sample_weight": weight}, tuple(prediction.shape), dtype)
-        )
+        composed = loss._on_device(torch, _inputs(prediction, target, given, tuple(prediction.shape), dtype))
         (expected,) = torch.autograd.grad((composed * upstream).sum(), prediction)
-        torch.testing.assert_close(value, composed, rtol=rtol, atol=1e-6)
-        torch.testing.assert_close(gradient, expected, rtol=rtol, atol=1e-6 * float(expected.abs().max()))
+        scale = float(composed.detach().abs().max())
+        torch.testing.assert_close(value, composed, rtol=rtol, atol=atol * max(1.0, scale))
+        torch.testing.assert_close(gradient, expected, rtol=rtol, atol=10 * atol * float(expected.abs().max()))
+    target, prediction, given = _tensors(problem, torch.float64)
     with torch.no_grad():
-        np.testing.assert_array_equal(loss(torch.as_tensor(y), torch.as_tensor(s)).numpy(), loss(y, s))
-    once = torch.as_tensor(s).requires_grad_()
+        np.testing.assert_array_equal(loss(target, prediction, **given).numpy(), problem.call(loss))
+    if loss.differentiable:
+        _no_second_derivative(loss, target, prediction, given)
+
+
+def _no_second_derivative(loss: BaseLoss, target: Any, prediction: torch.Tensor, given: Any) -> None:
+    once = prediction.requires_grad_()
     try:
-        torch.autograd.grad(loss(torch.as_tensor(y), once).sum(), once, create_graph=True)
+        torch.autograd.grad(loss(target, once, **given).sum(), once, create_graph=True)
     except UnsupportedError:
         return
     raise AssertionError("a second derivative went through")
+
+
+def check_sum(loss: BaseLoss, problem: Problem) -> None:
+    """Check that two calls of one loss keep gradients of their own."""
+    target, prediction, given = _tensors(problem, torch.float64)
+    prediction.requires_grad_()
+    (once,) = torch.autograd.grad(loss(target, prediction, **given), prediction)
+    both = loss(target, prediction, **given) + 2 * loss(target, prediction, **given)
+    torch.testing.assert_close(torch.autograd.grad(both, prediction)[0], 3 * once)

@@ -11,9 +11,8 @@ use tradewright_core::{Error, Result};
 use crate::arrays::slice;
 use crate::detach;
 use crate::errors::to_python;
-use crate::loss::{
-    RowArgs, Rows, SpecArgs, choice_error, hessian_choice, options, output, policy, with_width, written,
-};
+use crate::loss::{RowArgs, Rows, choice_error, hessian_choice, options, output, policy, with_width, written};
+use crate::point_spec::SpecArgs;
 
 /// Which rows share a group (a date), and which row held the same asset before.
 #[pyclass(frozen, name = "GroupIndex", module = "tradewright._core")]
@@ -277,7 +276,7 @@ pub(crate) fn group_loss<'py>(
         let mut gradient = gradient.as_ref().map(|array| output::<F>("out", array)).transpose()?;
         let gradient = gradient.as_mut().map(written);
         detach::run(py, views.len(), |cancel| {
-            let batch = views.batch::<F>()?;
+            let batch = views.batch::<F>(&[])?;
             counted(with_group_loss!(spec, loss => match gradient {
                 Some(gradient) => groups::value_grad(&loss, &batch, index, options, gradient, cancel),
                 None => groups::value(&loss, &batch, index, options, cancel),
@@ -308,7 +307,7 @@ pub(crate) fn group_loss_each<'py>(
         let mut gradient = gradient.as_ref().map(|array| output::<F>("out", array)).transpose()?;
         let gradient = gradient.as_mut().map(written);
         detach::run(py, views.len(), |cancel| {
-            let batch = views.batch::<F>()?;
+            let batch = views.batch::<F>(&[])?;
             counted(with_group_loss!(spec, loss => match gradient {
                 Some(gradient) => groups::value_grad_groups(&loss, &batch, index, policy, values, gradient, cancel),
                 None => groups::value_groups(&loss, &batch, index, policy, values, cancel),
@@ -339,7 +338,7 @@ pub(crate) fn group_loss_grad_hess<'py>(
         let (mut gradient, mut hessian) = (output::<F>("gradient", &gradient)?, output::<F>("hessian", &hessian)?);
         let (gradient, hessian) = (written(&mut gradient), written(&mut hessian));
         detach::run(py, views.len(), |cancel| {
-            let batch = views.batch::<F>()?;
+            let batch = views.batch::<F>(&[])?;
             counted(with_group_loss!(spec, loss => {
                 groups::grad_hess(&loss, &batch, index, policy, choice, gradient, hessian, cancel)
             }))
@@ -370,7 +369,7 @@ pub(crate) fn series_loss<'py>(
         let mut gradient = gradient.as_ref().map(|array| output::<F>("out", array)).transpose()?;
         let gradient = gradient.as_mut().map(written);
         detach::run(py, views.len(), |cancel| {
-            let batch = views.batch::<F>()?;
+            let batch = views.batch::<F>(&[])?;
             with_series_loss!(spec, loss => match gradient {
                 Some(gradient) => series::value_grad(&loss, &batch, index, trading, options, gradient, cancel),
                 None => series::value(&loss, &batch, index, trading, options, cancel),
@@ -402,7 +401,7 @@ pub(crate) fn series_loss_grad_hess<'py>(
         let (mut gradient, mut hessian) = (output::<F>("gradient", &gradient)?, output::<F>("hessian", &hessian)?);
         let (gradient, hessian) = (written(&mut gradient), written(&mut hessian));
         detach::run(py, views.len(), |cancel| {
-            let batch = views.batch::<F>()?;
+            let batch = views.batch::<F>(&[])?;
             with_series_loss!(spec, loss => {
                 series::grad_hess(&loss, &batch, index, trading, policy, choice, gradient, hessian, cancel)
             })
@@ -424,7 +423,7 @@ pub(crate) fn series_returns<'py>(
     let views = rows.views(py)?;
     let index = &index.index;
     let returns: PyResult<Vec<f64>> = with_width!(py, views, F => {
-        detach::run(py, views.len(), |cancel| series::returns(&views.batch::<F>()?, index, trading, policy, cancel))
+        detach::run(py, views.len(), |cancel| series::returns(&views.batch::<F>(&[])?, index, trading, policy, cancel))
     });
     Ok(PyArray1::from_vec(py, returns?))
 }

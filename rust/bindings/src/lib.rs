@@ -10,6 +10,7 @@ mod detach;
 mod errors;
 mod group_loss;
 mod loss;
+mod point_spec;
 mod runtime;
 mod scan;
 mod split;

@@ -1,7 +1,5 @@
 //! Losses: one function per operation, the loss itself handed over as its name and parameters.
 
-use std::collections::HashMap;
-
 use numpy::{Element, PyArray1, PyArrayMethods, PyReadwriteArray1, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
@@ -11,42 +9,7 @@ use tradewright_core::{Column, Error, Result};
 use crate::arrays::Columns;
 use crate::detach;
 use crate::errors::{data_error, to_python};
-
-/// A point loss with its parameters.
-#[derive(Clone, Copy)]
-enum PointSpec {
-    Bce(loss::BinaryCrossEntropy<true>),
-    BceOfProbabilities(loss::BinaryCrossEntropy<false>),
-    Mse(loss::SquaredError),
-}
-
-/// Runs the same expression on the loss inside a [`PointSpec`], whatever its type.
-macro_rules! with_loss {
-    ($spec:expr, $loss:ident => $body:expr) => {
-        match $spec {
-            PointSpec::Bce($loss) => $body,
-            PointSpec::BceOfProbabilities($loss) => $body,
-            PointSpec::Mse($loss) => $body,
-        }
-    };
-}
-
-impl PointSpec {
-    fn parse(py: Python<'_>, (name, params): &SpecArgs) -> PyResult<Self> {
-        let get = |key: &str| {
-            params.get(key).copied().ok_or_else(|| {
-                let hint = format!("the loss {name} needs the parameter {key}");
-                to_python(py, &Error::Parameter { name: key.into(), value: "missing".into(), hint })
-            })
-        };
-        match name.as_str() {
-            "bce" if get("from_logits")? != 0.0 => Ok(Self::Bce(loss::BinaryCrossEntropy)),
-            "bce" => Ok(Self::BceOfProbabilities(loss::BinaryCrossEntropy)),
-            "mse" => Ok(Self::Mse(loss::SquaredError)),
-            _ => Err(choice_error(py, "loss", name, "bce or mse")),
-        }
-    }
-}
+use crate::point_spec::{PointSpec, SpecArgs, with_loss};
 
 pub(crate) fn choice_error(py: Python<'_>, name: &str, value: &str, allowed: &str) -> PyErr {
     let hint = format!("pass one of {allowed}");
@@ -85,52 +48,62 @@ pub(crate) fn hessian_choice(py: Python<'_>, name: &str) -> PyResult<Hessian> {
 /// Prediction, target, weight, further per-row arguments.
 pub(crate) type RowArgs<'py> =
     (Bound<'py, PyAny>, Bound<'py, PyAny>, Option<Bound<'py, PyAny>>, Vec<Bound<'py, PyAny>>);
-/// A loss's name and parameters; truth values are 0 and 1.
-pub(crate) type SpecArgs = (String, HashMap<String, f64>);
 
 /// The borrowed columns of one call, in the order of [`RowArgs`].
 pub(crate) struct Rows<'py> {
-    columns: Columns<'py>,
+    prediction: Columns<'py>,
+    /// Targets first.
+    others: Columns<'py>,
     weighted: bool,
 }
 
 impl<'py> Rows<'py> {
     pub(crate) fn borrow(py: Python<'py>, (prediction, target, weight, extras): RowArgs<'py>) -> PyResult<Self> {
         let weighted = weight.is_some();
-        let all: Vec<_> = [prediction, target].into_iter().chain(weight).chain(extras).collect();
-        if all.iter().any(|array| array.cast::<PyUntypedArray>().is_ok_and(|array| array.ndim() != 1)) {
+        let others: Vec<_> = [target].into_iter().chain(weight).chain(extras).collect();
+        if others
+            .iter()
+            .chain([&prediction])
+            .any(|array| array.cast::<PyUntypedArray>().is_ok_and(|array| array.ndim() != 1))
+        {
             return Err(data_error(py, "a loss takes 1-D arrays: pass array.ravel()".into()));
         }
-        Ok(Self { columns: Columns::borrow(PyList::new(py, all)?.as_any())?, weighted })
+        let borrow = |arrays| Columns::borrow(PyList::new(py, arrays)?.as_any());
+        Ok(Self { prediction: borrow(vec![prediction])?, others: borrow(others)?, weighted })
     }
 
     pub(crate) fn views(&self, py: Python<'py>) -> PyResult<Views<'_>> {
-        Ok(Views { columns: self.columns.views(py)?, weighted: self.weighted })
+        let [prediction] = self.prediction.views(py)?[..] else { unreachable!("one 1-D array is one column") };
+        Ok(Views { prediction, others: self.others.views(py)?, weighted: self.weighted })
     }
 }
 
 pub(crate) struct Views<'a> {
-    pub(crate) columns: Vec<Column<'a>>,
+    pub(crate) prediction: Column<'a>,
+    others: Vec<Column<'a>>,
     weighted: bool,
 }
 
 impl<'a> Views<'a> {
     pub(crate) fn len(&self) -> usize {
-        self.columns[0].len()
+        self.prediction.len()
     }
 
-    pub(crate) fn batch<F: Float>(&self) -> Result<Batch<'a, F>> {
-        let prediction = F::of_column(&self.columns[0]).expect("the width was matched");
-        let rest = &self.columns[2..];
+    pub(crate) fn batch<F: Float>(&self, per_column: &[f64]) -> Result<Batch<'a, F>> {
+        let prediction = F::of_column(&self.prediction).expect("the width was matched");
+        let rest = &self.others[1..];
         let (weight, extras) = if self.weighted { (Some(rest[0]), &rest[1..]) } else { (None, rest) };
-        Batch::new(prediction, self.columns[1], weight, extras.to_vec())
+        if per_column.is_empty() {
+            return Batch::new(prediction, self.others[0], weight, extras.to_vec());
+        }
+        Batch::with_columns(prediction, self.others[0], weight, per_column.to_vec())
     }
 }
 
 /// Runs the same expression with `$F` standing for the width of the predictions.
 macro_rules! with_width {
     ($py:expr, $views:expr, $F:ident => $body:expr) => {
-        match $views.columns[0] {
+        match $views.prediction {
             tradewright_core::Column::F32(_) => {
                 type $F = f32;
                 $body
@@ -146,7 +119,6 @@ macro_rules! with_width {
         }
     };
 }
-
 pub(crate) use with_width;
 
 /// A writable, contiguous array of the predictions' width.
@@ -179,8 +151,8 @@ pub(crate) fn loss_value<'py>(
     let rows = Rows::borrow(py, rows)?;
     let views = rows.views(py)?;
     with_width!(py, views, F => detach::run(py, views.len(), |cancel| {
-        let batch = views.batch::<F>()?;
-        with_loss!(spec, loss => loss::value(&loss, &batch, options, cancel))
+        let batch = views.batch::<F>(spec.per_column())?;
+        with_loss!(&spec, loss => loss::value(loss, &batch, options, cancel))
     }))
 }
 
@@ -201,8 +173,8 @@ pub(crate) fn loss_value_grad<'py>(
         let mut gradient = output::<F>("out", &gradient)?;
         let gradient = written(&mut gradient);
         detach::run(py, views.len(), |cancel| {
-            let batch = views.batch::<F>()?;
-            with_loss!(spec, loss => loss::value_grad(&loss, &batch, options, gradient, cancel))
+            let batch = views.batch::<F>(spec.per_column())?;
+            with_loss!(&spec, loss => loss::value_grad(loss, &batch, options, gradient, cancel))
         })
     })
 }
@@ -223,8 +195,8 @@ pub(crate) fn loss_rows<'py>(
         let mut values = output::<F>("values", &values)?;
         let values = written(&mut values);
         detach::run(py, views.len(), |cancel| {
-            let batch = views.batch::<F>()?;
-            with_loss!(spec, loss => loss::value_rows(&loss, &batch, policy, values, cancel))
+            let batch = views.batch::<F>(spec.per_column())?;
+            with_loss!(&spec, loss => loss::value_rows(loss, &batch, policy, values, cancel))
         })
     })
 }
@@ -246,8 +218,8 @@ pub(crate) fn loss_rows_grad<'py>(
         let (mut values, mut gradient) = (output::<F>("values", &values)?, output::<F>("out", &gradient)?);
         let (values, gradient) = (written(&mut values), written(&mut gradient));
         detach::run(py, views.len(), |cancel| {
-            let batch = views.batch::<F>()?;
-            with_loss!(spec, loss => loss::value_grad_rows(&loss, &batch, policy, values, gradient, cancel))
+            let batch = views.batch::<F>(spec.per_column())?;
+            with_loss!(&spec, loss => loss::value_grad_rows(loss, &batch, policy, values, gradient, cancel))
         })
     })
 }
@@ -271,8 +243,8 @@ pub(crate) fn loss_grad_hess<'py>(
         let (mut gradient, mut hessian) = (output::<F>("gradient", &gradient)?, output::<F>("hessian", &hessian)?);
         let (gradient, hessian) = (written(&mut gradient), written(&mut hessian));
         detach::run(py, views.len(), |cancel| {
-            let batch = views.batch::<F>()?;
-            with_loss!(spec, loss => loss::grad_hess(&loss, &batch, policy, choice, gradient, hessian, cancel))
+            let batch = views.batch::<F>(spec.per_column())?;
+            with_loss!(&spec, loss => loss::grad_hess(loss, &batch, policy, choice, gradient, hessian, cancel))
         })
     })
 }

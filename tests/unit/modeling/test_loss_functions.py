@@ -14,8 +14,23 @@ from hypothesis import strategies as st
 from sklearn.metrics import log_loss, mean_squared_error
 
 from tradewright import _core
-from tradewright.errors import LossError, ParameterError, RegistryError, UnknownNameError
-from tradewright.loss_functions import BaseLoss, BinaryCrossEntropy, LossRegistry, MSELoss
+from tradewright.errors import LossError, ParameterError, RegistryError, UnknownNameError, UnsupportedError
+from tradewright.loss_functions import (
+    MADL,
+    BaseLoss,
+    BinaryCrossEntropy,
+    CostSensitiveLoss,
+    DirectionalLoss,
+    FocalLoss,
+    HuberLoss,
+    LabelSmoothingBCE,
+    LossRegistry,
+    MAELoss,
+    MSELoss,
+    PseudoHuberLoss,
+    QuantileLoss,
+    WeightedBCE,
+)
 from tradewright.testing import check_loss
 
 LOSSES = [
@@ -25,6 +40,25 @@ LOSSES = [
     MSELoss(),
     MSELoss(reduction="mean_n"),
     MSELoss(reduction="none"),
+    MAELoss(),
+    HuberLoss(delta=2.0),
+    HuberLoss(reduction="sum", hessian="exact"),
+    PseudoHuberLoss(delta=0.7),
+    QuantileLoss(quantiles=0.9),
+    QuantileLoss(quantiles=(0.1, 0.5, 0.9)),
+    QuantileLoss(quantiles=(0.9, 0.1), reduction="none", nan_policy="omit"),
+    FocalLoss(),
+    FocalLoss(gamma=0.5, alpha=None),
+    FocalLoss(gamma=0.0),
+    FocalLoss(gamma=1.0, alpha=0.7, hessian="exact"),
+    LabelSmoothingBCE(),
+    WeightedBCE(pos_weight=3.0),
+    CostSensitiveLoss(cost_fp=2.0, cost_fn=5.0),
+    CostSensitiveLoss(form="expected", cost_fp=2.0, cost_tp=-1.0),
+    DirectionalLoss(),
+    DirectionalLoss(kind="gmadl"),
+    DirectionalLoss(kind="gmadl", a=10.0, b=1.0),
+    DirectionalLoss(kind="gmadl", a=100.0, b=1.7),
 ]
 
 
@@ -101,7 +135,16 @@ def test_equals_the_twin(name, data):
 @pytest.mark.parametrize("loss", LOSSES, ids=repr)
 def test_contract(loss):
     ran = check_loss(loss)
-    assert {"gradient", "hessian", "weights", "torch"} <= set(ran)
+    assert {"gradient", "hessian", "weights", "torch", "boosting"} <= set(ran)
+
+
+def test_contract_of_a_metric():
+    assert "no_gradient" in check_loss(MADL())
+
+
+def test_contract_wants_a_known_family():
+    with pytest.raises(ParameterError, match="no family"):
+        check_loss(2 * MSELoss())
 
 
 def test_contract_finds_a_wrong_gradient(monkeypatch):
@@ -361,3 +404,122 @@ class TestRegistry:
     @pytest.mark.parametrize("name", LossRegistry.list())
     def test_name_and_tag_agree(self, name):
         assert LossRegistry.create(name).name == name
+
+    def test_every_name_is_the_specifications(self):
+        names = {"bce", "focal", "label_smoothing", "weighted_bce", "cost_sensitive", "mse", "mae", "huber"}
+        assert names | {"pseudo_huber", "quantile", "directional_loss", "madl"} <= set(LossRegistry.list())
+        with pytest.raises(UnknownNameError, match="did you mean 'weighted_bce'"):
+            LossRegistry.create("weigted_bce")
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: FocalLoss(gamma=-1.0), "gamma"),
+        (lambda: FocalLoss(alpha=1.5), "alpha"),
+        (lambda: FocalLoss(hessian="gauss_newton"), "hessian"),
+        (lambda: LabelSmoothingBCE(epsilon=1.0), "epsilon"),
+        (lambda: WeightedBCE(pos_weight=0.0), "pos_weight"),
+        (lambda: CostSensitiveLoss(form="linear"), "form"),
+        (lambda: CostSensitiveLoss(cost_fp=-1.0), "cost_fp"),
+        (lambda: CostSensitiveLoss(cost_tp=-1.0), "cost_tp"),
+        (lambda: CostSensitiveLoss(form="expected", cost_tn=float("nan")), "cost_tn"),
+        (lambda: HuberLoss(delta=0.0), "delta"),
+        (lambda: PseudoHuberLoss(delta=float("inf")), "delta"),
+        (lambda: PseudoHuberLoss(delta="1"), "delta"),
+        (lambda: QuantileLoss(quantiles=1.0), "quantiles"),
+        (lambda: QuantileLoss(quantiles=()), "quantiles"),
+        (lambda: QuantileLoss(quantiles=(0.1, 1.2)), "quantiles"),
+        (lambda: MAELoss(hessian="exact"), "hessian"),
+        (lambda: DirectionalLoss(kind="madl"), "kind"),
+        (lambda: DirectionalLoss(sharpness=-1.0), "sharpness"),
+        (lambda: DirectionalLoss(kind="gmadl", b=0.0), "b"),
+    ],
+)
+def test_parameters_are_checked_by_name(make, name):
+    with pytest.raises(ParameterError, match=f"{name}=") as caught:
+        make()
+    assert caught.value.fields["name"] == name
+
+
+class TestQuantiles:
+    def test_columns_are_losses_of_their_own(self):
+        rng = np.random.default_rng(0)
+        # Past a task of 32 blocks, with three predictions a row: borders fall inside of rows.
+        y, s, w = rng.normal(size=12_001), rng.normal(size=(12_001, 3)), rng.uniform(0.0, 2.0, 12_001)
+        levels = (0.1, 0.5, 0.9)
+        loss = QuantileLoss(quantiles=levels)
+        value, gradient = loss.value_and_grad(y, s, sample_weight=w)
+        each = [
+            QuantileLoss(quantiles=level).value_and_grad(y, s[:, k], sample_weight=w) for k, level in enumerate(levels)
+        ]
+        assert value == pytest.approx(np.mean([v for v, _ in each]), rel=1e-13)
+        np.testing.assert_allclose(gradient, np.stack([g for _, g in each], axis=1) / 3, rtol=1e-13)
+        np.testing.assert_array_equal(loss.value_and_grad(y[:, None], s, sample_weight=w)[1], gradient)
+        assert loss(y, np.asfortranarray(s), sample_weight=w) == value
+
+    def test_rows_are_named_and_shapes_checked(self):
+        loss = QuantileLoss(quantiles=(0.1, 0.9))
+        y = np.array([0.0, np.nan, 1.0])
+        with pytest.raises(LossError, match="row 1"):
+            loss(y, np.zeros((3, 2)))
+        with pytest.raises(LossError, match="row 2"):
+            loss(np.zeros(3), np.array([[0, 0], [0, 0], [0, np.inf]]))
+        with pytest.raises(LossError, match="row 2: the weight"):
+            loss(np.zeros(3), np.zeros((3, 2)), sample_weight=[1, 1, -1])
+        for shape in ((3,), (3, 3), (2, 2), (3, 2, 1)):
+            with pytest.raises(LossError, match="shape"):
+                loss(np.zeros(3), np.zeros(shape))
+
+    def test_crossing_and_start(self):
+        loss = QuantileLoss(quantiles=(0.9, 0.1))
+        assert loss.crossing([[2.0, 1.0], [1.0, 2.0], [1.0, 1.0], [3.0, 0.0]]) == 0.25
+        with pytest.raises(LossError, match="shape"):
+            loss.crossing([1.0, 2.0])
+        with pytest.raises(UnsupportedError, match="no single start"):
+            loss.init_score([1.0])
+
+
+class TestStarts:
+    Y = np.array([1.0, 0.0, 0.0, 1.0, 0.0])
+    W = np.array([1.0, 2.0, 0.5, 1.0, 1.0])
+
+    @pytest.mark.parametrize(
+        "loss",
+        [
+            FocalLoss(),
+            FocalLoss(gamma=0.5, alpha=0.6),
+            LabelSmoothingBCE(epsilon=0.3),
+            WeightedBCE(pos_weight=4.0),
+            CostSensitiveLoss(cost_fp=2.0, cost_fn=3.0),
+        ],
+        ids=repr,
+    )
+    def test_slope_is_none_at_the_start(self, loss):
+        start = np.full(5, loss.init_score(self.Y, self.W))
+        assert abs(loss.value_and_grad(self.Y, start, sample_weight=self.W)[1].sum()) < 1e-12
+        assert np.isfinite(loss.init_score([1, 1]))
+
+    def test_directional(self):
+        returns, loss = np.array([0.02, -0.01, 0.0, 0.03]), DirectionalLoss(sharpness=3.0)
+        start = np.full(4, loss.init_score(returns))
+        assert abs(loss.value_and_grad(returns, start)[1].sum()) < 1e-15
+        assert DirectionalLoss(kind="gmadl").init_score(returns) == 0.0
+        assert loss.init_score([0.0]) == 0.0
+
+    def test_quantiles_weigh_rows(self):
+        assert MAELoss().init_score([1.0, 2.0, 3.0], [5.0, 1.0, 1.0]) == 1.0
+        assert QuantileLoss(quantiles=0.7).init_score([1.0, 2.0, 3.0, np.nan][:3], [1.0, 1.0, 0.0]) == 2.0
+
+
+def test_costs_come_in_any_layout():
+    rng = np.random.default_rng(0)
+    y, s, costs = rng.integers(0, 2, 3_000), rng.normal(size=3_000), rng.integers(1, 9, (3_000, 4))
+    loss = CostSensitiveLoss(form="expected")
+    expected = loss(y, s, costs=costs.astype(float))
+    for other in (costs, np.asfortranarray(costs), costs.astype(np.float32), pd.DataFrame(costs), costs[::-1][::-1]):
+        assert loss(y, s, costs=other) == expected
+    with pytest.raises(LossError, match=r"costs has shape \(3000, 3\).*4 values per row"):
+        loss(y, s, costs=costs[:, :3])
+    with pytest.raises(LossError, match="costs"):
+        loss(y, s, costs=costs[:-1])

@@ -65,7 +65,7 @@ def evaluate(
     """Compute the loss of tensors, with autograd. Arguments are those of :meth:`BaseLoss.__call__`."""
     named = dict(zip(_OPTIONAL, (sample_weight, groups, assets), strict=True)) | dict(per_row or {})
     given = {name: value for name, value in named.items() if value is not None}
-    target, given = _checked(target, prediction, given)
+    target, given = _checked(loss, target, prediction, given)
     # A value per group has no shape that an operator could foretell: it is composed on the CPU too.
     composed = loss.reduction == "none" and not loss.per_row_value
     if prediction.device.type != "cpu" or composed:
@@ -92,7 +92,9 @@ def register(loss: BaseLoss) -> str:
     return key
 
 
-def _checked(target: Any, prediction: torch.Tensor, given: dict[str, Any]) -> tuple[torch.Tensor, dict[str, Any]]:
+def _checked(
+    loss: BaseLoss, target: Any, prediction: torch.Tensor, given: dict[str, Any]
+) -> tuple[torch.Tensor, dict[str, Any]]:
     if not prediction.is_floating_point():
         raise LossError(f"y_pred has dtype {prediction.dtype}; pass a floating-point tensor", code="loss.dtype")
     tensors = {name: value for name, value in given.items() if not isinstance(value, GroupIndex)}
@@ -113,7 +115,7 @@ def _checked(target: Any, prediction: torch.Tensor, given: dict[str, Any]) -> tu
                 f"{name} requires a gradient, but a loss has gradients by y_pred only; pass {name}.detach()",
                 code="loss.target_gradient",
             )
-    check_shapes(tuple(target.shape), tuple(prediction.shape))
+    check_shapes(tuple(target.shape), tuple(prediction.shape), loss.outputs)
     for name, value in tensors.items():
         shape = tuple(value.shape)
         rows = prediction.shape[0]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-from tradewright.errors import LossError, ParameterError
-from tradewright.loss_functions.inputs import weighted_mean
+from tradewright.loss_functions.parameters import boolean
 from tradewright.loss_functions.point import Domain, PointLoss
+from tradewright.loss_functions.start import log_odds, weighted_mean
 
 __all__ = ["BinaryCrossEntropy"]
 
@@ -65,18 +64,17 @@ class BinaryCrossEntropy(PointLoss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.from_logits, bool):
-            raise ParameterError(
-                f"BinaryCrossEntropy: from_logits={self.from_logits!r} is not allowed; pass True or False",
-                code="parameter.invalid",
-                name="from_logits",
-                value=self.from_logits,
-            )
+        boolean(self, "from_logits")
 
     @property
     def predictions(self) -> Domain:
         """Real numbers as logits, or 0 to 1 as probabilities."""
         return "real" if self.from_logits else "unit"
+
+    @property
+    def logits(self) -> bool:
+        """Whether predictions are logits."""
+        return self.from_logits
 
     def init_score(self, y: Any, sample_weight: Any = None) -> float:
         """Return the best constant: the log-odds of the weighted mean target, or that mean itself.
@@ -89,17 +87,10 @@ class BinaryCrossEntropy(PointLoss):
         -1.098612
         """
         mean = weighted_mean(y, sample_weight, self.nan_policy)
-        if not 0.0 <= mean <= 1.0:
-            raise LossError(
-                f"the mean target is {mean}, which 0 to 1 cannot give; for labels -1 and 1 pass (y + 1) / 2",
-                code="loss.target_out_of_domain",
-            )
-        if not self.from_logits:
-            return mean
-        mean = min(max(mean, 1e-15), 1 - 1e-15)
-        return math.log(mean / (1 - mean))
+        start = log_odds(mean, 1.0 - mean)
+        return start if self.from_logits else mean
 
-    def _params(self) -> Mapping[str, float]:
+    def _params(self, per_row: Mapping[str, Any]) -> Mapping[str, float]:
         return {"from_logits": float(self.from_logits)}
 
     def _rows_on_device(self, torch: Any, prediction: Any, target: Any, per_row: Mapping[str, Any]) -> Any:

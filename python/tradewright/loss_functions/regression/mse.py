@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-from tradewright.loss_functions.inputs import weighted_mean
 from tradewright.loss_functions.point import PointLoss
+from tradewright.loss_functions.start import weighted_mean
 
 __all__ = ["MSELoss"]
 
@@ -63,7 +63,7 @@ class MSELoss(PointLoss):
         """
         return weighted_mean(y, sample_weight, self.nan_policy)
 
-    def _params(self) -> Mapping[str, float]:
+    def _params(self, per_row: Mapping[str, Any]) -> Mapping[str, float]:
         return {}
 
     def _rows_on_device(self, torch: Any, prediction: Any, target: Any, per_row: Mapping[str, Any]) -> Any:

@@ -21,7 +21,16 @@ pub(crate) mod single {
     pub const ONE_BITS: u32 = 1.0f32.to_bits();
     pub const SQRT_HALF_BITS: u32 = std::f32::consts::FRAC_1_SQRT_2.to_bits();
     /// (eʳ − 1 − r)/r² on |r| ≤ ln2/2.
-    pub const EXP: [f32; 5] =
+    pub const EXP: [f32; 6] = [
+        0.5000000013498178,
+        0.1666666668165918,
+        0.04166646460202654,
+        0.008333310889582077,
+        0.001393368586261717,
+        0.0001989103065437033,
+    ];
+    /// The same in one term less, where 2 ulp will do.
+    pub const EXP_SHORT: [f32; 5] =
         [0.4999999955293445, 0.16666577319252634, 0.041666853327855805, 0.0083631404526053209, 0.0013901286077705694];
     /// log(1 + u)/u in \[0, 1\].
     pub const LOG1P: [f32; 10] = [
@@ -71,6 +80,7 @@ pub(crate) mod double {
         2.7620139439009054616e-7,
         2.5110113922397016315e-8,
     ];
+    pub const EXP_SHORT: [f64; 10] = EXP;
     /// (2 atanh(s)/s − 2)/s² in s² ≤ 1/9.
     pub const ATANH_THIRD: [f64; 10] = [
         0.66666666666666658105,

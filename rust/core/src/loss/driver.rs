@@ -17,8 +17,8 @@ use std::ops::Range;
 use super::batch::{BLOCK, Batch, Loaded, Scratch};
 use super::cpu::{LaneKernel, dispatch, widest};
 use super::float::Float;
-use super::kernels::{Block, GradBlock, HessBlock, Outcome, PAD, SumBlock, ValueBlock, WeightBlock};
-use super::traits::{Domain, Hessian, MAX_EXTRAS, PointLoss};
+use super::kernels::{Block, Outcome, PAD, PointKernels, SumBlock, WeightBlock};
+use super::traits::{Domain, Hessian, MAX_EXTRAS};
 use crate::error::{Error, Result};
 use crate::parallel::{Cancel, map_blocks, map_blocks_into, map_blocks_into_pair};
 
@@ -57,18 +57,23 @@ pub struct Options {
 /// The reduced loss.
 ///
 /// One pass over the columns (two with weights or with [`NanPolicy::Omit`]); allocates a few kilobytes a task.
-pub fn value<L: PointLoss, F: Float>(loss: &L, batch: &Batch<'_, F>, options: Options, cancel: &Cancel) -> Result<f64> {
+pub fn value<F: Float>(
+    loss: &dyn PointKernels<F>,
+    batch: &Batch<'_, F>,
+    options: Options,
+    cancel: &Cancel,
+) -> Result<f64> {
     let divisor = prepare(loss, batch, options.nan_policy, cancel)?.divisor(options.reduction)?;
     let call = Call { loss, batch, nan_policy: options.nan_policy };
     let parts = map_blocks(batch.len(), TASK, 1, cancel, |rows| {
-        call.task(rows, None, None, |block, values, _| widest(ValueBlock { block, values }))
+        call.task(rows, None, None, |block, values, _| loss.run_value(block, values))
     })?;
     Ok(total(parts) / divisor)
 }
 
 /// The reduced loss, and its gradient by the predictions into `gradient`.
-pub fn value_grad<L: PointLoss, F: Float>(
-    loss: &L,
+pub fn value_grad<F: Float>(
+    loss: &dyn PointKernels<F>,
     batch: &Batch<'_, F>,
     options: Options,
     gradient: &mut [F],
@@ -79,14 +84,14 @@ pub fn value_grad<L: PointLoss, F: Float>(
     let call = Call { loss, batch, nan_policy: options.nan_policy };
     let scale = 1.0 / divisor;
     let parts = map_blocks_into(gradient, TASK, cancel, |rows, out| {
-        call.task(rows, None, Some(out), |block, values, gradient| widest(GradBlock { block, scale, values, gradient }))
+        call.task(rows, None, Some(out), |block, values, gradient| loss.run_grad(block, scale, values, gradient))
     })?;
     Ok(total(parts) / divisor)
 }
 
 /// The weighted loss of each row into `values`; 0 for an omitted row.
-pub fn value_rows<L: PointLoss, F: Float>(
-    loss: &L,
+pub fn value_rows<F: Float>(
+    loss: &dyn PointKernels<F>,
     batch: &Batch<'_, F>,
     nan_policy: NanPolicy,
     values: &mut [F],
@@ -96,14 +101,14 @@ pub fn value_rows<L: PointLoss, F: Float>(
     prepare(loss, batch, nan_policy, cancel)?;
     let call = Call { loss, batch, nan_policy };
     map_blocks_into(values, TASK, cancel, |rows, out| {
-        call.task(rows, Some(out), None, |block, values, _| widest(ValueBlock { block, values }))
+        call.task(rows, Some(out), None, |block, values, _| loss.run_value(block, values))
     })?;
     Ok(())
 }
 
 /// The weighted loss of each row into `values` and its derivative into `gradient`; both 0 for an omitted row.
-pub fn value_grad_rows<L: PointLoss, F: Float>(
-    loss: &L,
+pub fn value_grad_rows<F: Float>(
+    loss: &dyn PointKernels<F>,
     batch: &Batch<'_, F>,
     nan_policy: NanPolicy,
     values: &mut [F],
@@ -116,7 +121,7 @@ pub fn value_grad_rows<L: PointLoss, F: Float>(
     let call = Call { loss, batch, nan_policy };
     map_blocks_into_pair(values, gradient, TASK, cancel, |rows, values, gradient| {
         call.task(rows, Some(values), Some(gradient), |block, values, gradient| {
-            widest(GradBlock { block, scale: 1.0, values, gradient })
+            loss.run_grad(block, 1.0, values, gradient)
         })
     })?;
     Ok(())
@@ -124,8 +129,8 @@ pub fn value_grad_rows<L: PointLoss, F: Float>(
 
 /// What boosting takes: per row, sum-reduced, weights multiplied in, `hessian` at least
 /// [`HESSIAN_FLOOR`](super::HESSIAN_FLOOR) times the weight. Both are 0 for an omitted row.
-pub fn grad_hess<L: PointLoss, F: Float>(
-    loss: &L,
+pub fn grad_hess<F: Float>(
+    loss: &dyn PointKernels<F>,
     batch: &Batch<'_, F>,
     nan_policy: NanPolicy,
     choice: Hessian,
@@ -139,7 +144,7 @@ pub fn grad_hess<L: PointLoss, F: Float>(
     let call = Call { loss, batch, nan_policy };
     map_blocks_into_pair(gradient, hessian, TASK, cancel, |rows, gradient, hessian| {
         call.task(rows, Some(gradient), Some(hessian), |block, gradient, hessian| {
-            widest(HessBlock { block, choice, gradient: gradient.unwrap_or_default(), hessian })
+            loss.run_hess(block, choice, gradient.unwrap_or_default(), hessian)
         })
     })?;
     Ok(())
@@ -177,19 +182,19 @@ impl Totals {
 }
 
 /// Checks parameters and weights, and adds up what a mean divides by; reads nothing where the length says it all.
-fn prepare<L: PointLoss, F: Float>(
-    loss: &L,
+fn prepare<F: Float>(
+    loss: &dyn PointKernels<F>,
     batch: &Batch<'_, F>,
     nan_policy: NanPolicy,
     cancel: &Cancel,
 ) -> Result<Totals> {
-    loss.check()?;
+    loss.check_parameters()?;
     let len = batch.len();
-    if L::EXTRAS > MAX_EXTRAS || batch.arguments() != L::EXTRAS {
+    if batch.arguments() != loss.arguments() {
         return Err(Error::LengthMismatch {
             name: "the list of per-row arguments".into(),
             got: batch.arguments(),
-            expected: L::EXTRAS,
+            expected: loss.arguments(),
         });
     }
     if batch.weight.is_none() && nan_policy == NanPolicy::Raise {
@@ -230,13 +235,13 @@ fn blocks(rows: Range<usize>) -> impl Iterator<Item = Range<usize>> {
     rows.clone().step_by(BLOCK).map(move |start| start..(start + BLOCK).min(rows.end))
 }
 
-struct Call<'a, L, F> {
-    loss: &'a L,
+struct Call<'a, F> {
+    loss: &'a dyn PointKernels<F>,
     batch: &'a Batch<'a, F>,
     nan_policy: NanPolicy,
 }
 
-impl<L: PointLoss, F: Float> Call<'_, L, F> {
+impl<F: Float> Call<'_, F> {
     /// Runs `work` on each block of a task and adds up its sums. It fills its two outputs, as far as they were asked
     /// for.
     fn task(
@@ -244,7 +249,7 @@ impl<L: PointLoss, F: Float> Call<'_, L, F> {
         rows: Range<usize>,
         mut first: Option<&mut [F]>,
         mut second: Option<&mut [F]>,
-        work: impl Fn(Block<'_, L, F>, Option<&mut [F]>, &mut [F]) -> Outcome,
+        work: impl Fn(Block<'_, F>, Option<&mut [F]>, &mut [F]) -> Outcome,
     ) -> Result<f64> {
         let start = rows.start;
         let mut scratch = Scratch::new(self.batch);
@@ -278,21 +283,21 @@ impl<L: PointLoss, F: Float> Call<'_, L, F> {
         start: usize,
         mut a: Option<&mut [F]>,
         b: Option<&mut [F]>,
-        work: impl Fn(Block<'_, L, F>, Option<&mut [F]>, &mut [F]) -> Outcome,
+        work: impl Fn(Block<'_, F>, Option<&mut [F]>, &mut [F]) -> Outcome,
     ) -> Result<f64> {
         let Loaded { s, y, w, x } = loaded;
         let b = b.unwrap_or_default();
-        let found = work(Block { loss: self.loss, s, y, w, x }, a.as_deref_mut(), b);
+        let found = work(Block { s, y, w, x }, a.as_deref_mut(), b);
         if found.wrong && self.explain(&loaded, start)? {
             let (s, y, w) = without_missing(s, y, w);
-            return Ok(work(Block { loss: self.loss, s: &s, y: &y, w: &w, x }, a, b).sum);
+            return Ok(work(Block { s: &s, y: &y, w: &w, x }, a, b).sum);
         }
         Ok(found.sum)
     }
 
     /// The error of the first bad row, or whether all that is wrong are targets that may be missing.
     fn explain(&self, loaded: &Loaded<'_, F>, start: usize) -> Result<bool> {
-        let (s_domain, y_domain) = (self.loss.predictions(), self.loss.targets());
+        let (s_domain, y_domain) = self.loss.domains();
         let mut missing = false;
         for (i, (&s, &y)) in loaded.s.iter().zip(loaded.y).enumerate() {
             let row = (start + i) / self.batch.columns();

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::columns::{Column, Strided};
+use crate::loss::PointLoss;
 use crate::loss::{BinaryCrossEntropy, Extras, HESSIAN_FLOOR, Lane, SquaredError};
 use crate::parallel::set_num_threads;
 

@@ -196,6 +196,7 @@ float!(f64, u64, F64, double, F64x4);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::loss::cpu::{LaneKernel, widest};
     use proptest::prelude::*;
 
     /// The distance of `got` from the true value in units of the last place of the true value.
@@ -279,6 +280,79 @@ mod tests {
         assert!(Lane::ln(-1.0f64).is_nan() && Lane::log1p(-1.5f64).is_nan());
         assert!(Lane::exp(f64::NAN).is_nan() && Lane::ln(f64::NAN).is_nan() && Lane::log1p(f64::NAN).is_nan());
         assert!(Lane::exp(f32::NAN).is_nan() && Lane::log1p_unit(f32::NAN).is_nan());
+    }
+
+    /// Applies a function in the widest lanes of this machine, over slices of eight values.
+    struct Apply<'a, F>(u8, &'a [F], &'a mut [F]);
+
+    impl<F: Float> LaneKernel<F> for Apply<'_, F> {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<V: Lane<Scalar = F>>(self) {
+            for (values, out) in self.1.chunks_exact(V::LANES).zip(self.2.chunks_exact_mut(V::LANES)) {
+                let v = V::load(values);
+                let found = match self.0 {
+                    0 => v.exp(),
+                    1 => v.exp_negative().0,
+                    2 => v.exp_negative().1,
+                    3 => v.log1p_unit(),
+                    4 => v.log1p(),
+                    _ => v.ln(),
+                };
+                found.store(out);
+            }
+        }
+    }
+
+    /// The same in wide lanes, where fused arithmetic rounds otherwise.
+    #[test]
+    fn wide_lanes_are_as_exact() {
+        let least = f64::from(f32::MIN_POSITIVE);
+        type Case = (u8, f64, f64, f64, fn(f64) -> f64);
+        let cases: [Case; 6] = [
+            (0, -87.0, 88.7, 1.0, f64::exp),
+            (1, -87.0, 0.0, 2.0, f64::exp),
+            (2, -87.0, -1e-30, 2.0, f64::exp_m1),
+            (3, least, 1.0, 2.0, f64::ln_1p),
+            (4, -0.999, 1e6, 2.0, f64::ln_1p),
+            (5, 1e-30, 1e6, 1.0, f64::ln),
+        ];
+        for (which, low, high, allowed, truth) in cases {
+            let wide: Vec<f64> = sweep(low, high, 80_006).take(80_000).collect();
+            let narrow: Vec<f32> = wide.iter().map(|&x| x as f32).collect();
+            let (mut got, mut got_narrow) = (vec![0.0; wide.len()], vec![0.0; wide.len()]);
+            widest(Apply(which, &wide, &mut got));
+            widest(Apply(which, &narrow, &mut got_narrow));
+            for i in 0..wide.len() {
+                assert!(ulps_f64(got[i], truth(wide[i])) <= allowed, "{which} at {}: {}", wide[i], got[i]);
+                let expected = truth(f64::from(narrow[i]));
+                assert!(ulps_f32(got_narrow[i], expected) <= allowed, "{which} at {}: {}", narrow[i], got_narrow[i]);
+            }
+        }
+    }
+
+    #[test]
+    fn ends_in_wide_lanes() {
+        let ends = [f64::NEG_INFINITY, -1e300, -1000.0, -0.0, 0.0, f64::NAN, 1000.0, f64::INFINITY];
+        let narrow = ends.map(|x| x as f32);
+        // 0, the infinities and NaN are what they are in single lanes; other values may differ in the last place.
+        let ends_of = |x: f64| (x == 0.0 || !x.is_finite()).then_some(if x.is_nan() { 2.0 } else { x });
+        for which in [0, 4, 5] {
+            let (mut wide, mut wide_narrow) = ([0.0; 8], [0.0f32; 8]);
+            let (mut single, mut single_narrow) = ([0.0; 8], [0.0f32; 8]);
+            widest(Apply(which, &ends, &mut wide));
+            widest(Apply(which, &narrow, &mut wide_narrow));
+            Apply(which, &ends, &mut single).run::<f64>();
+            Apply(which, &narrow, &mut single_narrow).run::<f32>();
+            assert_eq!(wide.map(ends_of), single.map(ends_of), "{which}");
+            let both = [wide_narrow, single_narrow].map(|values| values.map(|x| ends_of(f64::from(x))));
+            assert_eq!(both[0], both[1], "{which}");
+        }
+        let mut got = [9.0; 8];
+        widest(Apply(1, &[-1e300, -1000.0, -750.0, -709.0, -1.0, -0.0, 0.0, -1e-300], &mut got));
+        assert_eq!(got[..3], [0.0; 3]);
+        assert_eq!(got[5..], [1.0; 3]);
     }
 
     proptest! {

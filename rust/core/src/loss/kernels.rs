@@ -1,9 +1,10 @@
 //! The loops over the rows of one block: where the time goes.
 
-use super::cpu::{Kernel, LaneKernel};
+use super::cpu::{Kernel, LaneKernel, widest};
 use super::float::Float;
 use super::lane::Lane;
 use super::traits::{Domain, Hessian, MAX_EXTRAS, PointLoss};
+use crate::error::Result;
 
 /// The curvature of a row of weight w given to boosting is at least this times w: tree growers stop at 0.
 pub const HESSIAN_FLOOR: f64 = 1e-6;
@@ -13,8 +14,7 @@ pub(super) const PAD: usize = 16;
 
 /// The rows of one block in one width; weights and further arguments are empty where there are none.
 #[derive(Clone, Copy)]
-pub(super) struct Block<'a, L, F> {
-    pub(super) loss: &'a L,
+pub struct Block<'a, F> {
     pub(super) s: &'a [F],
     pub(super) y: &'a [F],
     pub(super) w: &'a [F],
@@ -29,7 +29,7 @@ fn weigh<V: Lane>(v: V, w: Option<V>) -> V {
 
 /// What a loop over a block finds out besides its outputs.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Outcome {
+pub struct Outcome {
     /// The sum of the weighted losses in double precision, where it was asked for.
     pub(super) sum: f64,
     /// Whether any value lay outside of what the loss takes.
@@ -80,10 +80,10 @@ impl<V: Lane> Watch<V> {
 /// compiler would call a closure with several loops instead of inlining it, and it would then not be compiled for the
 /// wide lanes.
 macro_rules! for_lanes {
-    ($block:expr, $L:ident, $V:ident, |$at:ident, $s:ident, $y:ident, $x:ident, $w:ident| $body:block) => {{
+    ($loss:expr, $block:expr, $L:ident, $V:ident, |$at:ident, $s:ident, $y:ident, $x:ident, $w:ident| $body:block) => {{
         let (block, len) = (&$block, $block.s.len());
         let (ss, ys) = (&block.s[..len], &block.y[..len]);
-        let (s_domain, y_domain) = (block.loss.predictions(), block.loss.targets());
+        let (s_domain, y_domain) = ($loss.predictions(), $loss.targets());
         let (mut watch, mut sums) = (Watch::<$V>::new(), $V::no_sum());
         let mut start = 0;
         if block.w.is_empty() {
@@ -188,7 +188,8 @@ impl<F: Float> LaneKernel<F> for WeightBlock<'_, F> {
 
 /// The weighted losses: their sum, and row by row into `values` where it is given.
 pub(super) struct ValueBlock<'a, L, F> {
-    pub(super) block: Block<'a, L, F>,
+    pub(super) loss: &'a L,
+    pub(super) block: Block<'a, F>,
     pub(super) values: Option<&'a mut [F]>,
 }
 
@@ -197,12 +198,12 @@ impl<L: PointLoss, F: Float> LaneKernel<F> for ValueBlock<'_, L, F> {
 
     #[inline(always)]
     fn run<V: Lane<Scalar = F>>(self) -> Outcome {
-        let loss = *self.block.loss;
+        let loss = *self.loss;
         let Some(values) = self.values else {
-            return for_lanes!(self.block, L, V, |at, s, y, x, w| { weigh(loss.value(s, y, &x), w) });
+            return for_lanes!(loss, self.block, L, V, |at, s, y, x, w| { weigh(loss.value(s, y, &x), w) });
         };
         let values = &mut values[..self.block.s.len()];
-        for_lanes!(self.block, L, V, |at, s, y, x, w| {
+        for_lanes!(loss, self.block, L, V, |at, s, y, x, w| {
             let value = weigh(loss.value(s, y, &x), w);
             value.store(&mut values[at..]);
             V::ZERO
@@ -212,7 +213,8 @@ impl<L: PointLoss, F: Float> LaneKernel<F> for ValueBlock<'_, L, F> {
 
 /// The weighted losses as in [`ValueBlock`], and the gradient of `scale` times them.
 pub(super) struct GradBlock<'a, L, F> {
-    pub(super) block: Block<'a, L, F>,
+    pub(super) loss: &'a L,
+    pub(super) block: Block<'a, F>,
     pub(super) scale: f64,
     pub(super) values: Option<&'a mut [F]>,
     pub(super) gradient: &'a mut [F],
@@ -225,16 +227,16 @@ impl<L: PointLoss, F: Float> LaneKernel<F> for GradBlock<'_, L, F> {
     fn run<V: Lane<Scalar = F>>(self) -> Outcome {
         let len = self.block.s.len();
         let gradient = &mut self.gradient[..len];
-        let (loss, scale) = (*self.block.loss, V::of(self.scale));
+        let (loss, scale) = (*self.loss, V::of(self.scale));
         let Some(values) = self.values else {
-            return for_lanes!(self.block, L, V, |at, s, y, x, w| {
+            return for_lanes!(loss, self.block, L, V, |at, s, y, x, w| {
                 let (value, slope) = loss.value_grad(s, y, &x);
                 (weigh(slope, w) * scale).store(&mut gradient[at..]);
                 weigh(value, w)
             });
         };
         let values = &mut values[..len];
-        for_lanes!(self.block, L, V, |at, s, y, x, w| {
+        for_lanes!(loss, self.block, L, V, |at, s, y, x, w| {
             let (value, slope) = loss.value_grad(s, y, &x);
             (weigh(slope, w) * scale).store(&mut gradient[at..]);
             weigh(value, w).store(&mut values[at..]);
@@ -245,7 +247,8 @@ impl<L: PointLoss, F: Float> LaneKernel<F> for GradBlock<'_, L, F> {
 
 /// What boosting takes.
 pub(super) struct HessBlock<'a, L, F> {
-    pub(super) block: Block<'a, L, F>,
+    pub(super) loss: &'a L,
+    pub(super) block: Block<'a, F>,
     pub(super) choice: Hessian,
     pub(super) gradient: &'a mut [F],
     pub(super) hessian: &'a mut [F],
@@ -258,9 +261,9 @@ impl<L: PointLoss, F: Float> LaneKernel<F> for HessBlock<'_, L, F> {
     fn run<V: Lane<Scalar = F>>(self) -> Outcome {
         let len = self.block.s.len();
         let (gradient, hessian) = (&mut self.gradient[..len], &mut self.hessian[..len]);
-        let (loss, floor, choice) = (*self.block.loss, V::of(HESSIAN_FLOOR), self.choice);
+        let (loss, floor, choice) = (*self.loss, V::of(HESSIAN_FLOOR), self.choice);
         let asked = if matches!(choice, Hessian::Abs | Hessian::Constant) { Hessian::Exact } else { choice };
-        for_lanes!(self.block, L, V, |at, s, y, x, w| {
+        for_lanes!(loss, self.block, L, V, |at, s, y, x, w| {
             let (slope, curvature) = loss.grad_hess(s, y, &x, asked);
             let curvature = match choice {
                 Hessian::Abs => curvature.abs(),
@@ -271,5 +274,52 @@ impl<L: PointLoss, F: Float> LaneKernel<F> for HessBlock<'_, L, F> {
             weigh(curvature.larger(floor), w).store(&mut hessian[at..]);
             V::ZERO
         })
+    }
+}
+
+/// A loss in one width, whatever its type: the driver is compiled once and not for every loss.
+pub trait PointKernels<F>: Sync {
+    /// [`PointLoss::check`].
+    fn check_parameters(&self) -> Result<()>;
+
+    /// [`PointLoss::EXTRAS`].
+    fn arguments(&self) -> usize;
+
+    /// What predictions and targets may be.
+    fn domains(&self) -> (Domain, Domain);
+
+    /// [`ValueBlock`].
+    fn run_value(&self, block: Block<'_, F>, values: Option<&mut [F]>) -> Outcome;
+
+    /// [`GradBlock`].
+    fn run_grad(&self, block: Block<'_, F>, scale: f64, values: Option<&mut [F]>, gradient: &mut [F]) -> Outcome;
+
+    /// [`HessBlock`].
+    fn run_hess(&self, block: Block<'_, F>, choice: Hessian, gradient: &mut [F], hessian: &mut [F]) -> Outcome;
+}
+
+impl<L: PointLoss, F: Float> PointKernels<F> for L {
+    fn check_parameters(&self) -> Result<()> {
+        self.check()
+    }
+
+    fn arguments(&self) -> usize {
+        L::EXTRAS
+    }
+
+    fn domains(&self) -> (Domain, Domain) {
+        (self.predictions(), self.targets())
+    }
+
+    fn run_value(&self, block: Block<'_, F>, values: Option<&mut [F]>) -> Outcome {
+        widest(ValueBlock { loss: self, block, values })
+    }
+
+    fn run_grad(&self, block: Block<'_, F>, scale: f64, values: Option<&mut [F]>, gradient: &mut [F]) -> Outcome {
+        widest(GradBlock { loss: self, block, scale, values, gradient })
+    }
+
+    fn run_hess(&self, block: Block<'_, F>, choice: Hessian, gradient: &mut [F], hessian: &mut [F]) -> Outcome {
+        widest(HessBlock { loss: self, block, choice, gradient, hessian })
     }
 }

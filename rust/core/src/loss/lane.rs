@@ -152,14 +152,14 @@ macro_rules! horner {
 
 /// x = n·log 2 + r: (a number whose low bits are n, eʳ − 1).
 macro_rules! reduced {
-    ($x:expr) => {{
+    ($x:expr, $series:expr) => {{
         let rounder = Self::splat(k::ROUNDER);
         // Adding and taking away 1.5·2^mantissa rounds to an integer, and leaves it in the low bits.
         let shifted = $x.mul_add(Self::splat(k::LOG2_E), rounder);
         let n = shifted - rounder;
         let r = n.mul_add(Self::splat(-k::LN2_HIGH), $x);
         let r = n.mul_add(Self::splat(-k::LN2_LOW), r);
-        (shifted, (r * r).mul_add(horner!(r, k::EXP), r))
+        (shifted, (r * r).mul_add(horner!(r, $series), r))
     }};
 }
 
@@ -176,7 +176,7 @@ macro_rules! elementary {
             let (least, most) = (Self::splat(k::EXP_LOW), Self::splat(k::EXP_HIGH));
             let x = Self::select(self.less(least), least, self);
             let x = Self::select(most.less(x), most, x);
-            let (shifted, excess) = reduced!(x);
+            let (shifted, excess) = reduced!(x, k::EXP);
             // 2ⁿ in two factors, since n reaches past the exponents of one (subnormal results, 2^MAX).
             let (low, high) = shifted.power_of_two_halves();
             (Self::ONE + excess) * low * high
@@ -186,7 +186,7 @@ macro_rules! elementary {
         fn exp_negative(self) -> (Self, Self) {
             use $k as k;
             // One step below the least normal power the exponent's bits are all 0, and so is the power.
-            let (shifted, excess) = reduced!(self.larger(Self::splat(k::EXP_UNDERFLOW)));
+            let (shifted, excess) = reduced!(self.larger(Self::splat(k::EXP_UNDERFLOW)), k::EXP_SHORT);
             let power = shifted.power_of_two();
             // Where n = 0 the power is 1, and nothing cancels.
             (power.mul_add(excess, power), power.mul_add(excess, power - Self::ONE))

@@ -1,0 +1,167 @@
+"""Losses as objectives and metrics of LightGBM and XGBoost, written once for all losses.
+
+Neither library is imported: both hand over arrays, or a data set that has ``get_label``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, cast, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tradewright.errors import LossError, ParameterError
+from tradewright.loss_functions.base import BaseLoss
+
+__all__ = ["BoundMetric", "BoundObjective", "Library", "bind_metric", "bind_objective"]
+
+Library = Literal["lightgbm", "xgboost"]
+Array = NDArray[Any]
+
+
+class _Bound:
+    """A loss with the per-row arguments of certain rows; any rows will do where there are none."""
+
+    __slots__ = ("_rows", "arguments", "library", "loss")
+
+    def __init__(self, loss: BaseLoss, library: Library, arguments: Mapping[str, Any]) -> None:
+        self.loss = loss
+        self.library = library
+        self.arguments = dict(arguments)
+        lengths = {name: _length(value) for name, value in self.arguments.items()}
+        if len(set(lengths.values())) > 1:
+            raise LossError(f"the bound arguments differ in length: {lengths}", code="loss.shape", **lengths)
+        self._rows = next(iter(lengths.values()), None)
+
+    def __repr__(self) -> str:
+        rows = "" if self._rows is None else f", bound to {self._rows} rows"
+        return f"<{type(self).__name__} of {self.loss!r} for {self.library}{rows}>"
+
+    @property
+    def __name__(self) -> str:
+        """The name libraries show."""
+        return self.loss.name
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            type(other) is type(self)
+            and (self.loss, self.library) == (other.loss, other.library)
+            and not (self.arguments or other.arguments)
+        )
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.loss, self.library))
+
+    def __getstate__(self) -> tuple[BaseLoss, Library, dict[str, Any]]:
+        return self.loss, self.library, self.arguments
+
+    def __setstate__(self, state: tuple[BaseLoss, Library, dict[str, Any]]) -> None:
+        self.__init__(*state)  # type: ignore[misc]  # buffers are not carried along
+
+    def _call(self, first: Any, second: Any, weight: Any) -> tuple[Array, Array, Array | None]:
+        """Return target, prediction and weight, from (target, prediction) or (prediction, data set)."""
+        if hasattr(second, "get_label"):
+            given = second.get_weight()
+            target, prediction = np.asarray(second.get_label()), np.asarray(first)
+            weight = None if given is None or len(given) == 0 else np.asarray(given)
+        else:
+            target, prediction = np.asarray(first), np.asarray(second)
+        if self._rows is not None and len(target) != self._rows:
+            raise LossError(
+                f"this objective is bound to {self._rows} rows and was called with {len(target)}: bind it to the rows "
+                "that are trained or evaluated, in their order",
+                code="loss.bound_rows",
+                expected=self._rows,
+                got=len(target),
+            )
+        if prediction.ndim == 1 and self.loss.outputs > 1:
+            # LightGBM hands out one column after the other.
+            prediction = prediction.reshape(self.loss.outputs, -1).T
+        elif prediction.ndim == 2 and prediction.shape[1] == 1:
+            prediction = prediction[:, 0]
+        return target.reshape(len(target)), prediction, weight
+
+
+class BoundObjective(_Bound):
+    """A loss as a custom objective. Made by :meth:`BaseLoss.objective`.
+
+    Takes ``(y_true, y_pred, sample_weight)`` from estimators and ``(prediction, data set)`` from ``train``. What it
+    returns are buffers that the next call overwrites.
+    """
+
+    __slots__ = ("_buffers",)
+
+    def __init__(self, loss: BaseLoss, library: Library, arguments: Mapping[str, Any]) -> None:
+        super().__init__(loss, library, arguments)
+        self._buffers: list[Array] = []
+
+    # LightGBM counts parameters by signature: the third one makes it pass weights.
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tuple[Array, Array]:
+        """Return gradient and curvature of each row, float32 and C-contiguous."""
+        target, prediction, weight = self._call(y_true, y_pred, sample_weight)
+        inputs = self.loss._prepare(target, prediction, weight, self.arguments)
+        width = inputs.prediction.dtype
+        if not self._buffers or self._buffers[0].shape != inputs.shape or self._buffers[-1].dtype != width:
+            narrow = [np.empty(inputs.shape, dtype=np.float32) for _ in range(2)]
+            wide = [] if width == np.float32 else [np.empty(inputs.shape, dtype=width) for _ in range(2)]
+            self._buffers = [*narrow, *wide]
+        gradient, hessian = self._buffers[-2:]
+        self.loss._grad_hess(inputs, gradient.reshape(-1), hessian.reshape(-1))
+        if len(self._buffers) > 2:
+            np.copyto(self._buffers[0], gradient, casting="same_kind")
+            np.copyto(self._buffers[1], hessian, casting="same_kind")
+        return self._buffers[0], self._buffers[1]
+
+
+class BoundMetric(_Bound):
+    """A loss as an evaluation metric of raw scores. Made by :meth:`BaseLoss.metric`."""
+
+    __slots__ = ()
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Return ``(name, value, False)`` to LightGBM, ``(name, value)`` or the value to XGBoost."""
+        native = hasattr(y_pred, "get_label")
+        target, prediction, weight = self._call(y_true, y_pred, sample_weight)
+        value = float(self.loss._value(self.loss._prepare(target, prediction, weight, self.arguments)))
+        if self.library == "lightgbm":
+            return self.loss.name, value, False
+        return (self.loss.name, value) if native else value
+
+
+def bind_objective(
+    loss: BaseLoss, library: str, groups: Any, assets: Any, per_row: Mapping[str, Any]
+) -> BoundObjective:
+    """Return ``loss`` as an objective; see :meth:`BaseLoss.objective`."""
+    if not loss.differentiable:
+        # The loss's own words for it.
+        loss.grad_hess(np.zeros(1), np.zeros(1))
+    return BoundObjective(loss, _library(library), _arguments(loss, groups, assets, per_row))
+
+
+def bind_metric(loss: BaseLoss, library: str, groups: Any, assets: Any, per_row: Mapping[str, Any]) -> BoundMetric:
+    """Return ``loss`` as a metric; see :meth:`BaseLoss.metric`."""
+    if loss.reduction == "none":
+        raise ParameterError('a metric is one number; use another reduction than "none"', code="loss.metric")
+    return BoundMetric(loss, _library(library), _arguments(loss, groups, assets, per_row))
+
+
+def _library(library: str) -> Library:
+    if library in get_args(Library):
+        return cast("Library", library)
+    raise ParameterError(
+        f"library={library!r} is not known; pass 'lightgbm' or 'xgboost'",
+        code="parameter.invalid",
+        name="library",
+        value=library,
+    )
+
+
+def _arguments(loss: BaseLoss, groups: Any, assets: Any, per_row: Mapping[str, Any]) -> dict[str, Any]:
+    loss._check_names(per_row)
+    named = {"groups": groups, "assets": assets, **per_row}
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def _length(value: Any) -> int:
+    return len(value) if hasattr(value, "__len__") else len(np.asarray(value))
