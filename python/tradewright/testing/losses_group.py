@@ -8,7 +8,7 @@ import numpy as np
 
 from tradewright._optional import is_available
 from tradewright.loss_functions import GroupIndex, GroupLoss
-from tradewright.testing.losses_shared import Rows, close, raises, run, slope, value_semantics, with_params
+from tradewright.testing.losses_shared import Rows, boosting, close, raises, run, slope, value_semantics, with_params
 
 __all__ = ["check_group_loss"]
 
@@ -38,6 +38,7 @@ def check_group_loss(loss: GroupLoss, *, rows: int = 400, seed: int = 0) -> list
         _out,
         _index,
         value_semantics,
+        boosting,
     ]
     if is_available("torch"):
         checks.append(_torch)

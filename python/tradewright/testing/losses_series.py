@@ -8,7 +8,7 @@ import numpy as np
 
 from tradewright._optional import is_available
 from tradewright.loss_functions import GroupIndex, SeriesLoss
-from tradewright.testing.losses_shared import Rows, close, raises, run, slope, value_semantics, with_params
+from tradewright.testing.losses_shared import Rows, boosting, close, raises, run, slope, value_semantics, with_params
 
 __all__ = ["check_series_loss"]
 
@@ -41,6 +41,7 @@ def check_series_loss(loss: SeriesLoss, *, rows: int = 400, seed: int = 0) -> li
         _out,
         _index,
         value_semantics,
+        boosting,
     ]
     if is_available("torch"):
         checks.append(_torch)

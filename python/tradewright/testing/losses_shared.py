@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from tradewright.errors import LossError, TradewrightError
 from tradewright.loss_functions import BaseLoss
+from tradewright.testing import losses_boosting
+from tradewright.testing.loss_problem import Problem
 
-__all__ = ["Rows", "close", "raises", "run", "slope", "value_semantics", "with_params"]
+__all__ = ["Rows", "boosting", "close", "raises", "run", "slope", "value_semantics", "with_params"]
 
 Array = NDArray[Any]
 
@@ -110,3 +112,8 @@ def value_semantics(loss: Any, rows: Rows) -> None:
     except AttributeError:
         return
     raise AssertionError("the loss is not frozen")
+
+
+def boosting(loss: Any, rows: Rows) -> None:
+    """Objectives and metrics of boosting libraries, bound to the rows."""
+    losses_boosting.boosting(loss, Problem(rows.y, rows.s, rows.w, rows.call))

@@ -80,7 +80,7 @@ impl<'py> Rows<'py> {
 
 pub(crate) struct Views<'a> {
     pub(crate) prediction: Column<'a>,
-    pub(crate) others: Vec<Column<'a>>,
+    others: Vec<Column<'a>>,
     weighted: bool,
 }
 
@@ -119,7 +119,6 @@ macro_rules! with_width {
         }
     };
 }
-
 pub(crate) use with_width;
 
 /// A writable, contiguous array of the predictions' width.

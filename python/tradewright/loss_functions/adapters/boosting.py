@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tradewright.errors import LossError, ParameterError
 from tradewright.loss_functions.base import BaseLoss
+from tradewright.loss_functions.group_index import GroupIndex
 
 __all__ = ["BoundMetric", "BoundObjective", "Library", "bind_metric", "bind_objective"]
 
@@ -159,6 +160,9 @@ def _library(library: str) -> Library:
 
 def _arguments(loss: BaseLoss, groups: Any, assets: Any, per_row: Mapping[str, Any]) -> dict[str, Any]:
     loss._check_names(per_row)
+    if groups is not None and not isinstance(groups, GroupIndex):
+        # Sorted once, not in every round.
+        groups, assets = GroupIndex(groups, assets), None
     named = {"groups": groups, "assets": assets, **per_row}
     return {name: value for name, value in named.items() if value is not None}
 

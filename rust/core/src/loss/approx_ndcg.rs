@@ -44,7 +44,9 @@ impl<F: Float> SoftScratch<F> {
     /// The derivative by the scores from that by `ahead`, which `slope` holds.
     pub(super) fn pull_back(&mut self, temperature: f64, gradient: &mut [f64]) {
         widest(PullBack { z: &self.z, slope: &self.slope, out: gradient, spare: &mut self.spare });
-        gradient.iter_mut().for_each(|slope| *slope /= temperature);
+        for slope in gradient {
+            *slope /= temperature;
+        }
     }
 }
 

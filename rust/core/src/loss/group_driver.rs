@@ -302,7 +302,7 @@ impl<'a, L: GroupLoss, F: Float> Call<'a, L, F> {
             let weight = if L::ROW_WEIGHTS { 1.0 } else { rows.weight(self.index, group)? };
             let len = rows.s.len();
             if len == 0 {
-                part.iter_mut().for_each(|slot| *slot = U::default());
+                part.fill_with(U::default);
             }
             let term = (len > 0).then(|| {
                 let w = if L::ROW_WEIGHTS { &rows.w[..] } else { &[] };

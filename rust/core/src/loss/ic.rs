@@ -38,7 +38,9 @@ pub(super) fn correlation(s: &mut [f64], y: &mut [f64], w: &dyn Fn(usize) -> f64
         // From the first value, so that a mean far from 0 costs no digits; then what rounding left of the mean.
         for _ in 0..2 {
             let mean = v.iter().enumerate().map(|(i, v)| w(i) * v).sum::<f64>() / total;
-            v.iter_mut().for_each(|v| *v -= mean);
+            for v in v.iter_mut() {
+                *v -= mean;
+            }
         }
     }
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).enumerate().map(|(i, (a, b))| w(i) * a * b).sum::<f64>();

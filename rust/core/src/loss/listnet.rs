@@ -113,6 +113,7 @@ pub struct ListScratch<F> {
 }
 
 impl ListNet {
+    #[allow(clippy::trivially_copy_pass_by_ref)]
     fn run<F: Float>(&self, group: &Group<'_, F>, scale: f64, out: &mut [F], p: &mut Vec<F>, q: &mut Vec<F>) -> Term {
         let m = group.len();
         p.resize(m.max(p.len()), F::ZERO);

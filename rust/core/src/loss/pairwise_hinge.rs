@@ -149,9 +149,13 @@ impl PairwiseHinge {
             }
         }
         let (term, scale) = averaged(self.average, sum, mass);
-        gradient.iter_mut().for_each(|slope| *slope *= scale);
+        for slope in gradient {
+            *slope *= scale;
+        }
         if let Some(hessian) = hessian {
-            hessian.iter_mut().for_each(|h| *h *= scale);
+            for h in hessian {
+                *h *= scale;
+            }
         }
         Some(term)
     }

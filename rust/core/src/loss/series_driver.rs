@@ -112,6 +112,7 @@ fn same_length(name: &str, got: usize, expected: usize) -> Result<()> {
 }
 
 /// Where returns come from.
+#[allow(clippy::large_enum_variant)]
 enum Source<'a, F> {
     Stream(Stream<'a, F>),
     Book(Book<'a>),

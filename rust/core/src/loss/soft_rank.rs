@@ -27,6 +27,7 @@ fn slope_at<V: Lane>(d: V) -> V {
 }
 
 /// Σ_{j≠i} sigmoid(z_j − z_i) into `ahead`.
+#[allow(clippy::struct_field_names)]
 pub(super) struct Ahead<'a, F> {
     pub(super) z: &'a [F],
     pub(super) ahead: &'a mut [f64],
@@ -57,9 +58,9 @@ impl<F: Float> LaneKernel<F> for Ahead<'_, F> {
         ahead.fill(0.0);
         for tile in (0..z.len()).step_by(TILE) {
             spare.fill(F::ZERO);
-            for i in tile..(tile + TILE).min(z.len()) {
+            for (i, ahead) in ahead.iter_mut().enumerate().skip(tile).take(TILE) {
                 let (wide, j) = Self::row::<V>(z, i, i + 1, spare);
-                ahead[i] += wide + Self::row::<F>(z, i, j, spare).0;
+                *ahead += wide + Self::row::<F>(z, i, j, spare).0;
             }
             for (to, from) in ahead.iter_mut().zip(&*spare) {
                 *to += from.wide();
@@ -100,9 +101,9 @@ impl<F: Float> LaneKernel<F> for PullBack<'_, F> {
         out.fill(0.0);
         for tile in (0..z.len()).step_by(TILE) {
             spare.fill(F::ZERO);
-            for i in tile..(tile + TILE).min(z.len()) {
+            for (i, out) in out.iter_mut().enumerate().skip(tile).take(TILE) {
                 let (wide, j) = Self::row::<V>(z, slope, i, i + 1, spare);
-                out[i] += wide + Self::row::<F>(z, slope, i, j, spare).0;
+                *out += wide + Self::row::<F>(z, slope, i, j, spare).0;
             }
             for (to, from) in out.iter_mut().zip(&*spare) {
                 *to += from.wide();

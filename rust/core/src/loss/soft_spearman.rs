@@ -33,6 +33,7 @@ fn average_ranks(y: &[f64], rows: &mut Vec<u32>, ranks: &mut Vec<f64>) {
 }
 
 impl SoftSpearman {
+    #[allow(clippy::trivially_copy_pass_by_ref)]
     /// The value, with the slopes by Σ_{j≠i} sigmoid((s_j − s_i)/T) left in the scratch.
     fn rank<F: Float>(&self, group: &Group<'_, F>, scratch: &mut SoftScratch<F>) -> Option<Term> {
         let (s, y) = (group.s, group.y);

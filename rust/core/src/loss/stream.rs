@@ -74,6 +74,7 @@ impl<F> Buffers<F> {
 }
 
 /// The rows of some dates, and what their neighbours are.
+#[allow(clippy::struct_field_names)]
 struct Dates<'s, F> {
     dates: Range<usize>,
     y: &'s [F],
@@ -647,6 +648,7 @@ impl<F: Float> LaneKernel<F> for Tanh<'_, F> {
 }
 
 /// The derivatives of tanh where its values are known.
+#[allow(clippy::struct_field_names)]
 struct Slope<'a, F> {
     s: &'a [F],
     held: &'a [F],
@@ -693,7 +695,9 @@ impl<F: Float> LaneKernel<F> for Softmax<'_, F> {
         let Self { s, held } = self;
         let top = largest::<F, V>(s);
         let over = F::of(1.0 / exponentials::<F, V>(s, F::ONE, top, held));
-        held.iter_mut().for_each(|p| *p = *p * over);
+        for p in held {
+            *p = *p * over;
+        }
     }
 }
 
@@ -741,6 +745,7 @@ impl<'a, F: Float> Rows<'a, F> {
 }
 
 /// The returns of rows.
+#[allow(clippy::struct_field_names)]
 struct Net<'a, F> {
     rows: Rows<'a, F>,
     net: &'a mut [F],
