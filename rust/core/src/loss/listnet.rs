@@ -30,7 +30,7 @@ pub(super) fn exponentials<F: Float, V: Lane<Scalar = F>>(values: &[F], scale: F
             e.store(&mut out[from..]);
             *slot = e;
         }
-        sums = V::add_pair(sums, pair[0], pair[1]);
+        sums = V::add_up(V::add_up(sums, pair[0]), pair[1]);
         at += 2 * V::LANES;
     }
     let mut sum = V::sum(sums);
@@ -92,7 +92,7 @@ impl<F: Float> LaneKernel<F> for TopOne<'_, F> {
                 *slot = q * (wide_top - V::load(&s[from..]));
                 q.mul_add(wide_q, p * wide_p).store(&mut out[from..]);
             }
-            sums = V::add_pair(sums, pair[0], pair[1]);
+            sums = V::add_up(V::add_up(sums, pair[0]), pair[1]);
             at += 2 * V::LANES;
         }
         let mut sum = V::sum(sums);

@@ -274,7 +274,7 @@ impl<F: Float, const CURVE: bool> LaneKernel<F> for EvenPairs<'_, F, CURVE> {
 /// The lanes added up in double precision, in order.
 #[inline(always)]
 pub(super) fn lanes_sum<V: Lane>(lanes: V) -> f64 {
-    V::sum(V::add_pair(V::no_sum(), lanes, V::ZERO))
+    V::sum(V::add_up(V::no_sum(), lanes))
 }
 
 #[inline(always)]

@@ -779,7 +779,7 @@ impl<F: Float> LaneKernel<F> for NetDate<'_, F> {
     fn run<V: Lane<Scalar = F>>(self) -> f64 {
         let (len, mut sums, mut at) = (self.0.held.len(), V::no_sum(), 0);
         while at + 2 * V::LANES <= len {
-            sums = V::add_pair(sums, self.0.net::<V>(at), self.0.net::<V>(at + V::LANES));
+            sums = V::add_up(V::add_up(sums, self.0.net::<V>(at)), self.0.net::<V>(at + V::LANES));
             at += 2 * V::LANES;
         }
         (at..len).fold(V::sum(sums), |sum, at| sum + self.0.net::<F>(at).wide())
