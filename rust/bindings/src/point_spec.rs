@@ -1,5 +1,8 @@
 //! A point loss as Python names it: a name and numbers.
 
+// An exponent of exactly 1 or 2 has a formula of its own.
+#![allow(clippy::float_cmp)]
+
 use std::collections::HashMap;
 
 use pyo3::prelude::*;

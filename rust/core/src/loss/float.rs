@@ -353,25 +353,26 @@ mod tests {
 
     #[test]
     fn ends_in_wide_lanes() {
-        let ends = [f64::NEG_INFINITY, -1e300, -1000.0, -0.0, 0.0, f64::NAN, 1000.0, f64::INFINITY];
-        let narrow = ends.map(|x| x as f32);
+        let ends = [f64::NEG_INFINITY, -1e300, -1000.0, -0.0, 0.0, f64::NAN, 1000.0, f64::INFINITY].repeat(2);
+        let narrow: Vec<f32> = ends.iter().map(|&x| x as f32).collect();
         // 0, the infinities and NaN are what they are in single lanes; other values may differ in the last place.
-        let ends_of = |x: f64| (x == 0.0 || !x.is_finite()).then_some(if x.is_nan() { 2.0 } else { x });
+        let end_of = |x: f64| (x == 0.0 || !x.is_finite()).then_some(if x.is_nan() { 2.0 } else { x });
         for which in [0, 4, 5] {
-            let (mut wide, mut wide_narrow) = ([0.0; 8], [0.0f32; 8]);
-            let (mut single, mut single_narrow) = ([0.0; 8], [0.0f32; 8]);
+            let (mut wide, mut wide_narrow) = ([9.0; 16], [9.0f32; 16]);
+            let (mut single, mut single_narrow) = ([0.0; 16], [0.0f32; 16]);
             widest(Apply(which, &ends, &mut wide));
             widest(Apply(which, &narrow, &mut wide_narrow));
             Apply(which, &ends, &mut single).run::<f64>();
             Apply(which, &narrow, &mut single_narrow).run::<f32>();
-            assert_eq!(wide.map(ends_of), single.map(ends_of), "{which}");
-            let both = [wide_narrow, single_narrow].map(|values| values.map(|x| ends_of(f64::from(x))));
-            assert_eq!(both[0], both[1], "{which}");
+            assert_eq!(wide.map(end_of), single.map(end_of), "{which}");
+            let [wide, single] = [wide_narrow, single_narrow].map(|values| values.map(|x| end_of(f64::from(x))));
+            assert_eq!(wide, single, "{which}");
         }
-        let mut got = [9.0; 8];
-        widest(Apply(1, &[-1e300, -1000.0, -750.0, -709.0, -1.0, -0.0, 0.0, -1e-300], &mut got));
+        let mut got = [9.0; 16];
+        let low = [-1e300, -1000.0, -750.0, -709.0, -1.0, -0.0, 0.0, -1e-300].repeat(2);
+        widest(Apply(1, &low, &mut got));
         assert_eq!(got[..3], [0.0; 3]);
-        assert_eq!(got[5..], [1.0; 3]);
+        assert_eq!(got[5..8], [1.0; 3]);
     }
 
     proptest! {
