@@ -133,9 +133,9 @@ macro_rules! with_group_loss {
 impl GroupSpec {
     fn parse(py: Python<'_>, spec: &SpecArgs) -> PyResult<Self> {
         let get = |key: &str| get(py, spec, key);
-        let average = || Ok::<_, PyErr>(if get("average_pairs")? != 0.0 { Average::Pairs } else { Average::Group });
-        let pair_weight = || Ok::<_, PyErr>(if get("target_gap")? != 0.0 { PairGap::Target } else { PairGap::None });
-        let gain = || Ok::<_, PyErr>(if get("exp2")? != 0.0 { Gain::Exp2 } else { Gain::Linear });
+        let average = || Ok::<_, PyErr>(if get("average_pairs")? == 0.0 { Average::Group } else { Average::Pairs });
+        let pair_weight = || Ok::<_, PyErr>(if get("target_gap")? == 0.0 { PairGap::None } else { PairGap::Target });
+        let gain = || Ok::<_, PyErr>(if get("exp2")? == 0.0 { Gain::Linear } else { Gain::Exp2 });
         Ok(match spec.0.as_str() {
             "pairwise" => Self::PairwiseLogistic(loss::PairwiseLogistic {
                 sharpness: get("sharpness")?,

@@ -8,14 +8,11 @@ use super::pairs::{all, lanes_sum};
 /// Rows between moves to double precision.
 const TILE: usize = 32;
 
-/// sigmoid(d) and sigmoid(−d).
+/// sigmoid(d) − ½, which keeps its digits where scores lie close together; of −d it is the opposite.
 #[inline(always)]
-fn sides<V: Lane>(d: V) -> (V, V) {
-    let e = (-d.abs()).exp_negative().0;
-    let large = V::ONE / (V::ONE + e);
-    let small = e * large;
-    let positive = V::ZERO.at_most(d);
-    (V::select(positive, large, small), V::select(positive, small, large))
+fn lead<V: Lane>(d: V) -> V {
+    let (e, less_one) = (-d.abs()).exp_negative();
+    (V::of(-0.5) * less_one / (V::ONE + e)).flip_by_sign(d)
 }
 
 /// The derivative of sigmoid.
@@ -40,9 +37,9 @@ impl<F: Float> Ahead<'_, F> {
     fn row<V: Lane<Scalar = F>>(z: &[F], i: usize, mut j: usize, spare: &mut [F]) -> (f64, usize) {
         let (own, mut sums) = (all::<V>(z[i]), V::ZERO);
         while j + V::LANES <= z.len() {
-            let (p, q) = sides(V::load(&z[j..]) - own);
-            sums = sums + p;
-            (V::load(&spare[j..]) + q).store(&mut spare[j..]);
+            let ahead = lead(V::load(&z[j..]) - own);
+            sums = sums + ahead;
+            (V::load(&spare[j..]) - ahead).store(&mut spare[j..]);
             j += V::LANES;
         }
         (lanes_sum(sums), j)
@@ -55,7 +52,8 @@ impl<F: Float> LaneKernel<F> for Ahead<'_, F> {
     #[inline(always)]
     fn run<V: Lane<Scalar = F>>(self) {
         let Self { z, ahead, spare } = self;
-        ahead.fill(0.0);
+        // The halves of all the sigmoids; what they are ahead by is added to them.
+        ahead.fill(z.len().saturating_sub(1) as f64 / 2.0);
         for tile in (0..z.len()).step_by(TILE) {
             spare.fill(F::ZERO);
             for (i, ahead) in ahead.iter_mut().enumerate().skip(tile).take(TILE) {
