@@ -61,6 +61,7 @@ bench: $(VENV)/.dev $(VENV)/.built $(VENV)/.bench ## The benchmarks against peer
 .PHONY: docs
 docs: $(VENV)/.dev $(VENV)/.built ## Draw the pictures of the documentation anew, and run its code
 	$(BIN)/python docs/make_pictures.py
+	$(BIN)/python docs/make_loss_pictures.py
 	$(BIN)/pytest -q tests/test_docs.py
 
 .PHONY: format

@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 
+from tradewright.loss_functions import LossRegistry
+
 ROOT = Path(__file__).parents[1]
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+PAGES = sorted([*(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "losses").glob("*.md")])
+PICTURES = ROOT / "docs" / "pictures"
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -53,8 +56,12 @@ def test_links_of_a_page_lead_somewhere(page):
 
 
 def test_every_picture_is_shown():
-    shown = {target for page in PAGES for target in re.findall(r"\]\(pictures/([^)]+)\)", page.read_text())}
-    assert shown == {path.name for path in (ROOT / "docs" / "pictures").glob("*.png")}
+    shown = {
+        (page.parent / target).resolve()
+        for page in PAGES
+        for target in re.findall(r"\]\(([^)]+\.png)\)", page.read_text())
+    }
+    assert shown == {path.resolve() for path in PICTURES.rglob("*.png")}
 
 
 def test_pictures_are_drawn_from_plans(tmp_path, monkeypatch):
@@ -64,7 +71,27 @@ def test_pictures_are_drawn_from_plans(tmp_path, monkeypatch):
     monkeypatch.setattr(pictures, "save", lambda figure, name: drawn.append(name))
     for draw in (pictures.leak, pictures.hull, pictures.embargo, pictures.folds, pictures.assets):
         draw()
-    assert sorted(drawn) == sorted(path.stem for path in (ROOT / "docs" / "pictures").glob("*.png"))
+    assert sorted(drawn) == sorted(path.stem for path in PICTURES.glob("*.png"))
+
+
+def test_pictures_of_losses_are_drawn_from_losses(monkeypatch):
+    pytest.importorskip("matplotlib")
+    pictures = module_at(ROOT / "docs" / "make_loss_pictures.py")
+    drawn = []
+    monkeypatch.setattr(pictures, "save", lambda figure, name: drawn.append(name))
+    for draw in pictures.DRAW:
+        draw()
+    assert sorted(drawn) == sorted(path.stem for path in (PICTURES / "losses").glob("*.png"))
+
+
+@pytest.mark.parametrize("tag", ["classification", "regression", "ranking", "trading"])
+def test_every_loss_has_its_place(tag):
+    page = (ROOT / "docs" / "losses" / f"{tag}.md").read_text()
+    names = LossRegistry.search(tag)
+    assert names
+    for name in names:
+        assert f"`{LossRegistry.get(name).__name__}`" in page, name
+        assert f"(`{name}`)" in page, name
 
 
 def test_we_are_right_where_peers_are_compared():
