@@ -166,6 +166,8 @@ class BaseModel(ABC):
         eval_set: Any = None,
         groups: ArrayLike | None = None,
         assets: ArrayLike | None = None,
+        eval_groups: ArrayLike | None = None,
+        eval_assets: ArrayLike | None = None,
     ) -> Self:
         """Fit the model, without callbacks.
 
@@ -180,7 +182,9 @@ class BaseModel(ABC):
         eval_set : tuple (X, y) or Panel, optional
             Rows whose loss is computed each epoch or round; they don't change the fit.
         groups, assets : array-like, shape (n_rows,), optional
-            Date and asset ids, for losses that need them.
+            Date and asset ids, for losses that need them; a Panel brings its own.
+        eval_groups, eval_assets : array-like, optional
+            Those of the rows of ``eval_set``.
 
         Returns
         -------
@@ -191,7 +195,14 @@ class BaseModel(ABC):
         if eval_set is not None:
             pair = eval_set[0] if isinstance(eval_set, list) else eval_set
             X_val, y_val = pair if isinstance(pair, tuple) else (pair, None)
-            val = Samples.collect(X_val, y_val, expected=train.feature_names, dtype=self._dtype)
+            val = Samples.collect(
+                X_val,
+                y_val,
+                expected=train.feature_names,
+                dtype=self._dtype,
+                groups=eval_groups,
+                assets=eval_assets,
+            )
         return self.fit_samples(train, val)
 
     def fit_samples(

@@ -23,9 +23,12 @@ from tradewright.errors import (
     UnsupportedError,
     VersionMismatchError,
 )
+from tradewright.loss_functions import BaseLoss
 from tradewright.models import parameters
 from tradewright.models.estimator_model import EstimatorModel, normalised
+from tradewright.models.loss_rows import training_loss
 from tradewright.models.tree_based.booster_library import BoosterLibrary
+from tradewright.models.tree_based.booster_loss import BoosterLoss
 
 __all__ = ["BoostingModel"]
 
@@ -39,12 +42,20 @@ class BoostingModel(EstimatorModel):
     Every round reports the library's own evaluation: ``train_loss`` and ``val_loss`` are the objective's metric, and
     each metric is there under its name too (``val_l2``). Stopping keeps the rounds so far.
 
+    A ``loss`` takes the place of the library's objective. It gets the dates and assets of the train rows and of the
+    validation rows, each their own: from a Panel, or from ``groups`` and ``assets`` (``eval_groups`` and ``eval_assets``)
+    of :meth:`fit`. Boosting starts at the loss's ``init_score``, which is part of the model and of every prediction.
+    ``train_loss`` and ``val_loss`` are then the loss itself.
+
     Parameters
     ----------
     estimator : lightgbm.LGBMRegressor or lightgbm.LGBMClassifier
-        Unfitted, with one of the library's own objectives; it is cloned, never changed. Where left open, the seed of
-        the fit, the thread count of :func:`tradewright.set_num_threads` and the library's deterministic mode are put
-        in.
+        Unfitted, with one of the library's own objectives unless there is a ``loss``; it is cloned, never changed.
+        Where left open, the seed of the fit, the thread count of :func:`tradewright.set_num_threads` and the library's
+        deterministic mode are put in.
+    loss : str or BaseLoss, optional
+        A name in ``LossRegistry``, or a loss, to train on; a classifier takes those of logits, for two classes. With
+        losses of portfolio returns, whose curvatures are tiny, LightGBM's default of ``min_child_weight`` becomes 0.
 
     Attributes
     ----------
@@ -65,9 +76,11 @@ class BoostingModel(EstimatorModel):
     booster_: Any
     n_rounds_: int
     _classes: tuple[Any, ...] | None = None
+    _start: float = 0.0
 
-    def __init__(self, estimator: Any) -> None:
+    def __init__(self, estimator: Any, *, loss: str | BaseLoss | None = None) -> None:
         self.estimator = estimator
+        self.loss = loss
 
     # the library decides, which the estimator names
     @property
@@ -82,8 +95,9 @@ class BoostingModel(EstimatorModel):
 
     @property
     def hyperparameters(self) -> Mapping[str, Any]:
-        """The estimator's parameters."""
-        return parameters.describe(self.estimator.get_params())
+        """The estimator's parameters, and the loss where there is one."""
+        own = {} if self.loss is None else {"loss": training_loss(self.loss).to_json()}
+        return parameters.describe(self.estimator.get_params() | own)
 
     @property
     def seed(self) -> int | None:
@@ -108,7 +122,7 @@ class BoostingModel(EstimatorModel):
         library = self._library()
         self.__dict__.pop("booster_", None)  # no way back to an earlier fit
         estimator = self.estimator
-        self._classes = None
+        self._classes, self._start = None, 0.0
         if self.task == "classification":
             self._classes = tuple(np.unique(np.asarray(train.y)).tolist())
             if len(self._classes) < 2:
@@ -120,8 +134,20 @@ class BoostingModel(EstimatorModel):
             estimator = _with_class_codes(estimator, self._classes)
             train = dataclasses.replace(train, y=_codes(train.y, self._classes))
             val = val and dataclasses.replace(val, y=_codes(val.y, self._classes))
-        if not library.fit(estimator, train, val, observer, seed, self):
+        loss = None if self.loss is None else BoosterLoss.bind(self._checked_loss(self.loss), train, val)
+        self._start = 0.0 if loss is None else loss.start
+        if not library.fit(estimator, train, val, observer, seed, self, loss):
             raise self._no_first_turn()
+
+    def _checked_loss(self, loss: str | BaseLoss) -> BaseLoss:
+        checked = training_loss(loss)
+        if self._classes is not None and not (checked.logits and len(self._classes) == 2):
+            raise ParameterError(
+                f"a classifier is trained on a loss of logits and two classes, such as 'bce'; this is"
+                f" {checked.name!r} and {len(self._classes)} classes",
+                code="model.loss_of_classifier",
+            )
+        return checked
 
     def take(self, booster: Any, n_rounds: int) -> None:
         """Keep a booster that has just grown; the loop calls this."""
@@ -130,7 +156,7 @@ class BoostingModel(EstimatorModel):
 
     def _predict(self, X: NDArray[Any]) -> NDArray[Any]:
         if self._classes is None:
-            return self._library().raw_predict(self.booster_, X, self.n_rounds_)
+            return self._raw(X)
         labels: NDArray[Any] = np.asarray(self._classes)[np.argmax(self._predict_proba(X), axis=1)]
         return labels
 
@@ -138,8 +164,14 @@ class BoostingModel(EstimatorModel):
         return self.task == "classification"
 
     def _predict_proba(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        raw = self._library().raw_predict(self.booster_, X, self.n_rounds_)
+        raw = self._raw(X)
+        if self.loss is not None:
+            raw = 0.5 * (1.0 + np.tanh(0.5 * raw))  # neither overflows nor loses digits at either end
         return np.column_stack([1.0 - raw, raw]) if raw.ndim == 1 else raw
+
+    def _raw(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        raw = self._library().raw_predict(self.booster_, X, self.n_rounds_)
+        return raw if self.loss is None else raw + self._start
 
     def snapshot(self) -> ModelState | None:
         """Return the number of rounds so far: earlier rounds don't change.
@@ -185,6 +217,8 @@ class BoostingModel(EstimatorModel):
             "params": parameters.encode(self.estimator.get_params()),
             "n_rounds": self.n_rounds_,
             "classes": None if self._classes is None else list(self._classes),
+            "loss": None if self.loss is None else training_loss(self.loss).to_dict(),
+            "start": self._start,
         }
 
     @classmethod
@@ -201,7 +235,10 @@ class BoostingModel(EstimatorModel):
                 f"{library.framework} has no estimator {config['estimator']!r} that a bundle may ask for",
                 code="bundle.estimator",
             )
-        model = cls(library.new_estimator(config["estimator"], parameters.decode(config["params"])))
+        # Bundles from before there were losses don't name one.
+        loss = None if config.get("loss") is None else BaseLoss.from_dict(config["loss"])
+        model = cls(library.new_estimator(config["estimator"], parameters.decode(config["params"])), loss=loss)
+        model._start = float(config.get("start", 0.0))
         model.booster_, rounds = library.from_bytes(payloads["model.txt"])
         if rounds > config["n_rounds"]:
             raise IntegrityError(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tradewright.base import LoopObserver, Samples
 from tradewright.base.metadata import Task
+from tradewright.models.tree_based.booster_loss import BoosterLoss
 
 __all__ = ["BoosterLibrary", "BoosterSink"]
 
@@ -46,11 +47,18 @@ class BoosterLibrary(Protocol):
         observer: LoopObserver,
         seed: int | None,
         sink: BoosterSink,
+        loss: BoosterLoss | None = None,
     ) -> bool:
-        """Train a clone of ``estimator``, reporting each round; False when it was stopped before the first."""
+        """Train a clone of ``estimator``, reporting each round; False when it was stopped before the first.
+
+        With ``loss`` it is trained on that instead of the library's objective, and reports it.
+        """
 
     def raw_predict(self, booster: Any, X: NDArray[Any], n_rounds: int) -> NDArray[np.float64]:
-        """Return the booster's output after ``n_rounds`` rounds: numbers, or probabilities of a classifier."""
+        """Return the booster's output after ``n_rounds`` rounds: numbers, or probabilities of a classifier.
+
+        Of a booster trained on a loss of ours: what the trees add to its start.
+        """
 
     def importances(self, booster: Any, n_rounds: int) -> NDArray[np.float64]:
         """Return the total gain per feature."""

@@ -6,18 +6,26 @@ from typing import Any, Literal
 
 from tradewright import _optional
 from tradewright.errors import ParameterError
+from tradewright.loss_functions import BaseLoss
 from tradewright.models.boosting_model import BoostingModel
 
 __all__ = ["lightgbm"]
 
 
-def lightgbm(task: Literal["regression", "classification"] = "regression", **params: Any) -> BoostingModel:
+def lightgbm(
+    task: Literal["regression", "classification"] = "regression",
+    *,
+    loss: str | BaseLoss | None = None,
+    **params: Any,
+) -> BoostingModel:
     """Build a LightGBM model.
 
     Parameters
     ----------
     task : {"regression", "classification"}
         Which of LightGBM's estimators to use.
+    loss : str or BaseLoss, optional
+        What to train on instead of one of LightGBM's own objectives; see :class:`BoostingModel`.
     **params
         Parameters of ``lightgbm.LGBMRegressor`` or ``LGBMClassifier``: ``n_estimators``, ``learning_rate``,
         ``num_leaves``, ``objective``, ``random_state`` …
@@ -39,4 +47,4 @@ def lightgbm(task: Literal["regression", "classification"] = "regression", **par
     estimators = {"regression": library.LGBMRegressor, "classification": library.LGBMClassifier}
     if task not in estimators:
         raise ParameterError(f"task={task!r}: pass 'regression' or 'classification'", code="model.task")
-    return BoostingModel(estimators[task](**params))
+    return BoostingModel(estimators[task](**params), loss=loss)

@@ -18,6 +18,7 @@ from tradewright.base import LoopObserver, Samples, TrainState
 from tradewright.base.metadata import Task
 from tradewright.errors import ParameterError
 from tradewright.models.tree_based.booster_library import BoosterSink
+from tradewright.models.tree_based.booster_loss import BoosterLoss
 from tradewright.models.tree_based.lightgbm_text_check import check_text
 from tradewright.runtime.threads import num_threads
 
@@ -42,6 +43,13 @@ _METRIC = ("metric", "metrics", "metric_types")
 _VERBOSITY = ("verbosity", "verbose")
 _THREADS = ("n_jobs", "num_threads", "num_thread", "nthread", "nthreads")
 _SEED = ("random_state", "seed", "random_seed")
+_LEAST_CURVATURE = (
+    "min_sum_hessian_in_leaf",
+    "min_sum_hessian_per_leaf",
+    "min_sum_hessian",
+    "min_hessian",
+    "min_child_weight",
+)
 _STOPPING = ("early_stopping_round", "early_stopping_rounds", "early_stopping", "n_iter_no_change")
 
 
@@ -73,10 +81,12 @@ class LightGBM:
         observer: LoopObserver,
         seed: int | None,
         sink: BoosterSink,
+        loss: BoosterLoss | None = None,
     ) -> bool:
         """Train a clone of ``estimator``, reporting each round; False when it was stopped before the first."""
         _check(estimator)
-        prepared = clone(estimator).set_params(**_fixed(estimator, seed), **_metrics(estimator, train))
+        prepared = clone(estimator).set_params(**_fixed(estimator, seed))
+        prepared.set_params(**(_metrics(estimator, train) if loss is None else _with_loss(estimator, loss)))
         total = int(_given(estimator, _ROUNDS) or estimator.n_estimators)
         observer.loop_begin("round", total)
         if observer.epoch_begin(0):
@@ -91,7 +101,8 @@ class LightGBM:
             **_eval_sets(prepared, watched),
             eval_names=["train", "val"][: len(watched)],
             eval_sample_weight=[samples.sample_weight for samples in watched] if weighted else None,
-            callbacks=[_Bridge(observer, sink, total)],
+            callbacks=[_Bridge(observer, sink, total, loss)],
+            **({} if loss is None else _starts(loss, watched)),
         )
         return True
 
@@ -126,15 +137,17 @@ class _Bridge:
     LightGBM sorts and keeps callbacks by attributes, which a class instance can carry.
     """
 
-    def __init__(self, observer: LoopObserver, sink: BoosterSink, total: int) -> None:
+    def __init__(self, observer: LoopObserver, sink: BoosterSink, total: int, loss: BoosterLoss | None) -> None:
         self._observer = observer
         self._sink = sink
         self._total = total
+        self._loss = loss
         self._started = time.perf_counter()
 
     def __call__(self, env: CallbackEnv) -> None:
         now = time.perf_counter()
-        logs = _logs(env.evaluation_result_list)
+        own = [] if self._loss is None else _own_results(env.model, self._loss)
+        logs = _logs([*own, *(env.evaluation_result_list or ())])
         logs["seconds"] = now - self._started
         self._started = now
         epoch = env.iteration
@@ -161,6 +174,16 @@ def _logs(results: Any) -> dict[str, float]:
     return logs
 
 
+def _own_results(booster: lgb.Booster, loss: BoosterLoss) -> list[tuple[str, str, float, bool]]:
+    """Evaluate the loss on scores that LightGBM keeps anyway; a metric of its own would not know which rows they are."""
+    results = []
+    for which, rows, evaluate in (("train", loss.train, booster.eval_train), ("val", loss.val, booster.eval_valid)):
+        if rows is not None:
+            measured = evaluate(lambda scores, _, rows=rows: (loss.loss.name, rows.value(scores), False))
+            results.append((which, *measured[-1][1:4]))
+    return results
+
+
 def _given(estimator: Any, names: tuple[str, ...]) -> Any:
     """Return the parameter under whichever of its names it was set, None when it was not."""
     params = estimator.get_params()
@@ -170,13 +193,43 @@ def _given(estimator: Any, names: tuple[str, ...]) -> Any:
 def _check(estimator: Any) -> None:
     if callable(_given(estimator, _OBJECTIVE)):
         raise ParameterError(
-            "objective is a function: pass the name of one of LightGBM's own objectives", code="model.objective"
+            "objective is a function: pass the name of one of LightGBM's own objectives, or a tradewright loss as loss= of"
+            " the model",
+            code="model.objective",
         )
     if _given(estimator, _STOPPING):
         raise ParameterError(
             "LightGBM's own early stopping is set: leave early_stopping_round out and use the EarlyStopping callback",
             code="model.early_stopping",
         )
+
+
+def _with_loss(estimator: Any, loss: BoosterLoss) -> dict[str, Any]:
+    """Return the settings that put the loss in the objective's place; the user's metrics stay."""
+    refused = {
+        "objective": _given(estimator, _OBJECTIVE) is not None,
+        "class_weight": _given(estimator, ("class_weight",)) is not None,
+        "boosting='rf'": _given(estimator, _BOOSTING) in ("rf", "random_forest"),
+    }
+    if any(refused.values()):
+        name = next(name for name, is_set in refused.items() if is_set)
+        raise ParameterError(
+            f"{name} does not go with loss=: leave it out (weights of classes can be sample_weight, or WeightedBCE)",
+            code="model.objective",
+            parameter=name,
+        )
+    settings: dict[str, Any] = {"objective": loss.objective("lightgbm")}
+    if _given(estimator, _METRIC) is None:
+        settings["metric"] = "None"
+    is_open = _given(estimator, _LEAST_CURVATURE) in (None, lgb.LGBMRegressor().min_child_weight)
+    if loss.has_small_curvature and is_open:
+        settings["min_child_weight"] = 0.0
+    return settings
+
+
+def _starts(loss: BoosterLoss, watched: list[Samples]) -> dict[str, Any]:
+    starts = [np.full(len(part), loss.start) for part in watched]
+    return {"init_score": starts[0], "eval_init_score": starts}
 
 
 def _fixed(estimator: Any, seed: int | None) -> dict[str, Any]:
