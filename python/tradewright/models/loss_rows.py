@@ -49,27 +49,23 @@ def is_series(loss: BaseLoss) -> bool:
     return any(isinstance(term, SeriesLoss) for term in _terms(loss))
 
 
-def bind_dates(loss: BaseLoss, samples: Samples, which: str) -> GroupIndex | None:
-    """Return the dates and assets of the rows; None for losses that need none, and for one asset in time order.
+def bind_dates(loss: BaseLoss, train: Samples, val: Samples | None) -> tuple[GroupIndex | None, GroupIndex | None]:
+    """Return the dates and assets of train and validation rows, each their own.
+
+    None for losses that need none, and for one asset whose rows are in time order.
 
     Raises
     ------
     LossError
-        When the loss needs dates and the rows have none; ``which`` names them.
+        When the loss needs dates that rows don't have, or only one of both has them.
     """
-    if not looks_across(loss):
-        return None
-    groups, assets = samples.groups, samples.assets
-    if groups is None:
-        if assets is not None or any(isinstance(term, GroupLoss) for term in _terms(loss)):
-            raise _no_dates(loss, which)
-        return None
-    if not is_series(loss):
-        return GroupIndex(groups)
-    index = GroupIndex(groups, assets)
-    if assets is None and index.n_groups == index.rows:  # one row a date: one asset
-        return GroupIndex(groups, np.zeros(index.rows, dtype=np.int64))
-    return index
+    first = _dates_of(loss, train, "train")
+    if val is None:
+        return first, None
+    second = _dates_of(loss, val, "validation")
+    if (first is None) != (second is None):
+        raise _no_dates(loss, "train" if first is None else "validation")
+    return first, second
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,25 +89,13 @@ class LossRows:
 
     @classmethod
     def bind(cls, loss: BaseLoss, train: Samples, val: Samples | None) -> tuple[Self, Self | None]:
-        """Bind train and validation rows, each to its own dates.
-
-        Raises
-        ------
-        LossError
-            When the loss needs dates that rows don't have, or only one of both has them.
-        """
-        first = cls._of(loss, train, "train")
-        if val is None:
-            return first, None
-        second = cls._of(loss, val, "validation")
-        if (first.dates is None) != (second.dates is None):
-            raise _no_dates(loss, "train" if first.dates is None else "validation")
-        return first, second
+        """Bind train and validation rows; errors are those of :func:`bind_dates`."""
+        dates, val_dates = bind_dates(loss, train, val)
+        return cls._of(loss, train, dates), None if val is None else cls._of(loss, val, val_dates)
 
     @classmethod
-    def _of(cls, loss: BaseLoss, samples: Samples, which: str) -> Self:
-        y = np.asarray(samples.y, dtype=np.float64)
-        return cls(loss, y, samples.sample_weight, bind_dates(loss, samples, which))
+    def _of(cls, loss: BaseLoss, samples: Samples, dates: GroupIndex | None) -> Self:
+        return cls(loss, np.asarray(samples.y, dtype=np.float64), samples.sample_weight, dates)
 
     def value(self, scores: NDArray[Any]) -> float:
         """Return the loss of scores of these rows."""
@@ -120,6 +104,22 @@ class LossRows:
 
 def _terms(loss: BaseLoss) -> tuple[BaseLoss, ...]:
     return tuple(term for _, term in loss.terms) if isinstance(loss, CombinedLoss) else (loss,)
+
+
+def _dates_of(loss: BaseLoss, samples: Samples, which: str) -> GroupIndex | None:
+    if not looks_across(loss):
+        return None
+    groups, assets = samples.groups, samples.assets
+    if groups is None:
+        if assets is not None or any(isinstance(term, GroupLoss) for term in _terms(loss)):
+            raise _no_dates(loss, which)
+        return None
+    if not is_series(loss):
+        return GroupIndex(groups)
+    index = GroupIndex(groups, assets)
+    if assets is None and index.n_groups == index.rows:  # one row a date: one asset
+        return GroupIndex(groups, np.zeros(index.rows, dtype=np.int64))
+    return index
 
 
 def _no_dates(loss: BaseLoss, which: str) -> LossError:

@@ -18,9 +18,11 @@ from tradewright.base import LoopObserver, ModelState, Samples, TrainState
 from tradewright.base.metadata import Task
 from tradewright.errors import DataError, FormatMismatchError, IntegrityError, LossError, ParameterError
 from tradewright.loss_functions import BaseLoss, LossRegistry
+from tradewright.loss_functions.group_index import GroupIndex
 from tradewright.models import parameters
 from tradewright.models.estimator_model import EstimatorModel
-from tradewright.models.neural.epoch_loop import EpochLoop, Rows, predict_scores
+from tradewright.models.loss_rows import bind_dates, is_series, looks_across, training_loss
+from tradewright.models.neural.epoch_loop import Batching, EpochLoop, Rows, predict_scores
 from tradewright.models.neural.feature_scaler import FeatureScaler
 from tradewright.models.neural.private_random import PrivateRandom
 from tradewright.models.neural.registry import ModuleRegistry
@@ -40,6 +42,10 @@ class TorchModel(EstimatorModel):
     regression losses the labels are scaled likewise. Both are part of the model and of its bundle. Training draws
     random numbers from its own stream: the caller's torch state stays as it was, and the same seed gives the same bits
     on the CPU at the same thread count.
+
+    Losses that look across the rows of a date need the dates, from a Panel or from ``groups`` (and ``assets``) of
+    :meth:`fit`; batches are then whole dates. With losses of portfolio returns, whose dates belong together, every step
+    is on all rows: ``batch_size`` has no say, and an epoch is one step.
 
     Parameters
     ----------
@@ -159,11 +165,13 @@ class TorchModel(EstimatorModel):
     def _fit_loop(self, train: Samples, val: Samples | None, observer: LoopObserver, seed: int | None) -> None:
         self._check_params()
         loss = self._make_loss()
+        self._check_loss(loss)
         self._device = resolve_device(self.device)
         self.scaler_ = FeatureScaler.fit(train.X, missing_indicator=self.missing_indicator)
         labels = self._fit_labels(train, loss)
-        train_rows = self._rows(train, labels)
-        val_rows = None if val is None else self._rows(val, self._labels(val.y))
+        dates, val_dates = bind_dates(loss, train, val)
+        train_rows = self._rows(train, labels, loss, dates)
+        val_rows = None if val is None else self._rows(val, self._labels(val.y), loss, val_dates)
         seed = self._chosen_seed(seed)
         random = PrivateRandom(seed, self._device)
         with random:
@@ -178,6 +186,7 @@ class TorchModel(EstimatorModel):
             shift=self._shift,
             scale=self._scale,
             batch_size=self.batch_size,
+            batching=_batching(loss),
             grad_clip=self.grad_clip,
             generator=torch.Generator().manual_seed(seed),
         )
@@ -247,10 +256,15 @@ class TorchModel(EstimatorModel):
         return "bce" if self.task == "classification" else "mse"
 
     def _make_loss(self) -> BaseLoss:
-        loss = self.loss if isinstance(self.loss, BaseLoss) else LossRegistry.create(self._loss_name())
-        if loss.reduction == "none":
-            raise ParameterError("the loss has reduction='none': training needs one number", code="model.reduction")
-        return loss
+        return training_loss(self._loss_name() if self.loss is None else self.loss)
+
+    def _check_loss(self, loss: BaseLoss) -> None:
+        if is_series(loss) and (self.scale_target or self.task == "classification"):
+            raise ParameterError(
+                f"{type(loss).__name__} takes returns as they are: leave scale_target={self.scale_target!r} out, and"
+                " task='regression'",
+                code="model.loss_of_returns",
+            )
 
     def _build(self) -> nn.Module:
         build = ModuleRegistry.get(self.module) if isinstance(self.module, str) else self.module
@@ -291,16 +305,20 @@ class TorchModel(EstimatorModel):
             )
         return hit[:, 1].astype(np.float64)
 
-    def _rows(self, samples: Samples, labels: NDArray[np.float64]) -> Rows:
-        """Scale rows and put them on the device; rows of weight 0 say nothing and are left out."""
+    def _rows(self, samples: Samples, labels: NDArray[np.float64], loss: BaseLoss, dates: GroupIndex | None) -> Rows:
+        """Scale rows and put them on the device.
+
+        Rows of weight 0 say nothing and are left out, unless the loss looks across rows: there they hold positions.
+        """
         X, weight = samples.X, samples.sample_weight
-        if weight is not None and (weight == 0).any():
+        if weight is not None and (weight == 0).any() and not looks_across(loss):
             kept = weight > 0
             X, labels, weight = X[kept], labels[kept], weight[kept]
         return Rows(
             torch.from_numpy(self.scaler_.transform(X)).to(self._device),
             torch.from_numpy(labels.astype(np.float32)).to(self._device),
             None if weight is None else torch.from_numpy(weight.astype(np.float32)).to(self._device),
+            dates,
         )
 
     # --- prediction -----------------------------------------------------------------------------------------------
@@ -404,3 +422,9 @@ class TorchModel(EstimatorModel):
                 " bundle does not belong together; save the model again",
                 code="bundle.payload",
             )
+
+
+def _batching(loss: BaseLoss) -> Batching:
+    if is_series(loss):
+        return "all"
+    return "dates" if looks_across(loss) else "rows"

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from tradewright.base import LoopObserver
 from tradewright.errors import LossError
+from tradewright.loss_functions.group_index import GroupIndex
+from tradewright.models.neural.date_batches import DateBatches
 
-__all__ = ["EpochLoop", "Rows", "predict_scores"]
+__all__ = ["Batching", "EpochLoop", "Rows", "predict_scores"]
+
+#: What a step is made of: rows in random order, whole dates in random order, or all rows.
+Batching = Literal["rows", "dates", "all"]
 
 #: Rows per forward pass where no gradient is needed.
 _SCORING_ROWS = 1 << 16
@@ -30,11 +36,14 @@ class Rows:
         Labels in their own units; 0 and 1 for classes.
     weight : Tensor of float32 or None, shape (n_rows,)
         Row weights.
+    dates : GroupIndex or None
+        Dates and assets, for losses that look across rows.
     """
 
     X: Tensor
     y: Tensor
     weight: Tensor | None
+    dates: GroupIndex | None = None
 
 
 class EpochLoop:
@@ -46,13 +55,15 @@ class EpochLoop:
     Parameters
     ----------
     module, optimizer, loss
-        What is trained, by what, against what; the loss in torch's order: (score, label, weight).
+        What is trained, by what, against what; the loss in torch's order: (score, label, weight, dates).
     train : Rows
         The train rows.
     shift, scale : float
         The module learns (label − shift) / scale.
     batch_size : int
-        Rows per step.
+        Rows per step; with whole dates, up to one date more.
+    batching : {"rows", "dates", "all"}
+        What a step is made of. Whole dates need the rows' ``dates``.
     grad_clip : float or None
         The largest norm of a step's gradient.
     generator : torch.Generator
@@ -69,6 +80,7 @@ class EpochLoop:
         shift: float,
         scale: float,
         batch_size: int,
+        batching: Batching = "rows",
         grad_clip: float | None,
         generator: torch.Generator,
     ) -> None:
@@ -79,6 +91,11 @@ class EpochLoop:
         self._shift = shift
         self._scale = scale
         self._batch_size = batch_size
+        self._batching = batching
+        self._dates = DateBatches(train.dates, batch_size) if batching == "dates" and train.dates is not None else None
+        # Of each row, on the device: a batch takes its own.
+        numbers = None if self._dates is None or train.dates is None else train.dates.group_numbers()
+        self._numbers = None if numbers is None else torch.from_numpy(numbers).to(train.y.device)
         self._grad_clip = grad_clip
         self._generator = generator
         self._targets = (train.y - shift) / scale
@@ -91,9 +108,8 @@ class EpochLoop:
         be finite; the epoch then ended there.
         """
         self._module.train()
-        order = torch.randperm(len(self._targets), generator=self._generator).to(self._targets.device)
         stop = False
-        for number, rows in enumerate(torch.split(order, self._batch_size)):
+        for number, rows in enumerate(self._batches()):
             if observer.wants_batches:
                 observer.batch_begin(number)
             loss = self._step(rows)
@@ -103,13 +119,27 @@ class EpochLoop:
                 stop = observer.batch_end(number, {"loss": float(loss.detach())}) or stop
         return self._measure(self._scores, self._train), stop
 
-    def _step(self, rows: Tensor) -> Tensor | None:
+    def _batches(self) -> Sequence[Tensor | slice]:
+        if self._batching == "all":
+            return [slice(None)]
+        device = self._targets.device
+        if self._dates is not None:
+            return [rows.to(device) for rows in self._dates.draw(self._generator)]
+        order = torch.randperm(len(self._targets), generator=self._generator).to(device)
+        return torch.split(order, self._batch_size)
+
+    def _dates_of(self, rows: Tensor | slice) -> Tensor | GroupIndex | None:
+        if self._numbers is None or isinstance(rows, slice):
+            return self._train.dates
+        return self._numbers[rows]
+
+    def _step(self, rows: Tensor | slice) -> Tensor | None:
         """Train on one batch; None when its scores are not finite."""
         weight = None if self._train.weight is None else self._train.weight[rows]
         self._optimizer.zero_grad(set_to_none=True)
         scores = _scores(self._module, self._train.X[rows])
         try:
-            loss = self._loss(scores, self._targets[rows], weight)
+            loss = self._loss(scores, self._targets[rows], weight, self._dates_of(rows))
         except LossError:
             if bool(torch.isfinite(scores).all()):
                 raise
@@ -129,7 +159,7 @@ class EpochLoop:
         scores = scores * self._scale + self._shift
         try:
             with torch.no_grad():
-                return float(self._loss(scores, rows.y, rows.weight))
+                return float(self._loss(scores, rows.y, rows.weight, rows.dates))
         except LossError:
             if bool(torch.isfinite(scores).all()):
                 raise
