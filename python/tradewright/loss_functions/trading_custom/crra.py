@@ -21,7 +21,7 @@ class CRRALoss(SeriesLoss):
 
         l = −mean ((1 + r_t)^(1 − γ) − 1)/(1 − γ),  −mean log(1 + r_t) at γ = 1
         dl/dr_t = −(1 + r_t)^(−γ)/T
-        h = γ (1 + r_t)^(−γ−1) (dr_t/ds)²/T, the part of Gauss and Newton
+        h = γ (1 + r_t)^(−γ−1) (f'(s)·y/N_t)² of the sum, the part of Gauss and Newton without the costs
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ class CVaRLoss(SeriesLoss):
     -----
     The return at the border counts in part, so that (1 − α)T need not be whole; of equal returns the first count first.
     O(T) by selection (O(T log T) with weights that differ). Convex in returns. No position has no risk: use it as a term
-    of a sum, such as ``ProfitBasedLoss() + 0.1 * CVaRLoss()``. Only the worst dates have a gradient.
+    of a sum, such as ``ProfitBasedLoss() + 0.01 * CVaRLoss()``. Only the worst dates have a gradient.
 
     References
     ----------

@@ -23,7 +23,7 @@ class SharpeLoss(SeriesLoss):
 
         l = −√A (m − rf)/(sd + eps)
         dl/dr_t = −√A/T·[1/(sd + eps) − T/(T − ddof)·(m − rf)(r_t − m)/(sd (sd + eps)²)]
-        h = A/(T (sd + eps)²)·(dr_t/ds)², the part of Gauss and Newton
+        h = A/(T (sd + eps)²)·(f'(s)·y/N_t)², the part of Gauss and Newton without the costs
 
     Parameters
     ----------
