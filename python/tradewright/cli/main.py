@@ -19,9 +19,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Examples
     --------
-    >>> main(["losses"])
-    bce
-    mse
+    >>> main(["models"])
+    lightgbm
+    mlp
+    ridge
     0
     """
     parser = _parser()
