@@ -35,8 +35,8 @@ def _dtypes(loss: BaseLoss, problem: Problem) -> None:
     wide = narrow.replace(prediction=narrow.prediction.astype(np.float64))
     (value, gradient), (expected, slopes) = narrow.value_and_grad(loss), wide.value_and_grad(loss)
     assert gradient.dtype == np.float32, "the gradient has another dtype than the prediction"
-    assert_close(value, expected, 1e-4, 1e-5 * float(np.abs(expected).max()))
-    assert_close(gradient, slopes, 1e-3, 2e-5 * float(np.abs(slopes).max()))
+    assert_close(value, expected, 1e-5, 1e-6 * float(np.abs(expected).max()))
+    assert_close(gradient, slopes, 1e-4, 1e-5 * float(np.abs(slopes).max()))
     half = problem.replace(prediction=problem.prediction.astype(np.float16))
     assert half.value_and_grad(loss)[1].dtype == np.float16
 

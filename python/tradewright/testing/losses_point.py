@@ -66,7 +66,7 @@ def _gradient(loss: PointLoss, problem: Problem) -> None:
     for reduction, divisor in (("mean", weight), ("mean_n", problem.prediction.size), ("sum", 1.0)):
         value, reduced = problem.value_and_grad(changed(loss, reduction=reduction))
         assert_close(reduced, gradient / divisor)
-        assert_close(value, values.sum() / divisor, 1e-11, 1e-12 * float(abs(values).max()))
+        assert_close(value, values.sum() / divisor, 1e-12, 1e-12 * float(abs(values).max()))
         assert problem.call(changed(loss, reduction=reduction)) == value, "a call gives another value"
 
 
@@ -117,7 +117,7 @@ def _weighted_values(loss: PointLoss, problem: Problem) -> None:
     repeated = repeated.replace(weight=np.ones(len(repeated.target)))
     for reduction in ("mean", "sum"):
         reduced = changed(loss, reduction=reduction)
-        assert_close(problem.call(reduced, sample_weight=copies), repeated.call(reduced), 1e-11, 1e-13)
+        assert_close(problem.call(reduced, sample_weight=copies), repeated.call(reduced), 1e-12, 1e-13)
     assert_raises(lambda: problem.call(loss, sample_weight=np.where(np.arange(len(copies)) == 3, -1.0, 1.0)), row=3)
     assert_raises(lambda: problem.call(loss, sample_weight=np.where(np.arange(len(copies)) == 3, np.nan, 1.0)), row=3)
     assert_raises(lambda: problem.call(loss, sample_weight=problem.weight[:-1]))
@@ -127,8 +127,8 @@ def _permutation(loss: PointLoss, problem: Problem) -> None:
     order = np.random.default_rng(1).permutation(len(problem.target))
     value, gradient = problem.value_and_grad(loss)
     again, moved = problem.rows(order).value_and_grad(loss)
-    assert_close(again, np.asarray(value)[order] if loss.reduction == "none" else value, 1e-11, 1e-14)
-    assert_close(moved, gradient[order], 1e-11, 1e-14)
+    assert_close(again, np.asarray(value)[order] if loss.reduction == "none" else value, 1e-12, 1e-14)
+    assert_close(moved, gradient[order], 1e-12, 1e-14)
 
 
 def _whole_numbers(loss: PointLoss, problem: Problem) -> None:
@@ -145,7 +145,7 @@ def _reductions(loss: PointLoss, problem: Problem) -> None:
     for reduction, expected in (("sum", rows.sum()), ("mean", rows.sum() / weight), ("mean_n", rows.mean())):
         got = problem.call(changed(loss, reduction=reduction))
         assert isinstance(got, float)
-        assert_close(got, expected, 1e-11, 1e-12 * float(abs(rows).max()))
+        assert_close(got, expected, 1e-12, 1e-12 * float(abs(rows).max()))
 
 
 def _missing(loss: PointLoss, problem: Problem) -> None:
@@ -153,7 +153,7 @@ def _missing(loss: PointLoss, problem: Problem) -> None:
     assert_raises(lambda: holes.call(changed(loss, nan_policy="raise")), row=5)
     for reduction in _REDUCED:
         omit = changed(loss, nan_policy="omit", reduction=reduction)
-        assert_close(holes.call(omit), problem.rows(kept).call(omit), 1e-11, 1e-14)
+        assert_close(holes.call(omit), problem.rows(kept).call(omit), 1e-12, 1e-14)
 
 
 def _with_holes(problem: Problem) -> tuple[Problem, Array]:
@@ -167,7 +167,7 @@ def _omitted(loss: PointLoss, problem: Problem) -> None:
     for reduction in _REDUCED:
         omit = changed(loss, nan_policy="omit", reduction=reduction)
         gradient, slopes = holes.value_and_grad(omit)[1], problem.rows(kept).value_and_grad(omit)[1]
-        assert_close(gradient[kept], slopes, 1e-11, 1e-14)
+        assert_close(gradient[kept], slopes, 1e-12, 1e-14)
         assert (gradient[~kept] == 0).all(), "an omitted row has a gradient"
     for part in holes.grad_hess(changed(loss, nan_policy="omit")):
         assert (part[~kept] == 0).all()
