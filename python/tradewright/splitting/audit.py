@@ -217,6 +217,7 @@ def _audit(
     trained, tested = labels.take(train), labels.take(test)
     both = np.isin(train, test)
     overlapping = overlaps_any(trained, tested, closed=closed)
+    shared = len(np.intersect1d(trained.time, tested.time))
     later = int((trained.time > tested.time.min()).sum()) if len(test) else 0
 
     def told(side: Literal["after", "before"]) -> FoldAudit:
@@ -227,7 +228,7 @@ def _audit(
             train=len(train),
             test=len(test),
             shared_rows=int(both.sum()),
-            shared_timestamps=len(np.intersect1d(trained.time, tested.time)),
+            shared_timestamps=shared,
             overlapping=int((overlapping & ~both).sum()),
             embargoed=int(near.sum()),
             train_after_test=later,

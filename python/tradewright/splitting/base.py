@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tradewright.errors import ParameterError, SplitError, UnsupportedError
 from tradewright.splitting.assign import assign_roles
-from tradewright.splitting.layout import Axis, Layout
+from tradewright.splitting.layout import Axis, Layout, n_rows
 from tradewright.splitting.parameters import (
     Closed,
     OnEmpty,
@@ -158,7 +158,7 @@ class BaseSplitter(ABC):
         """The plan for scikit-learn's arguments: about the rows of X, all of them and no others."""
         asset = groups if self.purge_scope == "asset" else None
         plan = self.plan(_times_of(X, time), label_end=label_end, asset=asset)
-        length = plan.n_rows if X is None else _n_rows(X)
+        length = plan.n_rows if X is None else n_rows(X)
         if length != plan.n_rows:
             raise SplitError(
                 f"time has {plan.n_rows:,} rows, X has {length:,}: pass one time per row of X",
@@ -274,7 +274,3 @@ def _times_of(X: Any, time: Any) -> Any:
         "with a DatetimeIndex",
         code="split.no_time",
     )
-
-
-def _n_rows(X: Any) -> int:
-    return int(X.shape[0]) if hasattr(X, "shape") else len(X)

@@ -17,7 +17,7 @@ from tradewright.panel.assets import encode_assets
 from tradewright.panel.durations import Duration, add_duration, parse_duration
 from tradewright.panel.times import UNITS, TimeAxis, common_unit, normalize_times
 
-__all__ = ["Axis", "Layout", "Span", "is_duration", "is_nothing", "resolve_count"]
+__all__ = ["Axis", "Layout", "Span", "is_duration", "is_nothing", "n_rows", "resolve_count"]
 
 #: A block of consecutive timestamps, half-open.
 Span = tuple[int, int]
@@ -60,7 +60,7 @@ class Axis:
         time = TimeAxis(data.time, data.time_unit, data.time_zone) if is_panel else normalize_times(_times_in(data))
         codes = data.asset if is_panel else None
         if asset is not None:
-            _refuse_length("asset", _n_rows(asset), len(time.values))
+            _refuse_length("asset", n_rows(asset), len(time.values))
             codes = encode_assets(asset, "asset")[0] if by_asset else None
         if label_end is None:
             own = data.label_end if is_panel else None
@@ -167,7 +167,8 @@ class Layout:
         return cls(tests, np.ascontiguousarray(pools, dtype=np.int64), embargo_side, window, val_sizes)
 
 
-def _n_rows(values: Any) -> int:
+def n_rows(values: Any) -> int:
+    """How many rows an array, a frame or a list has."""
     return int(values.shape[0]) if hasattr(values, "shape") else len(values)
 
 
