@@ -22,7 +22,8 @@ from tradewright.loss_functions.group_index import GroupIndex
 from tradewright.models import parameters
 from tradewright.models.estimator_model import EstimatorModel
 from tradewright.models.loss_rows import bind_dates, is_series, looks_across, training_loss
-from tradewright.models.neural.epoch_loop import Batching, EpochLoop, Rows, predict_scores
+from tradewright.models.neural.batch_source import Rows, TensorSource
+from tradewright.models.neural.epoch_loop import Batching, EpochLoop, predict_scores
 from tradewright.models.neural.feature_scaler import FeatureScaler
 from tradewright.models.neural.private_random import PrivateRandom
 from tradewright.models.neural.registry import ModuleRegistry
@@ -315,18 +316,21 @@ class TorchModel(EstimatorModel):
             kept = weight > 0
             X, labels, weight = X[kept], labels[kept], weight[kept]
         return Rows(
-            torch.from_numpy(self.scaler_.transform(X)).to(self._device),
+            self._source(X),
             torch.from_numpy(labels.astype(np.float32)).to(self._device),
             None if weight is None else torch.from_numpy(weight.astype(np.float32)).to(self._device),
             dates,
         )
+
+    def _source(self, X: NDArray[Any]) -> TensorSource:
+        return TensorSource(torch.from_numpy(self.scaler_.transform(X)).to(self._device))
 
     # --- prediction -----------------------------------------------------------------------------------------------
 
     def _scores(self, X: NDArray[Any]) -> NDArray[np.float64]:
         out = np.empty(X.shape[0])
         for start in range(0, X.shape[0], _PREDICT_ROWS):
-            part = torch.from_numpy(self.scaler_.transform(X[start : start + _PREDICT_ROWS])).to(self._device)
+            part = self._source(X[start : start + _PREDICT_ROWS])
             out[start : start + len(part)] = predict_scores(self.module_, part).cpu().numpy()
         return out * self._scale + self._shift
 
