@@ -7,8 +7,8 @@ from torch import Tensor
 
 __all__ = ["WindowSource"]
 
-#: Values of a forward pass where no gradient is needed: rows x window x the widest layer stay below a few dozen MB.
-_SCORING_STEPS = 1 << 16
+#: Steps of windows that go through a module at a time: some dozen MB with a hundred inputs or states a step.
+_STEPS = 1 << 16
 
 
 class WindowSource:
@@ -39,10 +39,20 @@ class WindowSource:
             (max(n_read - window + 1, 0), window, n_inputs), (n_inputs, n_inputs, 1)
         )
 
+    @staticmethod
+    def rows_at_a_time(window: int) -> int:
+        """Return how many windows go through a module at a time."""
+        return max(1, _STEPS // window)
+
     @property
     def scoring_rows(self) -> int:
         """As many as make 65,536 steps: a window costs a module as much as that many rows of a table."""
-        return max(1, _SCORING_STEPS // self._window)
+        return self.rows_at_a_time(self._window)
+
+    @property
+    def step_rows(self) -> int:
+        """The same: windows of all rows would be as many copies of the data as a window has rows."""
+        return self.scoring_rows
 
     def __len__(self) -> int:
         return int(self._starts.shape[0])

@@ -77,7 +77,6 @@ class WindowIndex:
         self._place = np.empty(len(order), dtype=small)  # the place of each row
         self._place[order] = np.arange(len(order), dtype=small)
         self._firsts = np.concatenate([np.zeros(1, dtype=np.int64), borders])  # the first place of each asset
-        self._assets = None if owners is None else owners[self._firsts]
 
     @property
     def n_assets(self) -> int:
