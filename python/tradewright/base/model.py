@@ -397,7 +397,7 @@ class BaseModel(ABC):
         features: Any = samples.features
         predicted = self._predict(features)
         if self.reads_history:
-            known = predicted == predicted  # noqa: PLR0124  not NaN, of objects too
+            known = predicted == predicted
             if not known.any():
                 raise DataError("no row has a past long enough to be predicted: pass more rows", code="data.no_history")
             samples, predicted = samples.take(known), predicted[known]

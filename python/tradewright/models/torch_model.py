@@ -276,7 +276,7 @@ class TorchModel(EstimatorModel):
         self._check_window()
 
     def _check_window(self) -> None:
-        window = self.window
+        window: Any = self.window
         if window is not None and (isinstance(window, bool) or not isinstance(window, int | np.integer) or window < 1):
             raise ParameterError(f"window={window!r}: pass a whole number, at least 1, or None", code="model.window")
         if not isinstance(self.module, str):
@@ -356,9 +356,7 @@ class TorchModel(EstimatorModel):
     def _sequences(self) -> Sequences | None:
         return None if self.window is None else Sequences(int(self.window))
 
-    def _complete(
-        self, sequences: Sequences, train: Samples, val: Samples | None
-    ) -> tuple[Samples, Samples | None]:
+    def _complete(self, sequences: Sequences, train: Samples, val: Samples | None) -> tuple[Samples, Samples | None]:
         """Leave out the rows whose windows are short, and put that on record."""
         n_rows = len(train)
         train = sequences.complete(train, "train")

@@ -114,8 +114,7 @@ def _refuse_infinite(X: NDArray[Any] | History, block: NDArray[np.float64], star
         place, column = (int(found[0]) for found in np.nonzero(infinite))
         row = int(X.rows[start + place]) if isinstance(X, History) else start + place
         raise DataError(
-            f"row {row}, feature {column}: the value is infinite; replace it by NaN, which models fill, or clip"
-            " it",
+            f"row {row}, feature {column}: the value is infinite; replace it by NaN, which models fill, or clip it",
             code="data.infinite",
             row=row,
             column=column,

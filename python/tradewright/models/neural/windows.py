@@ -91,7 +91,8 @@ class WindowIndex:
     def complete(self, rows: Positions) -> NDArray[np.bool_]:
         """Return which rows have as many rows of their asset behind them as a window takes, themselves included."""
         places = self._place[rows].astype(np.int64)
-        return places - self._firsts[self._number(places)] >= self.window - 1
+        whole: NDArray[np.bool_] = places - self._firsts[self._number(places)] >= self.window - 1
+        return whole
 
     def assets_of(self, rows: Positions) -> NDArray[np.int64]:
         """Return a number per row that tells assets apart, from 0 to ``n_assets`` - 1."""
@@ -127,7 +128,7 @@ def _sortable(values: Any, what: str) -> NDArray[Any]:
     if array.dtype.kind in "mM":
         missing, array = np.isnat(array), array.view(np.int64)
     elif array.dtype.kind == "O":
-        missing = np.array([value is None or value != value for value in array], dtype=np.bool_)  # noqa: PLR0124
+        missing = np.array([value is None or value != value for value in array], dtype=np.bool_)
     else:
         missing = np.isnan(array) if array.dtype.kind == "f" else np.zeros(0, dtype=np.bool_)
     if missing.any():
