@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tradewright.base import LoopObserver, ModelState, Samples, TrainState
+from tradewright.base import LoopObserver, ModelState, Resume, Samples, TrainState
 from tradewright.base.metadata import Task
 from tradewright.errors import DataError, FormatMismatchError, IntegrityError, LossError, ParameterError
 from tradewright.loss_functions import BaseLoss, LossRegistry
@@ -163,7 +163,15 @@ class TorchModel(EstimatorModel):
 
     # --- training -------------------------------------------------------------------------------------------------
 
-    def _fit_loop(self, train: Samples, val: Samples | None, observer: LoopObserver, seed: int | None) -> None:
+    def _fit_loop(
+        self,
+        train: Samples,
+        val: Samples | None,
+        observer: LoopObserver,
+        seed: int | None,
+        resume: Resume | None = None,
+    ) -> None:
+        self._refuse_resume(resume)
         self._check_params()
         loss = self._make_loss()
         self._check_loss(loss)

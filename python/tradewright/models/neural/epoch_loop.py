@@ -84,7 +84,8 @@ class EpochLoop:
         """
         self._module.train()
         stop = False
-        for number, rows in enumerate(self._batches()):
+        batches = self._batches()[: observer.batch_limit]
+        for number, rows in enumerate(batches):
             if observer.wants_batches:
                 observer.batch_begin(number)
             loss = self._step(rows)
@@ -92,6 +93,8 @@ class EpochLoop:
                 return math.nan, stop
             if observer.wants_batches:
                 stop = observer.batch_end(number, {"loss": float(loss.detach())}) or stop
+        if observer.batch_limit is not None and self._batching != "all":
+            return self._measure_part(torch.cat([rows for rows in batches if isinstance(rows, Tensor)])), stop
         return self._measure(self._scores, self._train), stop
 
     def _batches(self) -> Sequence[Tensor | slice]:
@@ -129,6 +132,14 @@ class EpochLoop:
     def validate(self, rows: Rows) -> float:
         """Return the loss on rows that are not trained on, NaN when scores are not finite."""
         return self._measure(predict_scores(self._module, rows.source), rows)
+
+    def _measure_part(self, rows: Tensor) -> float:
+        """Return the loss of the train rows that a shortened epoch has seen."""
+        train = self._train
+        weight = None if train.weight is None else train.weight[rows]
+        scores = self._scores[rows] * self._scale + self._shift
+        with torch.no_grad():
+            return float(self._loss(scores, train.y[rows], weight, self._dates_of(rows)))
 
     def _measure(self, scores: Tensor, rows: Rows) -> float:
         scores = scores * self._scale + self._shift
