@@ -43,14 +43,14 @@ class Schedule(ABC):
             All epochs planned. Warm-up is counted in neither.
         """
 
-    def observe(self, loss: float) -> None:
+    def observe(self, loss: float) -> None:  # noqa: B027  most schedules need nothing of it
         """Take in the loss of an epoch that ended: of the validation rows where there are any, else of the train rows."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return what was learnt from losses, as plain values."""
         return {}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: B027
         """Take over what :meth:`state_dict` returned."""
 
 
@@ -169,7 +169,7 @@ class Step(Schedule):
     gamma: float = 0.1
 
     def __post_init__(self) -> None:
-        if isinstance(self.every, bool) or not isinstance(self.every, int) or self.every < 1:
+        if not _is_count(self.every, least=1):
             raise _refused("every", self.every, "a whole number of epochs, at least 1")
         _check_gamma(self.gamma)
 
@@ -215,12 +215,10 @@ class Plateau(Schedule):
         The factor never falls below this.
     """
 
-    def __init__(
-        self, *, gamma: float = 0.1, patience: int = 10, min_delta: float = 1e-4, lowest: float = 0.0
-    ) -> None:
+    def __init__(self, *, gamma: float = 0.1, patience: int = 10, min_delta: float = 1e-4, lowest: float = 0.0) -> None:
         _check_gamma(gamma)
         _check_share("lowest", lowest)
-        if isinstance(patience, bool) or not isinstance(patience, int) or patience < 0:
+        if not _is_count(patience, least=0):
             raise _refused("patience", patience, "a whole number of epochs, not negative")
         if not (math.isfinite(min_delta) and min_delta >= 0.0):
             raise _refused("min_delta", min_delta, "a finite share of the best loss, not negative")
@@ -263,6 +261,10 @@ def _fall(first: float, last: float, gone: float) -> float:
 
 def _finite_size(value: float) -> float:
     return abs(value) if math.isfinite(value) else 0.0
+
+
+def _is_count(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def _check_share(name: str, value: float) -> None:

@@ -118,6 +118,4 @@ def permuted(n: int, shuffle: Shuffle, block: int, generator: torch.Generator) -
     first = int(torch.randint(1, block + 1, (1,), generator=generator))
     edges = [0, *range(first, n, block), n]
     drawn = torch.randperm(len(edges) - 1, generator=generator).tolist()
-    return torch.cat(
-        [edges[at] + torch.randperm(edges[at + 1] - edges[at], generator=generator) for at in drawn]
-    )
+    return torch.cat([edges[at] + torch.randperm(edges[at + 1] - edges[at], generator=generator) for at in drawn])

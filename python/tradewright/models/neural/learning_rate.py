@@ -47,7 +47,9 @@ class LearningRate:
         """Set the rate of step ``step`` of the ``steps`` of an epoch."""
         gone = epoch + step / steps
         if gone < self._warmup:
-            factor = min(1.0, (gone + 1.0 / steps) / self._warmup) * self._schedule.factor(0.0, self._epochs - self._warmup)
+            factor = min(1.0, (gone + 1.0 / steps) / self._warmup) * self._schedule.factor(
+                0.0, self._epochs - self._warmup
+            )
         else:
             factor = self._schedule.factor(gone - self._warmup, self._epochs - self._warmup)
         for group, base in zip(self._optimizer.param_groups, self._base, strict=True):
