@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from tradewright.base import LoopObserver, ModelState, Resume, Samples, TrainState
+from tradewright.base.history import History
 from tradewright.base.metadata import Task
 from tradewright.errors import FormatMismatchError, LossError, ParameterError
 from tradewright.loss_functions import BaseLoss, LossRegistry
@@ -33,6 +34,7 @@ from tradewright.models.neural.precision import Amp
 from tradewright.models.neural.private_random import PrivateRandom
 from tradewright.models.neural.registry import ModuleRegistry
 from tradewright.models.neural.scoring import score_rows
+from tradewright.models.neural.sequences import Sequences
 from tradewright.models.neural.team import Team, join
 from tradewright.models.neural.weights_payload import check_shapes, from_payload, host_state, to_payload
 from tradewright.runtime.device import resolve_device
@@ -60,6 +62,11 @@ class TorchModel(EstimatorModel):
     half as large, their gradients added up; predictions are made in smaller batches. Under ``torchrun`` each process
     takes its share of every step, and all take the same step together: the model is that of one process, but for
     rounding and dropout. Every process is to be given the same rows.
+
+    With ``window`` the module reads each row together with the rows of the same asset before it. Such a model takes
+    Panels: the past of a row is read from all rows of the panel, their features only, also where ``rows`` or the fold of
+    a trainer choose some of them. Rows whose past is too short are left out of training, and predicted as NaN. Windows
+    are put together a batch at a time; what is held is each row once.
 
     Parameters
     ----------
@@ -98,6 +105,9 @@ class TorchModel(EstimatorModel):
         Whether the module is compiled by ``torch.compile`` for training, which takes a while at first.
     grad_clip : float, optional
         The largest norm of a step's gradient.
+    window : int, optional
+        How many rows of its asset the module reads for a row, itself included, in time order; rows count, not days. For
+        modules that map (n_rows, window, n_features).
     scale_target : bool, optional
         Whether labels are scaled for training; by default they are with regression losses, whose minimum does not
         depend on it.
@@ -161,6 +171,7 @@ class TorchModel(EstimatorModel):
         amp: Amp = None,
         compile: bool = False,  # noqa: A002  torch's own name
         grad_clip: float | None = None,
+        window: int | None = None,
         scale_target: bool | None = None,
         missing_indicator: bool = False,
         seed: int | None = None,
@@ -185,6 +196,7 @@ class TorchModel(EstimatorModel):
         self.amp = amp
         self.compile = compile
         self.grad_clip = grad_clip
+        self.window = window
         self.scale_target = scale_target
         self.missing_indicator = missing_indicator
         self.seed = seed
@@ -200,6 +212,11 @@ class TorchModel(EstimatorModel):
             nested = flat.pop(f"{part}_params") or {}
             flat |= {f"{part}__{name}": value for name, value in nested.items()}
         return parameters.describe(flat)
+
+    @property
+    def reads_history(self) -> bool:
+        """Whether the module reads windows."""
+        return self.window is not None
 
     @property
     def device_in_use(self) -> str:
@@ -255,11 +272,14 @@ class TorchModel(EstimatorModel):
         seed: int,
         resume: Resume | None,
     ) -> None:
-        self.scaler_ = FeatureScaler.fit(train.X, missing_indicator=self.missing_indicator)
+        self.scaler_ = FeatureScaler.fit(train.features, missing_indicator=self.missing_indicator)
+        sequences = self._sequences()
+        if sequences is not None:
+            train, val = self._complete(sequences, train, val)
         self._labels = self._fit_labels(train, loss)
         dates, val_dates = bind_dates(loss, train, val)
-        train_rows = self._rows(train, loss, dates)
-        val_rows = None if val is None else self._rows(val, loss, val_dates)
+        train_rows = self._rows(train, loss, dates, sequences)
+        val_rows = None if val is None else self._rows(val, loss, val_dates, sequences)
         seed = self._record_seed(team.agree_on(seed))
         random = PrivateRandom(seed, self._device)
         with random:
@@ -331,43 +351,73 @@ class TorchModel(EstimatorModel):
         by_default = loss.name in LossRegistry.search("regression")
         return LabelCode.of_numbers(train.y, scaled=by_default if self.scale_target is None else self.scale_target)
 
-    def _rows(self, samples: Samples, loss: BaseLoss, dates: GroupIndex | None) -> Rows:
+    def _sequences(self) -> Sequences | None:
+        return None if self.window is None else Sequences(int(self.window))
+
+    def _complete(self, sequences: Sequences, train: Samples, val: Samples | None) -> tuple[Samples, Samples | None]:
+        """Leave out the rows whose windows are short, and put that on record."""
+        n_rows = len(train)
+        train = sequences.complete(train, "train")
+        val = None if val is None else sequences.complete(val, "validation")
+        if self._draft is not None:
+            self._draft = replace(
+                self._draft,
+                n_rows=len(train),
+                n_val_rows=0 if val is None else len(val),
+                n_short_windows=n_rows - len(train),
+            )
+        return train, val
+
+    def _rows(self, samples: Samples, loss: BaseLoss, dates: GroupIndex | None, sequences: Sequences | None) -> Rows:
         """Scale rows and put them on the device.
 
         Rows of weight 0 say nothing and are left out, unless the loss looks across rows: there they hold positions.
         """
-        X, weight = samples.X, samples.sample_weight
-        labels = self._labels.numbers(samples.y)
+        weight, labels = samples.sample_weight, self._labels.numbers(samples.y)
         if weight is not None and (weight == 0).any() and not looks_across(loss):
             kept = weight > 0
-            X, labels, weight = X[kept], labels[kept], weight[kept]
+            samples, labels, weight = samples.take(kept), labels[kept], weight[kept]
         return Rows(
-            self._source(X),
+            self._source(samples.features, sequences),
             torch.from_numpy(labels.astype(np.float32)).to(self._device),
             None if weight is None else torch.from_numpy(weight.astype(np.float32)).to(self._device),
             dates,
         )
 
-    def _source(self, X: NDArray[Any]) -> BatchSource:
+    def _source(self, X: NDArray[Any] | History, sequences: Sequences | None = None) -> BatchSource:
+        if isinstance(X, History):
+            assert sequences is not None
+            return sequences.source(X, self.scaler_, self._device)
         return place(torch.from_numpy(self.scaler_.transform(X)), self._device, open_layer(self._device))
 
     # --- prediction -----------------------------------------------------------------------------------------------
 
-    def _scores(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def _scores(self, X: NDArray[Any] | History) -> NDArray[np.float64]:
+        if isinstance(X, History):
+            sequences = self._sequences()
+            assert sequences is not None
+            scores = sequences.scores(self.module_, X, self.scaler_, self._device)
+            return scores * self._labels.scale + self._labels.shift
         out, layer = np.empty(X.shape[0]), open_layer(self._device)
         for start in range(0, X.shape[0], _PREDICT_ROWS):
             part = self._source(X[start : start + _PREDICT_ROWS])
             out[start : start + len(part)] = score_rows(self.module_, part, layer).cpu().numpy()
         return out * self._labels.scale + self._labels.shift
 
-    def _predict(self, X: NDArray[Any]) -> NDArray[Any]:
+    def _predict(self, X: NDArray[Any] | History) -> NDArray[Any]:
         scores = self._scores(X)
-        return scores if self.classes is None else np.asarray(self.classes)[(scores > 0).astype(np.intp)]
+        if self.classes is None:
+            return scores
+        labels = np.asarray(self.classes)[(scores > 0).astype(np.intp)]
+        if self.window is not None:  # labels that can be missing
+            labels = labels.astype(np.float64 if labels.dtype.kind in "biuf" else object)
+            labels[np.isnan(scores)] = np.nan
+        return labels
 
     def _has_proba(self) -> bool:
         return self.task == "classification"
 
-    def _predict_proba(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def _predict_proba(self, X: NDArray[Any] | History) -> NDArray[np.float64]:
         # tanh neither overflows nor loses digits at either end
         positive = 0.5 * (1.0 + np.tanh(0.5 * self._scores(X)))
         return np.column_stack([1.0 - positive, positive])

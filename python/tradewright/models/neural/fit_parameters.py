@@ -11,6 +11,7 @@ import numpy as np
 from tradewright.errors import ParameterError
 from tradewright.loss_functions import BaseLoss
 from tradewright.models.loss_rows import is_series
+from tradewright.models.neural.registry import ModuleRegistry
 
 __all__ = ["check_loss", "check_parameters"]
 
@@ -63,6 +64,7 @@ def check_parameters(params: Mapping[str, Any]) -> None:
             f"optimizer_params has {taken[0]!r}, which the model hands over itself: set {taken[0]}= of the model",
             code="model.optimizer_params",
         )
+    _check_window(params["module"], params["window"])
 
 
 def check_loss(loss: BaseLoss, task: str, scale_target: bool | None) -> None:
@@ -78,6 +80,23 @@ def check_loss(loss: BaseLoss, task: str, scale_target: bool | None) -> None:
             f"{type(loss).__name__} takes returns as they are: leave scale_target={scale_target!r} out, and"
             " task='regression'",
             code="model.loss_of_returns",
+        )
+
+
+def _check_window(module: Any, window: Any) -> None:
+    if window is not None and (isinstance(window, bool) or not isinstance(window, int | np.integer) or window < 1):
+        raise _refused("window", window, "a whole number, at least 1, or None")
+    if not isinstance(module, str):
+        return
+    if window is None and module in ModuleRegistry.search("sequence"):
+        raise ParameterError(
+            f"the module {module!r} reads sequences: say how many rows, window=20", code="model.window"
+        )
+    if window is not None and module in ModuleRegistry.search("tabular"):
+        raise ParameterError(
+            f"the module {module!r} reads single rows: leave window={window} out, or take a module that reads"
+            f" sequences: {', '.join(ModuleRegistry.search('sequence'))}",
+            code="model.window",
         )
 
 
