@@ -33,7 +33,7 @@ _PUBLIC = {
     ),
     "base": "BaseModel Callback ModelMetadata",
     "models": "BoostingModel ModelRegistry SklearnModel TorchModel",
-    "optimizers": "OptimizerRegistry",
+    "optimizers": "OptimizerRegistry Schedule ScheduleRegistry",
     "callbacks": "EarlyStopping ModelCheckpoint ProgressBar",
     "tracking": "MLflowLogger",
     "training": "ModelTrainer TrainingResult default_callbacks",

@@ -47,6 +47,8 @@ from tradewright.models import ModelRegistry as ModelRegistry
 from tradewright.models import SklearnModel as SklearnModel
 from tradewright.models import TorchModel as TorchModel
 from tradewright.optimizers import OptimizerRegistry as OptimizerRegistry
+from tradewright.optimizers import Schedule as Schedule
+from tradewright.optimizers import ScheduleRegistry as ScheduleRegistry
 from tradewright.panel import Panel as Panel
 from tradewright.runtime import set_num_threads as set_num_threads
 from tradewright.runtime import set_seed as set_seed

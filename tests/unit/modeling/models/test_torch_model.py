@@ -174,9 +174,9 @@ class TestData:
         assert caught.value.fields == {"row": 4, "column": 1}
 
     def test_labels_are_scaled_only_where_that_is_harmless(self, data):
-        assert net().fit(*data)._scale != 1.0
-        assert net(loss="mse", scale_target=False).fit(*data)._scale == 1.0
-        assert net(task="classification").fit(data[0], data[1] > 0)._scale == 1.0
+        assert net().fit(*data)._labels.scale != 1.0
+        assert net(loss="mse", scale_target=False).fit(*data)._labels.scale == 1.0
+        assert net(task="classification").fit(data[0], data[1] > 0)._labels.scale == 1.0
 
 
 class TestClassification:
@@ -303,7 +303,7 @@ class TestParameters:
 
     def test_unknown_names(self, data):
         with pytest.raises(UnknownNameError, match="'adamw'"):
-            net(optimizer="adamv").fit(*data)
+            net(optimizer="adamww").fit(*data)
         with pytest.raises(UnknownNameError):
             net(loss="msee").fit(*data)
         with pytest.raises(UnknownNameError):
