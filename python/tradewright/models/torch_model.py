@@ -280,6 +280,7 @@ class TorchModel(EstimatorModel):
         dates, val_dates = bind_dates(loss, train, val)
         train_rows = self._rows(train, loss, dates, sequences)
         val_rows = None if val is None else self._rows(val, loss, val_dates, sequences)
+        del sequences  # the index of all rows, which the placed ones need no more
         seed = self._record_seed(team.agree_on(seed))
         random = PrivateRandom(seed, self._device)
         with random:

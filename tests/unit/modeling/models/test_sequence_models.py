@@ -222,6 +222,24 @@ class TestFolds:
         assert train.history.table is val.history.table is panel
 
 
+class TestOnRealPrices:
+    def test_a_gru_stops_early_with_its_best_weights(self, tmp_path):
+        panel = tw.datasets.sp500_panel(horizon=5)
+        panel = panel.take(np.flatnonzero(panel.times >= np.datetime64("2020-06-01")))
+        fold = tw.SequentialSplit(embargo=5).plan(panel)[0]
+        gru = ModelRegistry.create("gru", hidden=16, epochs=30, lr=0.03, batch_size=512, seed=0, device="cpu")
+        trainer = tw.ModelTrainer(gru, mlflow_uri="off", output_dir=tmp_path)
+        result = trainer.train(panel, fold=fold, callbacks=[tw.EarlyStopping("val_loss", patience=2)])
+        assert result.status == "stopped"
+        assert len(result.history) < 30
+        losses = [logs["val_loss"] for logs in result.history]
+        assert result.best_epoch == np.argmin(losses)
+        predicted = gru.predict(panel, rows=fold.val)
+        assert np.mean((predicted - panel.y[fold.val]) ** 2) == pytest.approx(min(losses), rel=1e-4)
+        assert np.isfinite(gru.predict(panel, rows=fold.test)).all()
+        assert gru.metadata.n_short_windows == 19 * 20
+
+
 class TestLosses:
     def test_classification(self, panel, keys, X, y, tmp_path):
         for labels in ((0, 1), ("down", "up")):
