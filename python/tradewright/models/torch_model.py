@@ -209,8 +209,9 @@ class TorchModel(EstimatorModel):
         flat = self.get_params(deep=False)
         flat["loss"] = self._make_loss().to_json() if isinstance(self.loss, BaseLoss) else self._loss_name()
         for part in ("module", "optimizer", "schedule"):
-            nested = flat.pop(f"{part}_params") or {}
-            flat |= {f"{part}__{name}": value for name, value in nested.items()}
+            nested = flat.pop(f"{part}_params")
+            if isinstance(nested, Mapping):  # fit refuses anything else
+                flat |= {f"{part}__{name}": value for name, value in nested.items()}
         return parameters.describe(flat)
 
     @property
@@ -303,10 +304,11 @@ class TorchModel(EstimatorModel):
             logs["seconds"] = time.perf_counter() - started
             self._epoch = epoch
             stop = observer.epoch_end(TrainState(epoch=epoch, unit="epoch", total=self.epochs, logs=logs)) or stop
-            if team.any(stop):
-                break
+            # Also when a callback asks for the end first: what predicts nothing is not handed out. It may go back.
             if not np.isfinite(train_loss):
                 raise self._diverged("predictions are")
+            if team.any(stop):
+                break
         self._check_finite()
 
     def _record_seed(self, seed: int) -> int:
@@ -320,7 +322,7 @@ class TorchModel(EstimatorModel):
         return secrets.randbelow(1 << 31) if seed is None else seed
 
     def _check_finite(self) -> None:
-        """Refuse to hand out weights that predict nothing, also when a callback stopped the loop before we noticed."""
+        """Refuse to hand out weights that the last step has spoilt."""
         bad = [name for name, value in self.module_.state_dict().items() if not bool(torch.isfinite(value).all())]
         if bad:
             raise self._diverged(f"{bad[0]} is")
