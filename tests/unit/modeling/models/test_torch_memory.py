@@ -47,7 +47,7 @@ class FakeDevice:
 
     def take(self, X, training):
         self.passes.append((len(X), training))
-        if self.most_rows is not None and len(X) > self.most_rows or len(self.passes) - 1 in self.fails_at:
+        if (self.most_rows is not None and len(X) > self.most_rows) or len(self.passes) - 1 in self.fails_at:
             # What the failed pass had taken: it must be gone when memory is given back.
             taken = torch.zeros(10)
             self.leaked = (*self.leaked, weakref.ref(taken))
