@@ -57,8 +57,8 @@ class FakeDevice:
 @pytest.fixture
 def device(monkeypatch):
     fake = FakeDevice()
-    for module in ("tradewright.models.torch_model", "tradewright.models.neural.fit_setup"):
-        monkeypatch.setattr(f"{module}.open_layer", lambda name: fake)
+    for module in ("torch_model", "neural.fit_setup", "neural.model_inputs", "neural.sequences"):
+        monkeypatch.setattr(f"tradewright.models.{module}.open_layer", lambda name: fake)
     monkeypatch.setattr(ModuleRegistry, "_entries", dict(ModuleRegistry._entries))
 
     @ModuleRegistry.register("hungry")
