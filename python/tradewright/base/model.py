@@ -66,6 +66,8 @@ class BaseModel(ABC):
     #: The dtype the back end computes in; None keeps what the caller brought.
     _dtype: ClassVar[FloatDtype | None] = None
     _metadata: ModelMetadata | None = None
+    #: The parameters that say how many turns a fit has: a resumed fit may have more of them.
+    _length_parameters: ClassVar[tuple[str, ...]] = ()
     #: During a fit: its facts so far, so that a checkpoint can be saved between two turns.
     _draft: ModelMetadata | None = None
 
