@@ -189,11 +189,8 @@ class EarlyStopping(Callback):
         """Go back to the best turn."""
         state, self._best_state = self._best_state, None
         trainer = self.trainer
-        # A model without a finished fit (its library raised) has no weights worth going back to.
-        if trainer is None or state is None or not trainer.model.is_fitted:
-            return
-        trainer.model.restore(state)
-        trainer.model.stamp(best_iteration=state.epoch)
+        if trainer is not None and state is not None:
+            trainer.model.go_back(state)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the counters, and the weights of the best turn where the model can write them."""

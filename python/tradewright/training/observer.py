@@ -123,10 +123,13 @@ class TrainingObserver:
         self.logs = logs
         self._tried += max(1, self.batches)
         self.turns, self.batches = state.epoch + 1, 0
-        if any(key.startswith("val_") for key in logs):
-            self._hook("on_validation_end", logs)
-        self._hook("on_epoch_end", state.epoch, logs)
-        self.history.append({"epoch": state.epoch, **logs})
+        try:
+            if any(key.startswith("val_") for key in logs):
+                self._hook("on_validation_end", logs)
+            self._hook("on_epoch_end", state.epoch, logs)
+        finally:
+            # Also when a second Ctrl-C tears the hooks apart: the turn is over, and may be the best one.
+            self.history.append({"epoch": state.epoch, **logs})
         self.look_for_signals()
         if self._dry_run and self._tried >= self._dry_run:
             self.request_stop(f"dry run of {self._dry_run}")

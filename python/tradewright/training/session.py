@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tradewright.base import BaseModel
-from tradewright.errors import CallbackError
+from tradewright.errors import CallbackError, LossError
 from tradewright.runtime.environment import environment
 from tradewright.runtime.seed import seeded
 from tradewright.tracking import RunStatus, TrackingRun
@@ -97,6 +97,7 @@ class TrainingSession:
         self.environment: dict[str, Any] = {}
         self.result: TrainingResult | None = None
         self._digests: dict[str, str] | None = None
+        self._diverged: LossError | None = None
 
     def run(self) -> TrainingResult:
         """Do the training.
@@ -116,6 +117,8 @@ class TrainingSession:
             error = self._train()
             status = self._status(error)
             error = self._end_hooks(error, status)
+            if error is None and self._diverged is not None and not self.model.is_fitted:
+                error, status = self._refuse_diverged(self._diverged), "failed"
             if error is not None and status in ("completed", "stopped"):
                 status = "failed"
             self.result = record.result_of(self, status)
@@ -215,6 +218,10 @@ class TrainingSession:
     def _cause(self, error: BaseException) -> BaseException | None:
         """Return what really ended the fit: a model that got no first turn says only that, not who asked for it."""
         observer = self.observer
+        if isinstance(error, LossError) and error.code == "model.diverged" and observer.stop_reason is not None:
+            # A callback saw it first and asked for the end: no error, if it also goes back to weights from before.
+            self._diverged = error
+            return observer.error
         no_turn = isinstance(error, CallbackError) and error.code == "model.stopped_before_start"
         if no_turn:
             observer.look_for_signals()
@@ -248,6 +255,11 @@ class TrainingSession:
         for hook, argument in hooks:
             error = self._late(error, hook, partial(self.dispatcher.call, hook, argument))
         return error
+
+    def _refuse_diverged(self, error: LossError) -> BaseException:
+        """Fail a training that was stopped when its weights were no longer finite, and that nobody took back."""
+        self.observer.stop_reason = f"{type(error).__name__}: {error}"
+        return self._late(error, "on_exception", partial(self.dispatcher.call, "on_exception", error)) or error
 
     def _late(self, error: BaseException | None, what: str, work: Callable[[], None]) -> BaseException | None:
         """Do something after the loop; return the error the training ends with: the first one there was."""
