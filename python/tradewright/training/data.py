@@ -102,17 +102,22 @@ class TrainingData:
         sample_weight: ArrayLike | None,
         groups: ArrayLike | None,
         assets: ArrayLike | None,
+        groups_val: ArrayLike | None = None,
+        assets_val: ArrayLike | None = None,
         times: Mapping[str, ArrayLike | None],
     ) -> TrainingData:
         """Take plain tables."""
-        if X_val is None and y_val is not None:
-            raise ParameterError("y_val without X_val: pass both, or neither", code="train.arguments")
+        for name, values in {"y_val": y_val, "groups_val": groups_val, "assets_val": assets_val}.items():
+            if X_val is None and values is not None:
+                raise ParameterError(f"{name} without X_val: pass both, or neither", code="train.arguments")
         train = Samples.collect(
             X_train, y_train, dtype=dtype, sample_weight=sample_weight, groups=groups, assets=assets
         )
         val = None
         if X_val is not None:
-            val = Samples.collect(X_val, y_val, expected=train.feature_names, dtype=dtype)
+            val = Samples.collect(
+                X_val, y_val, expected=train.feature_names, dtype=dtype, groups=groups_val, assets=assets_val
+            )
         known: dict[str, NDArray[Any]] = {}
         for name, values in times.items():
             if values is None:

@@ -109,6 +109,8 @@ class ModelTrainer:
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
         assets: ArrayLike | None = None,
+        groups_val: ArrayLike | None = None,
+        assets_val: ArrayLike | None = None,
         time_train: ArrayLike | None = None,
         time_val: ArrayLike | None = None,
         label_end_train: ArrayLike | None = None,
@@ -131,6 +133,8 @@ class ModelTrainer:
             Labels, weights, date ids and asset ids of the train rows.
         X_val, y_val : optional
             Rows whose loss is computed each turn, for ``val_loss`` and early stopping. They don't change the fit.
+        groups_val, assets_val : array-like, optional
+            Date ids and asset ids of the validation rows, for losses that look across the rows of a date.
         callbacks : iterable of Callback, optional
             By default :func:`default_callbacks`; a given list is used as it is.
         time_train, time_val, label_end_train, label_end_val : array-like, optional
@@ -185,6 +189,8 @@ class ModelTrainer:
             "sample_weight": sample_weight,
             "groups": groups,
             "assets": assets,
+            "groups_val": groups_val,
+            "assets_val": assets_val,
         }
         times = {
             "time_train": time_train,
