@@ -109,6 +109,11 @@ class BaseModel(ABC):
         """The distributions whose versions belong into the metadata."""
         return (self.framework,)
 
+    @property
+    def reads_history(self) -> bool:
+        """Whether a row's prediction reads earlier rows of its asset. Such a model takes Panels, and sees all their rows."""
+        return False
+
     @abstractmethod
     def _fit_loop(
         self,
@@ -122,7 +127,7 @@ class BaseModel(ABC):
 
     @abstractmethod
     def _predict(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Predict numbers, or labels for a classifier."""
+        """Predict numbers, or labels for a classifier; a model that reads history gets a History for a matrix."""
 
     @abstractmethod
     def snapshot(self) -> ModelState | None:
@@ -238,7 +243,15 @@ class BaseModel(ABC):
         -------
         self
         """
-        train = Samples.collect(X, y, dtype=self._dtype, sample_weight=sample_weight, groups=groups, assets=assets)
+        train = Samples.collect(
+            X,
+            y,
+            dtype=self._dtype,
+            sample_weight=sample_weight,
+            groups=groups,
+            assets=assets,
+            history=self.reads_history,
+        )
         val = None
         if eval_set is not None:
             pair = eval_set[0] if isinstance(eval_set, list) else eval_set
@@ -250,6 +263,7 @@ class BaseModel(ABC):
                 dtype=self._dtype,
                 groups=eval_groups,
                 assets=eval_assets,
+                history=self.reads_history,
             )
         return self.fit_samples(train, val)
 
@@ -328,11 +342,14 @@ class BaseModel(ABC):
             Columns are found by name, in any order; further columns are ignored. A plain array has no names: its
             width must match.
         rows : Rows or index array, optional
-            For a Panel: the rows to predict, in ascending order.
+            For a Panel: the rows to predict, in ascending order. A model that reads history reads the earlier rows of
+            the panel as well, whichever they are.
 
         Returns
         -------
         ndarray, shape (n_rows,)
+            A model that reads history gives NaN where a row's past is too short; its labels are then float64, or
+            objects.
 
         Raises
         ------
@@ -373,16 +390,29 @@ class BaseModel(ABC):
     def score(self, X: Any, y: ArrayLike | None = None, *, sample_weight: ArrayLike | None = None) -> float:
         """Return the coefficient of determination (regression) or the accuracy (classification), as scikit-learn does.
 
-        ``X`` and ``y`` are what :meth:`fit` takes; a Panel brings its own labels.
+        ``X`` and ``y`` are what :meth:`fit` takes; a Panel brings its own labels. Rows whose past is too short for a
+        model that reads it do not count.
         """
         from sklearn.metrics import accuracy_score, r2_score
 
         samples = Samples.collect(
-            X, y, expected=self._fitted().feature_names, dtype=self._dtype, sample_weight=sample_weight
+            X,
+            y,
+            expected=self._fitted().feature_names,
+            dtype=self._dtype,
+            sample_weight=sample_weight,
+            history=self.reads_history,
         )
         check_labels(samples, "scored")
+        features: Any = samples.features
+        predicted = self._predict(features)
+        if self.reads_history:
+            known = predicted == predicted  # noqa: PLR0124  not NaN, of objects too
+            if not known.any():
+                raise DataError("no row has a past long enough to be predicted: pass more rows", code="data.no_history")
+            samples, predicted = samples.take(known), predicted[known]
         measure = accuracy_score if self.task == "classification" else r2_score
-        return float(measure(samples.y, self._predict(samples.X), sample_weight=samples.sample_weight))
+        return float(measure(samples.y, predicted, sample_weight=samples.sample_weight))
 
     def clone(self) -> Self:
         """Return an unfitted copy with the same parameters."""
@@ -484,9 +514,10 @@ class BaseModel(ABC):
             )
         return self._metadata
 
-    def _features(self, X: Any, rows: Any = None) -> NDArray[Any]:
+    def _features(self, X: Any, rows: Any = None) -> Any:
+        """Return what :meth:`_predict` takes: a matrix, or a History for a model that reads it."""
         names = self._facts().feature_names
-        return Samples.collect(X, rows=rows, expected=names, dtype=self._dtype).X
+        return Samples.collect(X, rows=rows, expected=names, dtype=self._dtype, history=self.reads_history).features
 
 
 def check_labels(samples: Samples, which: str, panel_rows: ArrayLike | None = None) -> None:

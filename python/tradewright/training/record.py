@@ -24,7 +24,7 @@ def log_start(session: TrainingSession) -> None:
             "model": type(session.model).__name__,
             "n_rows": len(data.train),
             "n_val_rows": 0 if data.val is None else len(data.val),
-            "n_features": data.train.X.shape[1],
+            "n_features": len(data.train.feature_names),
             **facts,
             **session.model.hyperparameters,
         }

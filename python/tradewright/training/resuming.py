@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tradewright.base import BaseModel, Samples
+from tradewright.base.history import History
 from tradewright.errors import ResumeError
+from tradewright.panel import Panel
 from tradewright.panel.fingerprint import rows_fingerprint
 from tradewright.training.checkpoint_file import Checkpoint
 from tradewright.training.data import TrainingData
@@ -24,13 +27,25 @@ def rows_digests(data: TrainingData) -> dict[str, str]:
 
 
 def _digest(samples: Samples) -> str:
-    columns = {name: samples.X[:, j] for j, name in enumerate(samples.feature_names)}
+    history = samples.history
+    if history is None:
+        columns, past = {name: samples.X[:, j] for j, name in enumerate(samples.feature_names)}, ""
+    else:
+        columns, past = {"": history.rows}, "-" + rows_fingerprint(_known(history), None)
     y = samples.y
     if y is not None and y.dtype.kind not in "fiub":
         # Names of classes: equal labels get equal numbers, in the order in which they first appear.
         known: dict[Any, int] = {}
         y = np.array([known.setdefault(label, len(known)) for label in y.tolist()], dtype=np.int64)
-    return rows_fingerprint(columns, y, weight=samples.sample_weight)
+    return rows_fingerprint(columns, y, weight=samples.sample_weight) + past
+
+
+def _known(history: History) -> dict[str, NDArray[Any]]:
+    """Return views of all rows a model may read, those of the past too."""
+    table, names = history.table, history.feature_names
+    columns = {name: table.columns[name] if isinstance(table, Panel) else table[:, j] for j, name in enumerate(names)}
+    keys = {" time": np.asarray(history.time), " asset": history.asset}
+    return columns | {name: key for name, key in keys.items() if key is not None and key.dtype.kind in "iufb"}
 
 
 def check_resume(checkpoint: Checkpoint, model: BaseModel, data: TrainingData, seed: int | None) -> None:

@@ -200,9 +200,11 @@ class ModelTrainer:
         }
         refuse_mixed_forms(X_train, fold, {**others, **times})
         if isinstance(X_train, Panel):
-            data = TrainingData.from_panel(X_train, fold, self.model._dtype)
+            data = TrainingData.from_panel(X_train, fold, self.model._dtype, history=self.model.reads_history)
         else:
-            data = TrainingData.from_arrays(X_train, **others, times=times, dtype=self.model._dtype)
+            data = TrainingData.from_arrays(
+                X_train, **others, times=times, dtype=self.model._dtype, history=self.model.reads_history
+            )
         resumed = None if resume_from is None else read_checkpoint(resume_from)
         plan = Plan(self._training_seed(data, resumed), checks, allow_leakage, int(dry_run), on_interrupt, resumed)
         return self._run(data, callbacks, plan)
