@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import safetensors.torch
@@ -133,7 +133,7 @@ class TorchModel(EstimatorModel):
     """
 
     framework = "torch"
-    _length_parameters: ClassVar[tuple[str, ...]] = ("epochs",)
+    _length_parameters = ("epochs",)
     # Parameters of the same names as what BaseModel asks for; plain attributes, as scikit-learn's clone needs.
     task: Task = "regression"
     seed: int | None = None
