@@ -34,7 +34,7 @@ _PUBLIC = {
     "base": "BaseModel Callback ModelMetadata",
     "models": "BoostingModel ModelRegistry SklearnModel TorchModel",
     "optimizers": "OptimizerRegistry Schedule ScheduleRegistry",
-    "callbacks": "EarlyStopping ModelCheckpoint ProgressBar",
+    "callbacks": "EarlyStopping LearningRateScheduler ModelCheckpoint ProgressBar TimeBudget",
     "tracking": "MLflowLogger",
     "training": "ModelTrainer TrainingResult default_callbacks",
     "sanity_checks": "Finding ModelSanityChecker SanityReport check",

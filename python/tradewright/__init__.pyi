@@ -8,8 +8,10 @@ from tradewright.base import BaseModel as BaseModel
 from tradewright.base import Callback as Callback
 from tradewright.base import ModelMetadata as ModelMetadata
 from tradewright.callbacks import EarlyStopping as EarlyStopping
+from tradewright.callbacks import LearningRateScheduler as LearningRateScheduler
 from tradewright.callbacks import ModelCheckpoint as ModelCheckpoint
 from tradewright.callbacks import ProgressBar as ProgressBar
+from tradewright.callbacks import TimeBudget as TimeBudget
 from tradewright.errors import *
 from tradewright.loss_functions import MADL as MADL
 from tradewright.loss_functions import ApproxNDCGLoss as ApproxNDCGLoss

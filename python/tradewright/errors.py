@@ -32,6 +32,7 @@ __all__ = [
     "NotFittedError",
     "ParameterError",
     "RegistryError",
+    "ResumeError",
     "SanityError",
     "SplitError",
     "TrackingError",
@@ -175,6 +176,10 @@ class DeviceMemoryError(TradewrightError, MemoryError):
 
 class CallbackError(TradewrightError, RuntimeError):
     """A callback is used in a way it cannot work."""
+
+
+class ResumeError(TradewrightError, ValueError):
+    """A checkpoint is not of the training that is to go on with it."""
 
 
 class TrackingError(TradewrightError, RuntimeError):

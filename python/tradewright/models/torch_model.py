@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import safetensors.torch
@@ -19,21 +19,19 @@ from tradewright.base.history import History
 from tradewright.base.metadata import Task
 from tradewright.errors import FormatMismatchError, LossError, ParameterError
 from tradewright.loss_functions import BaseLoss, LossRegistry
-from tradewright.loss_functions.group_index import GroupIndex
 from tradewright.models import parameters
 from tradewright.models.estimator_model import EstimatorModel
-from tradewright.models.loss_rows import bind_dates, looks_across, training_loss
+from tradewright.models.loss_rows import bind_dates, training_loss
 from tradewright.models.neural.batch_order import Shuffle
-from tradewright.models.neural.batch_source import BatchSource, Rows, place
 from tradewright.models.neural.feature_scaler import FeatureScaler
 from tradewright.models.neural.fit_parameters import check_loss, check_parameters
 from tradewright.models.neural.fit_run import FitRun
 from tradewright.models.neural.fit_setup import begin, fit_device
 from tradewright.models.neural.label_code import LabelCode
+from tradewright.models.neural.model_inputs import ModelInputs
 from tradewright.models.neural.precision import Amp
 from tradewright.models.neural.private_random import PrivateRandom
 from tradewright.models.neural.registry import ModuleRegistry
-from tradewright.models.neural.scoring import score_rows
 from tradewright.models.neural.sequences import Sequences
 from tradewright.models.neural.team import Team, join
 from tradewright.models.neural.weights_payload import check_shapes, from_payload, host_state, to_payload
@@ -43,7 +41,6 @@ from tradewright.runtime.device_layer_torch import open_layer
 __all__ = ["TorchModel"]
 
 _PAYLOAD = "weights.safetensors"
-_PREDICT_ROWS = 1 << 16
 
 
 class TorchModel(EstimatorModel):
@@ -136,7 +133,7 @@ class TorchModel(EstimatorModel):
     """
 
     framework = "torch"
-    _length_parameters: ClassVar[tuple[str, ...]] = ("epochs",)
+    _length_parameters = ("epochs",)
     # Parameters of the same names as what BaseModel asks for; plain attributes, as scikit-learn's clone needs.
     task: Task = "regression"
     seed: int | None = None
@@ -209,8 +206,9 @@ class TorchModel(EstimatorModel):
         flat = self.get_params(deep=False)
         flat["loss"] = self._make_loss().to_json() if isinstance(self.loss, BaseLoss) else self._loss_name()
         for part in ("module", "optimizer", "schedule"):
-            nested = flat.pop(f"{part}_params") or {}
-            flat |= {f"{part}__{name}": value for name, value in nested.items()}
+            nested = flat.pop(f"{part}_params")
+            if isinstance(nested, Mapping):  # fit refuses anything else
+                flat |= {f"{part}__{name}": value for name, value in nested.items()}
         return parameters.describe(flat)
 
     @property
@@ -273,14 +271,15 @@ class TorchModel(EstimatorModel):
         resume: Resume | None,
     ) -> None:
         self.scaler_ = FeatureScaler.fit(train.features, missing_indicator=self.missing_indicator)
-        sequences = self._sequences()
+        sequences = None if self.window is None else Sequences(int(self.window))
         if sequences is not None:
             train, val = self._complete(sequences, train, val)
         self._labels = self._fit_labels(train, loss)
         dates, val_dates = bind_dates(loss, train, val)
-        train_rows = self._rows(train, loss, dates, sequences)
-        val_rows = None if val is None else self._rows(val, loss, val_dates, sequences)
-        del sequences  # the index of all rows, which the placed ones need no more
+        inputs = self._inputs(sequences)
+        train_rows = inputs.rows(train, loss, dates)
+        val_rows = None if val is None else inputs.rows(val, loss, val_dates)
+        del inputs, sequences  # the index of all rows, which the placed ones need no more
         seed = self._record_seed(team.agree_on(seed))
         random = PrivateRandom(seed, self._device)
         with random:
@@ -304,10 +303,11 @@ class TorchModel(EstimatorModel):
             logs["seconds"] = time.perf_counter() - started
             self._epoch = epoch
             stop = observer.epoch_end(TrainState(epoch=epoch, unit="epoch", total=self.epochs, logs=logs)) or stop
-            if team.any(stop):
-                break
+            # Also when a callback asks for the end first: what predicts nothing is not handed out. It may go back.
             if not np.isfinite(train_loss):
                 raise self._diverged("predictions are")
+            if team.any(stop):
+                break
         self._check_finite()
 
     def _record_seed(self, seed: int) -> int:
@@ -321,7 +321,7 @@ class TorchModel(EstimatorModel):
         return secrets.randbelow(1 << 31) if seed is None else seed
 
     def _check_finite(self) -> None:
-        """Refuse to hand out weights that predict nothing, also when a callback stopped the loop before we noticed."""
+        """Refuse to hand out weights that the last step has spoilt."""
         bad = [name for name, value in self.module_.state_dict().items() if not bool(torch.isfinite(value).all())]
         if bad:
             raise self._diverged(f"{bad[0]} is")
@@ -352,8 +352,10 @@ class TorchModel(EstimatorModel):
         by_default = loss.name in LossRegistry.search("regression")
         return LabelCode.of_numbers(train.y, scaled=by_default if self.scale_target is None else self.scale_target)
 
-    def _sequences(self) -> Sequences | None:
-        return None if self.window is None else Sequences(int(self.window))
+    def _inputs(self, sequences: Sequences | None = None) -> ModelInputs:
+        if sequences is None and self.window is not None:
+            sequences = Sequences(int(self.window))
+        return ModelInputs(self.scaler_, self._labels, sequences, self._device)
 
     def _complete(self, sequences: Sequences, train: Samples, val: Samples | None) -> tuple[Samples, Samples | None]:
         """Leave out the rows whose windows are short, and put that on record."""
@@ -369,58 +371,18 @@ class TorchModel(EstimatorModel):
             )
         return train, val
 
-    def _rows(self, samples: Samples, loss: BaseLoss, dates: GroupIndex | None, sequences: Sequences | None) -> Rows:
-        """Scale rows and put them on the device.
-
-        Rows of weight 0 say nothing and are left out, unless the loss looks across rows: there they hold positions.
-        """
-        weight, labels = samples.sample_weight, self._labels.numbers(samples.y)
-        if weight is not None and (weight == 0).any() and not looks_across(loss):
-            kept = weight > 0
-            samples, labels, weight = samples.take(kept), labels[kept], weight[kept]
-        return Rows(
-            self._source(samples.features, sequences),
-            torch.from_numpy(labels.astype(np.float32)).to(self._device),
-            None if weight is None else torch.from_numpy(weight.astype(np.float32)).to(self._device),
-            dates,
-        )
-
-    def _source(self, X: NDArray[Any] | History, sequences: Sequences | None = None) -> BatchSource:
-        if isinstance(X, History):
-            assert sequences is not None
-            return sequences.source(X, self.scaler_, self._device)
-        return place(torch.from_numpy(self.scaler_.transform(X)), self._device, open_layer(self._device))
-
     # --- prediction -----------------------------------------------------------------------------------------------
 
-    def _scores(self, X: NDArray[Any] | History) -> NDArray[np.float64]:
-        if isinstance(X, History):
-            sequences = self._sequences()
-            assert sequences is not None
-            scores = sequences.scores(self.module_, X, self.scaler_, self._device)
-            return scores * self._labels.scale + self._labels.shift
-        out, layer = np.empty(X.shape[0]), open_layer(self._device)
-        for start in range(0, X.shape[0], _PREDICT_ROWS):
-            part = self._source(X[start : start + _PREDICT_ROWS])
-            out[start : start + len(part)] = score_rows(self.module_, part, layer).cpu().numpy()
-        return out * self._labels.scale + self._labels.shift
-
     def _predict(self, X: NDArray[Any] | History) -> NDArray[Any]:
-        scores = self._scores(X)
-        if self.classes is None:
-            return scores
-        labels = np.asarray(self.classes)[(scores > 0).astype(np.intp)]
-        if self.window is not None:  # labels that can be missing
-            labels = labels.astype(np.float64 if labels.dtype.kind in "biuf" else object)
-            labels[np.isnan(scores)] = np.nan
-        return labels
+        scores = self._inputs().scores(self.module_, X)
+        return scores if self.classes is None else self._labels.labels(scores, can_miss=self.reads_history)
 
     def _has_proba(self) -> bool:
         return self.task == "classification"
 
     def _predict_proba(self, X: NDArray[Any] | History) -> NDArray[np.float64]:
         # tanh neither overflows nor loses digits at either end
-        positive = 0.5 * (1.0 + np.tanh(0.5 * self._scores(X)))
+        positive = 0.5 * (1.0 + np.tanh(0.5 * self._inputs().scores(self.module_, X)))
         return np.column_stack([1.0 - positive, positive])
 
     # --- going back and saving ------------------------------------------------------------------------------------

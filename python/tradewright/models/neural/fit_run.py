@@ -61,13 +61,16 @@ class FitRun:
         """Train for one epoch; return its loss and whether the observer asked to stop.
 
         Where the device runs out of memory the epoch begins again from its start, with its steps read in parts half as
-        large: the steps stay what they were.
+        large: the steps stay what they were. Not among several processes, where the others would wait for ever: there
+        the error ends them all.
 
         Raises
         ------
         DeviceMemoryError
             When the device has no room for the smallest part.
         """
+        if self.team.size > 1:
+            self.rate.base = self.team.agree_on_rates(self.rate.base)
         if not self.layer.recovers or self.team.size > 1:
             with self.random:
                 return self.loop.run(epoch, observer, self.part.rows)

@@ -82,3 +82,14 @@ class LabelCode:
                 row=row,
             )
         return hit[:, 1].astype(np.float64)
+
+    def labels(self, scores: NDArray[np.float64], *, can_miss: bool) -> NDArray[Any]:
+        """Return the class of each score: the second above 0.
+
+        Where scores may be missing (NaN), so may labels: they are then float64, or objects.
+        """
+        labels: NDArray[Any] = np.asarray(self.classes)[(scores > 0).astype(np.intp)]
+        if can_miss:
+            labels = labels.astype(np.float64 if labels.dtype.kind in "biuf" else object)
+            labels[np.isnan(scores)] = np.nan
+        return labels

@@ -38,6 +38,15 @@ class LearningRate:
         """The rate of the last step, of the first group."""
         return self._now
 
+    @property
+    def base(self) -> list[float]:
+        """The base rate of each group."""
+        return list(self._base)
+
+    @base.setter
+    def base(self, rates: list[float]) -> None:
+        self._base = list(rates)
+
     def set(self, lr: float) -> None:
         """Make ``lr`` the base rate; the schedule goes on multiplying it."""
         first = self._base[0]

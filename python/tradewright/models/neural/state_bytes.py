@@ -22,6 +22,7 @@ def pack(state: Any) -> dict[str, bytes]:
 
     Examples
     --------
+    >>> import torch
     >>> unpack(pack({"step": {0: torch.ones(2)}, "betas": (0.9, 0.999), "best": float("inf")}))
     {'step': {0: tensor([1., 1.])}, 'betas': (0.9, 0.999), 'best': inf}
     """

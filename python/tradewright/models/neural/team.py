@@ -96,11 +96,18 @@ class Team:
 
     def agree_on(self, number: int) -> int:
         """Return the first process's number."""
+        return int(self._firsts(torch.tensor([number], dtype=torch.int64))[0])
+
+    def agree_on_rates(self, rates: Sequence[float]) -> list[float]:
+        """Return the first process's rates: callbacks may have changed them there alone."""
+        return [float(rate) for rate in self._firsts(torch.tensor(rates, dtype=torch.float64))]
+
+    def _firsts(self, values: Tensor) -> Tensor:
         if self.size == 1:
-            return number
-        value = torch.tensor(number, dtype=torch.int64, device=_exchange_device())
-        dist.broadcast(value, 0)
-        return int(value.item())
+            return values
+        values = values.to(_exchange_device())
+        dist.broadcast(values, 0)
+        return values
 
     def _ends(self, n_rows: int) -> tuple[int, int]:
         return self.rank * n_rows // self.size, (self.rank + 1) * n_rows // self.size

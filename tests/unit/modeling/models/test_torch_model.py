@@ -99,9 +99,10 @@ class TestLoop:
         wild = {"lr": 1e30, "optimizer": "sgd", "epochs": 3}
         with pytest.raises(LossError, match="lower lr"):
             net(**wild).fit(*data)
-        # unless the observer, who sees the NaN, ends the training: then it can go back
+        # also when the observer, who sees the NaN, asks for the end
         seen = watcher(stop_at=0)
-        net(**wild).fit_samples(Samples.collect(*data), Samples.collect(*data), observer=seen)
+        with pytest.raises(LossError, match="lower lr"):
+            net(**wild).fit_samples(Samples.collect(*data), Samples.collect(*data), observer=seen)
         assert math.isnan(seen.states[0].logs["train_loss"])
         assert math.isnan(seen.states[0].logs["val_loss"])
 
