@@ -31,6 +31,7 @@ __all__ = [
     "NotFittedError",
     "ParameterError",
     "RegistryError",
+    "ResumeError",
     "SanityError",
     "SplitError",
     "TrackingError",
@@ -170,6 +171,10 @@ class UnknownMonitorError(TradewrightError, ValueError):
 
 class CallbackError(TradewrightError, RuntimeError):
     """A callback is used in a way it cannot work."""
+
+
+class ResumeError(TradewrightError, ValueError):
+    """A checkpoint is not of the training that is to go on with it."""
 
 
 class TrackingError(TradewrightError, RuntimeError):

@@ -66,8 +66,12 @@ class BaseModel(ABC):
     #: The dtype the back end computes in; None keeps what the caller brought.
     _dtype: ClassVar[FloatDtype | None] = None
     _metadata: ModelMetadata | None = None
+    #: The parameters that say how many turns a fit has: a resumed fit may have more of them.
+    _length_parameters: ClassVar[tuple[str, ...]] = ()
     #: During a fit: its facts so far, so that a checkpoint can be saved between two turns.
     _draft: ModelMetadata | None = None
+    #: After a fit that ended by an exception: its facts, for :meth:`go_back`.
+    _broken: ModelMetadata | None = None
 
     # --- what a back end fills in ---------------------------------------------------------------------------------
 
@@ -278,7 +282,8 @@ class BaseModel(ABC):
         A seed given to the model itself goes before ``seed``. ``facts`` are further fields of the metadata (digests,
         fold, ranges): what the trainer knows and the model cannot; checkpoints carry them too. From the first
         ``epoch_end`` on the model predicts and can be saved as it then is; a fit that ends by an exception leaves it
-        unfitted. With ``resume`` a broken-off fit on the same rows goes on; the seed is to be that fit's.
+        unfitted, unless :meth:`go_back` is called. With ``resume`` a broken-off fit on the same rows goes on; the seed
+        is to be that fit's.
 
         Raises
         ------
@@ -288,7 +293,7 @@ class BaseModel(ABC):
         check_labels(train, "train")
         if val is not None:
             check_labels(val, "validation")
-        self._metadata = None
+        self._metadata = self._broken = None
         seed = self._chosen_seed(seed)
         self._draft = ModelMetadata(
             model_class=type(self).__name__,
@@ -319,6 +324,11 @@ class BaseModel(ABC):
                 device=self.device_in_use,
                 training_seconds=time.perf_counter() - started,
             )
+        except BaseException:
+            self._broken = dataclasses.replace(
+                self._draft, device=self.device_in_use, training_seconds=time.perf_counter() - started
+            )
+            raise
         finally:
             self._draft = None
         return self
@@ -414,6 +424,18 @@ class BaseModel(ABC):
     def stamp(self, **facts: Any) -> None:
         """Add facts to the metadata (digests, fold, ranges): what the trainer knows and the model cannot."""
         self._metadata = dataclasses.replace(self._fitted(), **facts)
+
+    def go_back(self, state: ModelState) -> None:
+        """Go back to a snapshot of the last fit, and note its turn as ``best_iteration``.
+
+        Also after a fit that ended by an exception: the model is then fitted, as it was at that turn.
+        """
+        if self._metadata is None and self._broken is None:
+            self._fitted()  # says so
+        self.restore(state)
+        if self._broken is not None:
+            self._metadata, self._broken = dataclasses.replace(self._broken, classes=self.classes), None
+        self.stamp(best_iteration=state.epoch)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted model as one bundle file, atomically, without pickle.

@@ -73,6 +73,7 @@ class BoostingModel(EstimatorModel):
     (array([False,  True]), (False, True))
     """
 
+    _length_parameters = ("n_estimators", "num_iterations", "num_boost_round", "iterations")
     booster_: Any
     n_rounds_: int
     _classes: tuple[Any, ...] | None = None

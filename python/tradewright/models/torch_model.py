@@ -104,6 +104,7 @@ class TorchModel(EstimatorModel):
     """
 
     framework = "torch"
+    _length_parameters = ("epochs",)
     # Parameters of the same names as what BaseModel asks for; plain attributes, as scikit-learn's clone needs.
     task: Task = "regression"
     seed: int | None = None
