@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tradewright._optional import is_loaded, require
 from tradewright.errors import ParameterError
 from tradewright.loss_functions.inputs import LossInputs, as_output, numpy_inputs
+from tradewright.loss_functions.parameters import choice
 
 if TYPE_CHECKING:
     import torch
@@ -330,31 +331,14 @@ class BaseLoss(ABC):
         Raises
         ------
         ParameterError
-            When the tag is another loss's, or a parameter is unknown.
+            When there is no tag, it is another loss's, or a parameter is unknown or missing.
         UnknownNameError
             When no loss has that name.
         """
-        tag, params = data.get("loss"), data.get("params", {})
-        made: Any = cls
-        if "name" not in cls.__dict__ and cls.__abstractmethods__:
-            # Both are built on this module; only the tag leads back up to them. A sum is made, not looked up.
-            from tradewright.loss_functions.combined import CombinedLoss
-            from tradewright.loss_functions.registry import LossRegistry
+        # It needs the registry, which is built on this module; only the tag leads back up to it.
+        from tradewright.loss_functions.from_json import loss_of
 
-            made = CombinedLoss if tag == CombinedLoss.name else LossRegistry.get(str(tag))
-        elif tag != cls.name:
-            raise ParameterError(
-                f"the loss is tagged {tag!r}, not {cls.name!r}; use BaseLoss.from_dict", code="loss.tag", tag=tag
-            )
-        known = {f.name for f in dataclasses.fields(made) if f.init}
-        if unknown := sorted(set(params) - known):
-            raise ParameterError(
-                f"{made.__name__} has no parameter {unknown[0]!r}; it has {', '.join(sorted(known))}",
-                code="parameter.unknown",
-                name=unknown[0],
-            )
-        loss: BaseLoss = made._from_params(params)
-        return loss
+        return loss_of(cls, data)
 
     @classmethod
     def _from_params(cls, params: Mapping[str, Any]) -> BaseLoss:
@@ -409,18 +393,6 @@ class BaseLoss(ABC):
     @abstractmethod
     def _check_on_device(self, torch: Any, inputs: LossInputs) -> None:
         """Raise what the core would raise for bad values in tensors on an accelerator; may synchronise once."""
-
-
-def choice(loss: BaseLoss, parameter: str, allowed: tuple[str, ...]) -> None:
-    """Refuse a parameter that is not one of ``allowed``."""
-    value = getattr(loss, parameter)
-    if value not in allowed:
-        raise ParameterError(
-            f"{type(loss).__name__}: {parameter}={value!r} is not allowed; pass one of {', '.join(map(repr, allowed))}",
-            code="parameter.invalid",
-            name=parameter,
-            value=value,
-        )
 
 
 def _plain(value: Any) -> Any:

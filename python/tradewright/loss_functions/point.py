@@ -49,6 +49,9 @@ class PointLoss(BaseLoss):
     def _rows_on_device(self, torch: Any, prediction: Any, target: Any, per_row: Mapping[str, Any]) -> Any:
         """Return the loss of each row, in torch's operations."""
 
+    def _check_per_row(self, name: str, values: Any) -> None:
+        """Refuse values of a further per-row argument that are finite and not allowed all the same."""
+
     def _spec(self, inputs: LossInputs) -> tuple[str, Mapping[str, float]]:
         return self.name, self._params(inputs.per_row)
 
@@ -60,6 +63,7 @@ class PointLoss(BaseLoss):
                 width = self.per_row_widths.get(name, 1)
                 if array.shape != (inputs.shape[0], width) and (width > 1 or array.ndim > 1):
                     raise shape_error(name, array.shape, inputs.shape, width)
+                self._check_per_row(name, array)
                 further += [readable(column) for column in array.reshape(len(array), width).T]
         return inputs.prediction, inputs.target, inputs.weight, further
 
@@ -123,6 +127,9 @@ class PointLoss(BaseLoss):
         return rows.sum() / (w.sum() if self.reduction == "mean" and w is not None else count)
 
     def _check_on_device(self, torch: Any, inputs: LossInputs) -> None:
+        for name, values in inputs.per_row.items():
+            _check_finite(torch, name, values)
+            self._check_per_row(name, values)
         s, y, w = self._row_by_row(inputs)
         bad_s = ~_inside(torch, s, self.predictions)
         missing = torch.isnan(y)
@@ -148,6 +155,14 @@ class PointLoss(BaseLoss):
                 'the mean is undefined: no row counts. Pass rows that count, or use reduction="sum"',
                 code="loss.nothing_to_average",
             )
+
+
+def _check_finite(torch: Any, name: str, values: Any) -> None:
+    if bool((bad := ~torch.isfinite(values)).any()):
+        row = int(bad.reshape(len(values), -1).any(1).to(torch.uint8).argmax())
+        raise LossError(
+            f"row {row}: {name} is not finite; repair it, or drop the row", code="loss.argument_not_finite", row=row
+        )
 
 
 def _named(bad_s: Any, bad_y: Any, bad_w: Any, s: Any, y: Any, w: Any) -> list[tuple[str, Any, Any]]:

@@ -60,7 +60,7 @@ class MAELoss(PointLoss):
         >>> MAELoss().init_score([1.0, 2.0, 9.0])
         2.0
         """
-        return weighted_quantile(y, sample_weight, self.nan_policy, 0.5)
+        return weighted_quantile(self, y, sample_weight, 0.5)
 
     def _params(self, per_row: Mapping[str, Any]) -> Mapping[str, float]:
         return {}

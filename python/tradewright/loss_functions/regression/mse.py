@@ -61,7 +61,7 @@ class MSELoss(PointLoss):
         >>> MSELoss().init_score([1.0, 3.0], sample_weight=[3.0, 1.0])
         1.5
         """
-        return weighted_mean(y, sample_weight, self.nan_policy)
+        return weighted_mean(self, y, sample_weight)
 
     def _params(self, per_row: Mapping[str, Any]) -> Mapping[str, float]:
         return {}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 from tradewright.errors import ParameterError
-from tradewright.loss_functions.checked import check_flag, check_number, check_whole
+from tradewright.loss_functions.parameters import flag, number, whole
 from tradewright.loss_functions.series import SeriesLoss
 
 __all__ = ["SharpeLoss"]
@@ -88,14 +88,14 @@ class SharpeLoss(SeriesLoss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number(self, "periods_per_year", low=0.0, open_low=True)
-        check_number(self, "risk_free")
-        check_whole(self, "ddof", low=0)
-        check_number(self, "eps", low=0.0, open_low=True)
-        check_flag(self, "pooled")
+        number(self, "periods_per_year", low=0.0, open_low=True)
+        number(self, "risk_free")
+        whole(self, "ddof", low=0)
+        number(self, "eps", low=0.0, open_low=True)
+        flag(self, "pooled")
         if self.target_volatility is None:
             return
-        check_number(self, "target_volatility", low=0.0, open_low=True)
+        number(self, "target_volatility", low=0.0, open_low=True)
         if not self.pooled:
             raise ParameterError(
                 "SharpeLoss: target_volatility scales the positions of a pooled ratio; pass pooled=True too",
