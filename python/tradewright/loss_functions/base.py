@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
@@ -269,17 +269,40 @@ class BaseLoss(ABC):
         *,
         groups: Any = None,
         assets: Any = None,
+        sets: Sequence[Mapping[str, Any]] | None = None,
         **per_row: Any,
     ) -> BoundMetric:
         """Return the loss as an evaluation metric of raw scores, for a library's own early stopping.
 
-        Arguments are those of :meth:`objective`, for the rows that are evaluated. It is minimised, and named after
-        the loss. With LightGBM pass it as ``eval_metric`` or ``feval``; with XGBoost as ``eval_metric`` of an estimator
-        or ``custom_metric`` of ``train``.
+        It is minimised, and named after the loss. With LightGBM pass it as ``eval_metric`` or ``feval``; with XGBoost as
+        ``eval_metric`` of an estimator or ``custom_metric`` of ``train``.
+
+        Parameters
+        ----------
+        library, groups, assets, **per_row
+            As :meth:`objective`, for the rows that are evaluated.
+        sets : sequence of mapping, optional
+            Where several sets are evaluated, such as train and validation rows: ``groups``, ``assets`` and the like of
+            each. A call is told by its number of rows; for sets of equal length add ``data``, the library's own data set
+            (``lightgbm.Dataset``, ``xgboost.DMatrix``), which ``train`` hands back.
+
+        Raises
+        ------
+        LossError
+            From a call, when no bound set has that number of rows, or several have.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from tradewright.loss_functions import PairwiseLogisticLoss
+        >>> train, val = {"groups": [1, 1, 2, 2]}, {"groups": [3, 3]}
+        >>> metric = PairwiseLogisticLoss().metric("lightgbm", sets=[train, val])
+        >>> metric(np.array([1.0, 0.0]), np.array([9.0, -9.0]))[1] < 1e-6
+        True
         """
         from tradewright.loss_functions.adapters import boosting
 
-        return boosting.bind_metric(self, library, groups, assets, per_row)
+        return boosting.bind_metric(self, library, groups, assets, sets, per_row)
 
     def scorer(self) -> LossScorer:
         """Return the loss as a scikit-learn scorer: minus the loss, greater is better.
