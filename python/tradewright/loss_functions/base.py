@@ -69,6 +69,8 @@ class BaseLoss(ABC):
     per_row_value: ClassVar[bool] = True
     #: Further per-row keywords a call takes, in order.
     per_row_names: ClassVar[tuple[str, ...]] = ()
+    #: Whether :meth:`_on_device` can be traced into a compiled graph: no size in it depends on values.
+    traceable: ClassVar[bool] = False
     #: Whether there is a gradient; a metric has none.
     differentiable: ClassVar[bool] = True
 

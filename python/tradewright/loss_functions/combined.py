@@ -91,6 +91,11 @@ class CombinedLoss(BaseLoss):
         return tuple(dict.fromkeys(name for _, loss in self.terms for name in loss.per_row_names))
 
     @property
+    def traceable(self) -> bool:  # type: ignore[override]  # likewise
+        """Whether every term can be traced on an accelerator."""
+        return all(loss.traceable for _, loss in self.terms)
+
+    @property
     def differentiable(self) -> bool:  # type: ignore[override]  # likewise
         """Whether every term has a gradient."""
         return all(loss.differentiable for _, loss in self.terms)

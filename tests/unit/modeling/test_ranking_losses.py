@@ -246,9 +246,9 @@ def test_large_groups_equal_the_composition(loss, term):
     for spread in (0.5, 8.0, 400.0):
         s = rng.normal(size=500) * spread
         prediction = torch.tensor(s, requires_grad=True)
-        from tradewright.loss_functions.adapters import torch_adapter
+        from tradewright.loss_functions.adapters import torch_operators
 
-        composed = torch_adapter._on_device(
+        composed = torch_operators.compose(
             loss, torch.tensor(y), prediction, {"groups": torch.tensor(groups)}, check=True
         )
         composed.backward()

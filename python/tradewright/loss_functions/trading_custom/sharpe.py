@@ -76,7 +76,6 @@ class SharpeLoss(SeriesLoss):
 
     name: ClassVar[str] = "sharpe_loss"
     hessians: ClassVar[tuple[str, ...]] = ("gauss_newton", "constant")
-    least: ClassVar[int] = 2
     per_row_names: ClassVar[tuple[str, ...]] = ("volatility",)
 
     periods_per_year: float = 1.0
@@ -107,6 +106,11 @@ class SharpeLoss(SeriesLoss):
     def init_score(self, y: Any, sample_weight: Any = None) -> float:
         """Return 0.001: at 0 the ratio is undefined, and far from it the gradient is small."""
         return 0.001
+
+    @property
+    def least(self) -> int:  # type: ignore[override]  # a deviation takes more with a larger ddof
+        """The fewest returns of positive weight: 2, or one more than ``ddof``."""
+        return max(2, self.ddof + 1)
 
     @property
     def _is_pooled(self) -> bool:
