@@ -63,6 +63,10 @@ class BaseLoss(ABC):
     name: ClassVar[str]
     #: What ``hessian`` may be, besides None.
     hessians: ClassVar[tuple[str, ...]] = get_args(HessianChoice)
+    #: Which of them None stands for; None where that is a curvature of another kind.
+    default_hessian: ClassVar[str | None] = None
+    #: What :meth:`grad_hess` multiplies the loss by, as boosting libraries do with the squared error.
+    boosting_scale: ClassVar[float] = 1.0
     #: What ``reduction`` may be.
     reductions: ClassVar[tuple[str, ...]] = get_args(Reduction)
     #: Whether ``reduction="none"`` gives a value per row.

@@ -76,6 +76,9 @@ class GroupLoss(BaseLoss):
     #: Whether a shift of all scores of a group leaves the loss as it is; true of all that ship.
     shift_invariant: ClassVar[bool] = True
 
+    #: Whether a positive multiple of all scores leaves the loss as it is.
+    scale_free: ClassVar[bool] = False
+
     @property
     def targets(self) -> str:
         """What a target may be: any finite number, or a whole number from 0 to 30."""

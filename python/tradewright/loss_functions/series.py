@@ -62,6 +62,9 @@ class SeriesLoss(BaseLoss):
     per_row_value: ClassVar[bool] = False
     reductions: ClassVar[tuple[str, ...]] = ("mean",)
     hessians: ClassVar[tuple[str, ...]] = ("constant",)
+    default_hessian: ClassVar[str | None] = "constant"
+    #: Whether a multiple of all positions is no other loss: a ratio, of positions that are the scores.
+    scale_free: ClassVar[bool] = False
     #: Whether a return of −1 or less is an error, since nothing is left to compound.
     refuses_ruin: ClassVar[bool] = False
     #: The fewest dates the loss can be computed from.

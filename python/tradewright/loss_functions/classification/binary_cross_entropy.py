@@ -58,6 +58,7 @@ class BinaryCrossEntropy(PointLoss):
     """
 
     name: ClassVar[str] = "bce"
+    default_hessian: ClassVar[str | None] = "exact"
     targets: ClassVar[Domain] = "unit"
 
     from_logits: bool = True

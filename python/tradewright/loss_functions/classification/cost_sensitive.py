@@ -94,6 +94,11 @@ class CostSensitiveLoss(PointLoss):
                     raise refuse(self, name, 'the log form knows no cost of being right; use form="expected"')
 
     @property
+    def default_hessian(self) -> str:  # type: ignore[override]  # the expected cost is not convex
+        """The exact curvature in the log form, else that of Gauss and Newton."""
+        return "exact" if self.form == "log" else "gauss_newton"
+
+    @property
     def logits(self) -> bool:
         """Predictions are logits."""
         return True

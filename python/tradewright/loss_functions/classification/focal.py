@@ -60,6 +60,7 @@ class FocalLoss(PointLoss):
     """
 
     name: ClassVar[str] = "focal"
+    default_hessian: ClassVar[str | None] = "abs"
     targets: ClassVar[Domain] = "binary"
     hessians: ClassVar[tuple[str, ...]] = ("exact", "abs", "constant")
 

@@ -54,6 +54,7 @@ class LabelSmoothingBCE(PointLoss):
     """
 
     name: ClassVar[str] = "label_smoothing"
+    default_hessian: ClassVar[str | None] = "exact"
     targets: ClassVar[Domain] = "unit"
 
     epsilon: float = 0.1

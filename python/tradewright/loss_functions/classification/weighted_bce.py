@@ -55,6 +55,7 @@ class WeightedBCE(PointLoss):
     """
 
     name: ClassVar[str] = "weighted_bce"
+    default_hessian: ClassVar[str | None] = "exact"
     targets: ClassVar[Domain] = "unit"
 
     pos_weight: float = 1.0

@@ -52,6 +52,7 @@ class ApproxNDCGLoss(GroupLoss):
     """
 
     name: ClassVar[str] = "approx_ndcg"
+    default_hessian: ClassVar[str | None] = "constant"
     hessians: ClassVar[tuple[str, ...]] = ("constant",)
 
     temperature: float = 0.1

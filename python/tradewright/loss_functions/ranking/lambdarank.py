@@ -66,6 +66,7 @@ gain="linear", or pass quantiles
     """
 
     name: ClassVar[str] = "lambdarank"
+    default_hessian: ClassVar[str | None] = "exact"
     hessians: ClassVar[tuple[str, ...]] = ("exact", "gauss_newton", "abs", "constant")
 
     sharpness: float = 1.0

@@ -52,6 +52,7 @@ class ListNetLoss(GroupLoss):
     """
 
     name: ClassVar[str] = "listwise"
+    default_hessian: ClassVar[str | None] = "exact"
     hessians: ClassVar[tuple[str, ...]] = ("exact", "gauss_newton", "abs", "constant")
 
     temperature: float = 1.0

@@ -84,6 +84,7 @@ class PairwiseLogisticLoss(_PairwiseLoss):
     """
 
     name: ClassVar[str] = "pairwise"
+    default_hessian: ClassVar[str | None] = "exact"
     hessians: ClassVar[tuple[str, ...]] = ("exact", "gauss_newton", "abs", "constant")
 
     sharpness: float = 1.0

@@ -51,6 +51,7 @@ class SoftSpearmanLoss(GroupLoss):
     """
 
     name: ClassVar[str] = "soft_spearman"
+    default_hessian: ClassVar[str | None] = "constant"
     hessians: ClassVar[tuple[str, ...]] = ("constant",)
 
     temperature: float = 0.1

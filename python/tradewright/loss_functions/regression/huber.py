@@ -54,6 +54,7 @@ class HuberLoss(PointLoss):
     """
 
     name: ClassVar[str] = "huber"
+    default_hessian: ClassVar[str | None] = "constant"
     hessians: ClassVar[tuple[str, ...]] = ("exact", "constant")
 
     delta: float = 1.0

@@ -50,6 +50,7 @@ class MAELoss(PointLoss):
     """
 
     name: ClassVar[str] = "mae"
+    default_hessian: ClassVar[str | None] = "constant"
     hessians: ClassVar[tuple[str, ...]] = ("constant",)
 
     def init_score(self, y: Any, sample_weight: Any = None) -> float:

@@ -52,6 +52,8 @@ class MSELoss(PointLoss):
     """
 
     name: ClassVar[str] = "mse"
+    boosting_scale: ClassVar[float] = 0.5
+    default_hessian: ClassVar[str | None] = "exact"
 
     def init_score(self, y: Any, sample_weight: Any = None) -> float:
         """Return the best constant, the weighted mean of the targets.

@@ -51,6 +51,7 @@ class PseudoHuberLoss(PointLoss):
     """
 
     name: ClassVar[str] = "pseudo_huber"
+    default_hessian: ClassVar[str | None] = "exact"
     hessians: ClassVar[tuple[str, ...]] = ("exact", "constant")
 
     delta: float = 1.0

@@ -62,6 +62,7 @@ class QuantileLoss(PointLoss):
     """
 
     name: ClassVar[str] = "quantile"
+    default_hessian: ClassVar[str | None] = "constant"
     hessians: ClassVar[tuple[str, ...]] = ("constant",)
 
     quantiles: float | tuple[float, ...] = 0.5

@@ -52,6 +52,7 @@ the position, or check that returns are fractions and not percent
     """
 
     name: ClassVar[str] = "crra_loss"
+    default_hessian: ClassVar[str | None] = "gauss_newton"
     reductions: ClassVar[tuple[str, ...]] = ("mean", "mean_n", "sum")
     hessians: ClassVar[tuple[str, ...]] = ("gauss_newton", "constant")
     refuses_ruin: ClassVar[bool] = True

@@ -82,6 +82,11 @@ class DirectionalLoss(PointLoss):
         choice(self, "kind", get_args(DirectionalKind))
         number(self, "sharpness", "a", "b", low=0.0, open_low=True)
 
+    @property
+    def default_hessian(self) -> str:  # type: ignore[override]  # GMADL is not convex
+        """The exact curvature of the logistic form, that of Gauss and Newton for GMADL."""
+        return "exact" if self.kind == "logistic" else "gauss_newton"
+
     def init_score(self, y: Any, sample_weight: Any = None) -> float:
         """Return the start value: the best constant of the logistic form; 0, where GMADL is steepest, for the other.
 

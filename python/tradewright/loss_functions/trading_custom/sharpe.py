@@ -75,6 +75,8 @@ class SharpeLoss(SeriesLoss):
     """
 
     name: ClassVar[str] = "sharpe_loss"
+    scale_free: ClassVar[bool] = True
+    default_hessian: ClassVar[str | None] = "gauss_newton"
     hessians: ClassVar[tuple[str, ...]] = ("gauss_newton", "constant")
     per_row_names: ClassVar[tuple[str, ...]] = ("volatility",)
 

@@ -52,6 +52,7 @@ class SortinoLoss(SeriesLoss):
     """
 
     name: ClassVar[str] = "sortino_loss"
+    scale_free: ClassVar[bool] = True
 
     periods_per_year: float = 1.0
     target: float = 0.0
