@@ -52,8 +52,8 @@ class SharpeLoss(SeriesLoss):
     their order. Train on the whole period, or on long consecutive stretches.
 
     The ratio has no unit at ``position="identity"``, and at scores of 0 it is undefined: :meth:`init_score` starts boosting
-    at 0.001, a small long position in everything. The derivatives of a row are tiny (about 1/n): set
-    ``min_child_weight`` or ``min_sum_hessian_in_leaf`` to 0.
+    at 0.001, a small long position in everything. A learning rate of 1 is a whole step of Gauss and Newton. The
+    derivatives of a row are tiny (about 1/n): set ``min_child_weight`` or ``min_sum_hessian_in_leaf`` to 0.
 
     References
     ----------
