@@ -6,6 +6,7 @@ import dataclasses
 import importlib
 import json
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any, Self
 
 import numpy as np
@@ -94,6 +95,12 @@ class BoostingModel(EstimatorModel):
     def __init__(self, estimator: Any, *, loss: str | BaseLoss | None = None) -> None:
         self.estimator = estimator
         self.loss = loss
+
+    def __sklearn_clone__(self) -> Self:
+        copy = type(self)(_unfitted(self.estimator), loss=self.loss)
+        if hasattr(self, "_metadata_request"):  # what scikit-learn's own clone carries along
+            copy._metadata_request = deepcopy(self._metadata_request)
+        return copy
 
     # the library decides, which the estimator names
     @property
@@ -235,7 +242,11 @@ class BoostingModel(EstimatorModel):
         raw = self._raw(X)
         if self.loss is not None:
             raw = 0.5 * (1.0 + np.tanh(0.5 * raw))  # neither overflows nor loses digits at either end
-        return np.column_stack([1.0 - raw, raw]) if raw.ndim == 1 else raw
+        if raw.ndim == 1:
+            return np.column_stack([1.0 - raw, raw])
+        total = raw.sum(axis=1, keepdims=True)
+        # XGBoost's are float32, whose sum is not 1 in float64; the others' rows stay as they are.
+        return np.where(np.abs(total - 1.0) > 1e-12, raw / total, raw)
 
     def _raw(self, X: NDArray[Any]) -> NDArray[np.float64]:
         raw = self._library().raw_predict(self.booster_, X, self.n_rounds_)
@@ -383,4 +394,12 @@ def _with_class_codes(estimator: Any, classes: tuple[Any, ...]) -> Any:
         weights = estimator.get_params().get(name)
         if isinstance(weights, Mapping):
             coded[name] = {i: weights.get(label, 1.0) for i, label in enumerate(classes)}
-    return clone(estimator).set_params(**coded) if coded else estimator
+    return _unfitted(estimator).set_params(**coded) if coded else estimator
+
+
+def _unfitted(estimator: Any) -> Any:
+    """Return an unfitted copy of the estimator."""
+    try:
+        return clone(estimator)
+    except RuntimeError:  # CatBoost hands out copies of lists and dicts, which scikit-learn takes for changes
+        return type(estimator)(**estimator.get_params())

@@ -210,9 +210,9 @@ def _params(job: BoosterJob) -> dict[str, Any]:
 
 def _with_loss(estimator: Any, loss: BoosterLoss) -> dict[str, Any]:
     """Return the settings that put the loss in the objective's place; the user's metrics stay beside it."""
-    weighted = ("class_weights", "auto_class_weights", "scale_pos_weight")
-    for name in (*_OBJECTIVE, *weighted):
-        if given(estimator, (name,)) is not None:
+    default = type(estimator)()
+    for name in (*_OBJECTIVE, "class_weights", "auto_class_weights", "scale_pos_weight"):
+        if given(estimator, (name,)) not in (None, given(default, (name,))):
             raise ParameterError(
                 f"{name} does not go with loss=: leave it out (weights of classes can be sample_weight, or WeightedBCE)",
                 code="model.objective",

@@ -13,7 +13,13 @@ from tradewright.loss_functions import BaseLoss
 __all__ = ["CatBoostMetric", "CatBoostObjective"]
 
 
-class CatBoostObjective:
+class _Compiled:
+    """Something that CatBoost calls, which is compiled already: it would try to do so by numba, and warn."""
+
+    no_jit = True
+
+
+class CatBoostObjective(_Compiled):
     """The slope and curvature of a loss, for blocks of rows in any order; so for losses of single rows only.
 
     Parameters
@@ -40,7 +46,7 @@ class CatBoostObjective:
         return -np.column_stack([slope, curvature])
 
 
-class CatBoostMetric:
+class CatBoostMetric(_Compiled):
     """The value of a loss.
 
     Parameters

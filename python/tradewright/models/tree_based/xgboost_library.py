@@ -237,9 +237,11 @@ def _with_loss(estimator: Any, loss: BoosterLoss) -> dict[str, Any]:
     return settings
 
 
-def _metrics(estimator: Any) -> list[str]:
+def _metrics(estimator: Any) -> list[Any]:
     metrics = given(estimator, ("eval_metric",))
-    return [] if metrics is None else [metrics] if isinstance(metrics, str) else list(metrics)
+    if metrics is None:
+        return []
+    return [metrics] if isinstance(metrics, str) or callable(metrics) else list(metrics)
 
 
 def _check(job: BoosterJob) -> None:
