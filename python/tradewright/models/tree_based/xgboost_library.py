@@ -23,6 +23,7 @@ from tradewright.models.tree_based.booster_settings import (
     seed_of,
     threads_of,
 )
+from tradewright.models.tree_based.xgboost_ubj_check import check_ubj
 from tradewright.runtime.threads import num_threads
 
 __all__ = ["XGBoost"]
@@ -91,6 +92,7 @@ class XGBoost:
 
         XGBoost's parser believes what it reads, to the end of the process: sizes and indices are checked first.
         """
+        check_ubj(data)
         booster = xgb.Booster({"nthread": num_threads()}, model_file=bytearray(data))
         return booster, int(booster.num_boosted_rounds())
 
@@ -268,6 +270,10 @@ def _check(job: BoosterJob) -> None:
             "booster='gblinear'": (
                 given(estimator, ("booster",)) == "gblinear",
                 "it has no rounds that could be kept apart: use gbtree, or a linear model such as 'ridge'",
+            ),
+            "multi_strategy='multi_output_tree'": (
+                given(estimator, ("multi_strategy",)) == "multi_output_tree",
+                "its leaves hold several numbers: leave it out",
             ),
             "missing": (
                 missing is not None and not np.isnan(missing),
