@@ -13,6 +13,7 @@ __all__ = [
     "CallbackError",
     "ColumnNotFoundError",
     "DataError",
+    "DeviceMemoryError",
     "DuplicateKeyError",
     "EmptyDataError",
     "EmptyTrainError",
@@ -167,6 +168,10 @@ class NoValidationError(TradewrightError, ValueError):
 
 class UnknownMonitorError(TradewrightError, ValueError):
     """The monitored name is not among the logs; the message lists the known ones."""
+
+
+class DeviceMemoryError(TradewrightError, MemoryError):
+    """A device has no room for the smallest part of what it is to compute."""
 
 
 class CallbackError(TradewrightError, RuntimeError):

@@ -100,6 +100,11 @@ class BaseModel(ABC):
         return "cpu"
 
     @property
+    def peak_memory(self) -> int | None:
+        """The most bytes of the device's memory the last fit had in use; None where nobody counts them."""
+        return None
+
+    @property
     def classes(self) -> tuple[Any, ...] | None:
         """The classes of a fitted classifier, ascending."""
         return None
@@ -322,6 +327,7 @@ class BaseModel(ABC):
                 self._draft,
                 classes=self.classes,
                 device=self.device_in_use,
+                peak_memory=self.peak_memory,
                 training_seconds=time.perf_counter() - started,
             )
         except BaseException:
