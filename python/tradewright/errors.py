@@ -29,6 +29,7 @@ __all__ = [
     "ModelNotFoundError",
     "NoValidationError",
     "NotFittedError",
+    "NotNumericError",
     "ParameterError",
     "RegistryError",
     "SanityError",
@@ -116,6 +117,10 @@ class DataError(TradewrightError, ValueError):
 
 class EmptyDataError(DataError):
     """There are no rows."""
+
+
+class NotNumericError(DataError, TypeError):
+    """Values that are no numbers stand where numbers belong."""
 
 
 class ColumnNotFoundError(DataError, KeyError):

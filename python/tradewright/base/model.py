@@ -14,19 +14,20 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tradewright.base.checks import check_rows, check_same_classes, refuse_infinite
 from tradewright.base.loop import LoopObserver, SilentObserver
 from tradewright.base.metadata import ModelMetadata, Task
 from tradewright.base.samples import FloatDtype, Samples
 from tradewright.bundle import Bundle, read_bundle, write_bundle
 from tradewright.errors import (
-    DataError,
     FormatMismatchError,
     ModelLoadError,
     NotFittedError,
-    ParameterError,
     TradewrightError,
     UnsupportedError,
 )
+from tradewright.panel import Panel
+from tradewright.panel.fingerprint import panel_fingerprint
 from tradewright.runtime.environment import git_sha, library_versions
 
 __all__ = ["BaseModel", "ModelState"]
@@ -164,6 +165,7 @@ class BaseModel(ABC):
         *,
         sample_weight: ArrayLike | None = None,
         eval_set: Any = None,
+        eval_sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
         assets: ArrayLike | None = None,
         eval_groups: ArrayLike | None = None,
@@ -173,14 +175,16 @@ class BaseModel(ABC):
 
         Parameters
         ----------
-        X : Panel, polars or pandas frame, or array of shape (n_rows, n_features)
-            The train rows; a Panel brings its own labels.
+        X : Panel, frame (polars, pandas, pyarrow), or array of shape (n_rows, n_features)
+            The train rows; a Panel brings its own labels, and its times and fingerprint for the metadata.
         y : array-like, shape (n_rows,)
-            The labels.
+            The labels: numbers for a regression; numbers, bools or text for a classification.
         sample_weight : array-like, shape (n_rows,), optional
-            Weights, not negative.
+            Weights, not negative. A row of weight 0 has no say.
         eval_set : tuple (X, y) or Panel, optional
             Rows whose loss is computed each epoch or round; they don't change the fit.
+        eval_sample_weight : array-like, optional
+            Weights of the rows of ``eval_set``.
         groups, assets : array-like, shape (n_rows,), optional
             Date and asset ids, for losses that need them; a Panel brings its own.
         eval_groups, eval_assets : array-like, optional
@@ -189,6 +193,16 @@ class BaseModel(ABC):
         Returns
         -------
         self
+
+        Raises
+        ------
+        DataError
+            Infinite features, labels that are missing or of the wrong kind, weights that can't be used; NaN where the
+            model can't take it. Names row and column.
+        FeatureMismatchError
+            When ``eval_set`` lacks columns of ``X``.
+        UnsupportedError
+            When the model can't weigh its rows, or can't use one of the other arguments.
         """
         train = Samples.collect(X, y, dtype=self._dtype, sample_weight=sample_weight, groups=groups, assets=assets)
         val = None
@@ -200,10 +214,13 @@ class BaseModel(ABC):
                 y_val,
                 expected=train.feature_names,
                 dtype=self._dtype,
+                sample_weight=eval_sample_weight,
                 groups=eval_groups,
                 assets=eval_assets,
+                name="the X of eval_set",
+                owner=type(self).__name__,
             )
-        return self.fit_samples(train, val)
+        return self.fit_samples(train, val, facts=_panel_facts(X))
 
     def fit_samples(
         self,
@@ -221,9 +238,11 @@ class BaseModel(ABC):
         ``epoch_end`` on the model predicts and can be saved as it then is; a fit that ends by an exception leaves it
         unfitted.
         """
-        check_labels(train, "train")
+        train = check_rows(train, "train", self.task)
         if val is not None:
-            check_labels(val, "validation")
+            val = check_rows(val, "validation", self.task)
+            if self.task == "classification":
+                check_same_classes(train, val)
         self._metadata = None
         seed = self._chosen_seed(seed)
         self._draft = ModelMetadata(
@@ -260,7 +279,7 @@ class BaseModel(ABC):
 
         Parameters
         ----------
-        X : Panel, polars or pandas frame, or array of shape (n_rows, n_features)
+        X : Panel, frame (polars, pandas, pyarrow), or array of shape (n_rows, n_features)
             Columns are found by name, in any order; further columns are ignored. A plain array has no names: its
             width must match.
         rows : Rows or index array, optional
@@ -272,8 +291,9 @@ class BaseModel(ABC):
 
         Raises
         ------
-        NotFittedError, FeatureMismatchError
-            Before the first fit; when columns are missing.
+        NotFittedError, FeatureMismatchError, DataError
+            Before the first fit; when columns are missing; when a value is infinite, or NaN where the model can't take
+            it.
         """
         return self._predict(self._features(X, rows))
 
@@ -314,9 +334,14 @@ class BaseModel(ABC):
         from sklearn.metrics import accuracy_score, r2_score
 
         samples = Samples.collect(
-            X, y, expected=self._fitted().feature_names, dtype=self._dtype, sample_weight=sample_weight
+            X,
+            y,
+            expected=self._fitted().feature_names,
+            dtype=self._dtype,
+            sample_weight=sample_weight,
+            owner=type(self).__name__,
         )
-        check_labels(samples, "scored")
+        samples = check_rows(samples, "scored", self.task)
         measure = accuracy_score if self.task == "classification" else r2_score
         return float(measure(samples.y, self._predict(samples.X), sample_weight=samples.sample_weight))
 
@@ -400,9 +425,12 @@ class BaseModel(ABC):
         """The metadata; during a fit, what is known of it so far."""
         return self._fitted() if self._draft is None else dataclasses.replace(self._draft, classes=self.classes)
 
+    #: What is raised before the first fit; wrappers of a library raise what its users catch as well.
+    _not_fitted: ClassVar[type[NotFittedError]] = NotFittedError
+
     def _fitted(self) -> ModelMetadata:
         if self._metadata is None:
-            raise NotFittedError(
+            raise self._not_fitted(
                 f"this {type(self).__name__} is not fitted: call fit, or train it with a ModelTrainer",
                 code="model.not_fitted",
             )
@@ -410,60 +438,16 @@ class BaseModel(ABC):
 
     def _features(self, X: Any, rows: Any = None) -> NDArray[Any]:
         names = self._facts().feature_names
-        return Samples.collect(X, rows=rows, expected=names, dtype=self._dtype).X
+        matrix = Samples.collect(X, rows=rows, expected=names, dtype=self._dtype, owner=type(self).__name__).X
+        refuse_infinite(matrix, names)
+        return matrix
 
 
-def check_labels(samples: Samples, which: str, panel_rows: ArrayLike | None = None) -> None:
-    """Refuse labels and weights no back end can use; each library would say it differently, or not at all.
-
-    ``panel_rows`` are the rows of the panel the samples were taken from: errors then name those.
-    """
-    y, weight = samples.y, samples.sample_weight
-    if y is None:
-        raise ParameterError(f"the {which} rows have no labels: pass y", code="data.no_labels")
-    bad = _unusable(y)
-    if bad.any():
-        row, where = _row_of(int(np.flatnonzero(bad)[0]), panel_rows)
-        count = int(bad.sum())
-        raise DataError(
-            f"{count} of {len(y)} {which} labels are missing, NaN or infinite, the first at row {row}{where}: drop those rows",
-            code="data.label_not_finite",
-            row=row,
-            count=count,
-        )
-    if weight is not None and (not np.isfinite(weight).all() or (weight < 0).any()):
-        at = int(np.flatnonzero(~(weight >= 0) | ~np.isfinite(weight))[0])
-        row, where = _row_of(at, panel_rows)
-        raise DataError(
-            f"{which} row {row}{where} has sample_weight {weight[at]}: weights must be finite and not negative",
-            code="data.weight",
-            row=row,
-        )
-    if weight is not None and not weight.any():
-        raise DataError(
-            f"the sample_weight of all {len(weight)} {which} rows is 0, so there is nothing to weigh: give some rows a"
-            " weight, or leave sample_weight out",
-            code="data.weight",
-            count=len(weight),
-        )
-
-
-def _unusable(y: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return which labels are missing or not finite, whatever their dtype."""
-    if y.dtype.kind in "fc":
-        return np.asarray(~np.isfinite(y), dtype=np.bool_)
-    if y.dtype.kind in "mM":
-        return np.asarray(np.isnat(y), dtype=np.bool_)
-    if y.dtype.kind != "O":
-        return np.zeros(y.shape, dtype=np.bool_)
-    return np.array([_is_missing(label) for label in y.ravel()], dtype=np.bool_).reshape(y.shape)
-
-
-def _is_missing(label: Any) -> bool:
-    if label is None or (isinstance(label, float | np.floating) and not np.isfinite(label)):
-        return True
-    return type(label).__name__ in ("NAType", "NaTType")  # pandas' own, which compare with nothing
-
-
-def _row_of(at: int, panel_rows: ArrayLike | None) -> tuple[int, str]:
-    return (at, "") if panel_rows is None else (int(np.asarray(panel_rows)[at]), " of the panel")
+def _panel_facts(X: Any) -> dict[str, Any]:
+    """What a panel says of itself for the metadata; nothing for other tables."""
+    if not isinstance(X, Panel):
+        return {}
+    return {
+        "data_fingerprint": panel_fingerprint(X),
+        "time_range": (str(X.times.min()), str(X.times.max())),
+    }

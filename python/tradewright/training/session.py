@@ -151,7 +151,7 @@ class TrainingSession:
         try:
             self.guard.release()
             self._record_start()
-            self.data.check_labels()
+            self.data.check(self.model.task)
             self.verdict = check_leakage(
                 self.data, self.plan.checks, allow_leakage=self.plan.allow_leakage, task=self.model.task
             )
