@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tradewright.base.callback import Callback, MetricSink, TrainerView
-from tradewright.base.loop import LoopObserver, SilentObserver, TrainState
+from tradewright.base.loop import LoopObserver, Resume, SilentObserver, TrainState
 from tradewright.base.metadata import ModelMetadata
 from tradewright.base.model import BaseModel, ModelState
 from tradewright.base.samples import Samples
@@ -15,6 +15,7 @@ __all__ = [
     "MetricSink",
     "ModelMetadata",
     "ModelState",
+    "Resume",
     "Samples",
     "SilentObserver",
     "TrainState",

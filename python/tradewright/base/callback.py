@@ -74,6 +74,8 @@ class Callback:
     order : int
         Callbacks of a hook run in ascending order: metric makers 10, schedulers 20, early stopping 30, loggers and
         progress 40, checkpoints 50.
+    segment : int or None
+        How many rounds a booster should train at a stretch; see :class:`LoopObserver`.
     on_error : {"raise", "warn"}
         What an exception in a hook does: end the training (callbacks that act on the model), or warn once and switch
         the callback off (telemetry).
@@ -89,6 +91,7 @@ class Callback:
 
     order: ClassVar[int] = 40
     on_error: Literal["raise", "warn"] = "raise"
+    segment: int | None = None
     trainer: TrainerView | None = None
 
     def on_train_begin(self, trainer: TrainerView) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tradewright.base.checks import check_rows, check_same_classes, refuse_infinite
-from tradewright.base.loop import LoopObserver, SilentObserver
+from tradewright.base.loop import LoopObserver, Resume, SilentObserver
 from tradewright.base.metadata import ModelMetadata, Task
 from tradewright.base.samples import FloatDtype, Samples
 from tradewright.bundle import Bundle, read_bundle, write_bundle
@@ -107,8 +107,15 @@ class BaseModel(ABC):
         return (self.framework,)
 
     @abstractmethod
-    def _fit_loop(self, train: Samples, val: Samples | None, observer: LoopObserver, seed: int | None) -> None:
-        """Train from scratch; report every turn to ``observer`` and end when it says so."""
+    def _fit_loop(
+        self,
+        train: Samples,
+        val: Samples | None,
+        observer: LoopObserver,
+        seed: int | None,
+        resume: Resume | None = None,
+    ) -> None:
+        """Train from scratch, or on from ``resume``; report every turn to ``observer`` and end when it says so."""
 
     @abstractmethod
     def _predict(self, X: NDArray[Any]) -> NDArray[Any]:
@@ -134,6 +141,43 @@ class BaseModel(ABC):
     @abstractmethod
     def _from_bundle(cls, config: Mapping[str, Any], payload_format: str, payloads: Mapping[str, bytes]) -> Self:
         """Rebuild the fitted model from what :meth:`_config` and :meth:`_to_payloads` returned."""
+
+    # --- what a back end may fill in ------------------------------------------------------------------------------
+
+    def _training_state(self) -> dict[str, bytes]:
+        """Return what a resumed fit needs beside the payloads, between two turns: optimizer, random streams.
+
+        The names are those of files; the bytes safetensors or JSON, never pickle.
+        """
+        return {}
+
+    def _resumes_exactly(self, segment: int | None) -> bool:
+        """Whether a resumed fit has the same bits as one that was not broken off.
+
+        ``segment`` is that of :class:`LoopObserver`, the same before and after; None where they differ.
+        """
+        return False
+
+    def _snapshot_to_bytes(self, state: ModelState) -> bytes:
+        """Return a snapshot of this fit without pickle, so that a checkpoint can hold the best turn too."""
+        raise UnsupportedError(f"a {type(self).__name__} cannot write its snapshots", code="model.no_snapshots")
+
+    def _snapshot_from_bytes(self, epoch: int, data: bytes) -> ModelState:
+        """Return the snapshot that :meth:`_snapshot_to_bytes` wrote."""
+        raise UnsupportedError(f"a {type(self).__name__} cannot read snapshots", code="model.no_snapshots")
+
+    def set_learning_rate(self, lr: float) -> bool:
+        """Train on with another learning rate from the next turn on; False where there is none that can change."""
+        return False
+
+    def _refuse_resume(self, resume: Resume | None) -> None:
+        """Raise where a back end has no way to go on with a broken-off fit."""
+        if resume is not None:
+            raise UnsupportedError(
+                f"a {type(self).__name__} of {self.framework} cannot go on with a broken-off fit: leave resume_from out"
+                " and train from scratch",
+                code="model.no_resume",
+            )
 
     # --- the public face ------------------------------------------------------------------------------------------
 
@@ -230,13 +274,19 @@ class BaseModel(ABC):
         observer: LoopObserver | None = None,
         seed: int | None = None,
         facts: Mapping[str, Any] | None = None,
+        resume: Resume | None = None,
     ) -> Self:
         """Fit on rows that are already in shape, watched by ``observer``: what :meth:`fit` and the trainer call.
 
         A seed given to the model itself goes before ``seed``. ``facts`` are further fields of the metadata (digests,
         fold, ranges): what the trainer knows and the model cannot; checkpoints carry them too. From the first
         ``epoch_end`` on the model predicts and can be saved as it then is; a fit that ends by an exception leaves it
-        unfitted.
+        unfitted. With ``resume`` a broken-off fit on the same rows goes on; the seed is to be that fit's.
+
+        Raises
+        ------
+        UnsupportedError
+            With ``resume``, when the back end cannot go on with a broken-off fit.
         """
         train = check_rows(train, "train", self.task)
         if val is not None:
@@ -263,7 +313,11 @@ class BaseModel(ABC):
         )
         started = time.perf_counter()
         try:
-            self._fit_loop(train, val, observer or SilentObserver(), seed)
+            watched = observer or SilentObserver()
+            if resume is None:
+                self._fit_loop(train, val, watched, seed)
+            else:
+                self._fit_loop(train, val, watched, seed, resume)
             self._metadata = dataclasses.replace(
                 self._draft,
                 classes=self.classes,

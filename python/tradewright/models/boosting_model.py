@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from tradewright import _optional
-from tradewright.base import LoopObserver, ModelState, Samples
+from tradewright.base import LoopObserver, ModelState, Resume, Samples
 from tradewright.base.metadata import Task
 from tradewright.errors import (
     DataError,
@@ -118,7 +118,15 @@ class BoostingModel(EstimatorModel):
     def _library(self) -> BoosterLibrary:
         return _library_of(self.estimator)
 
-    def _fit_loop(self, train: Samples, val: Samples | None, observer: LoopObserver, seed: int | None) -> None:
+    def _fit_loop(
+        self,
+        train: Samples,
+        val: Samples | None,
+        observer: LoopObserver,
+        seed: int | None,
+        resume: Resume | None = None,
+    ) -> None:
+        self._refuse_resume(resume)
         library = self._library()
         self.__dict__.pop("booster_", None)  # no way back to an earlier fit
         estimator = self.estimator

@@ -12,7 +12,7 @@ from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
-from tradewright.base import LoopObserver, ModelState, Samples, TrainState
+from tradewright.base import LoopObserver, ModelState, Resume, Samples, TrainState
 from tradewright.base.metadata import Task
 from tradewright.errors import DataError, FormatMismatchError, ParameterError, UnsupportedError
 from tradewright.models import parameters, skops_payload
@@ -107,7 +107,15 @@ class SklearnModel(EstimatorModel):
             found = getattr(final, "coef_", None)
         return None if found is None else normalised(found, n_features)
 
-    def _fit_loop(self, train: Samples, val: Samples | None, observer: LoopObserver, seed: int | None) -> None:
+    def _fit_loop(
+        self,
+        train: Samples,
+        val: Samples | None,
+        observer: LoopObserver,
+        seed: int | None,
+        resume: Resume | None = None,
+    ) -> None:
+        self._refuse_resume(resume)
         _refuse_infinite(train)
         if val is not None:
             _refuse_infinite(val)

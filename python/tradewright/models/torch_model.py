@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tradewright.base import LoopObserver, ModelState, Samples, TrainState
+from tradewright.base import LoopObserver, ModelState, Resume, Samples, TrainState
 from tradewright.base.metadata import Task
 from tradewright.errors import DataError, FormatMismatchError, IntegrityError, LossError, ParameterError
 from tradewright.loss_functions import BaseLoss, LossRegistry
@@ -22,7 +22,8 @@ from tradewright.loss_functions.group_index import GroupIndex
 from tradewright.models import parameters
 from tradewright.models.estimator_model import EstimatorModel
 from tradewright.models.loss_rows import bind_dates, is_series, looks_across, training_loss
-from tradewright.models.neural.epoch_loop import Batching, EpochLoop, Rows, predict_scores
+from tradewright.models.neural.batch_source import Rows, TensorSource
+from tradewright.models.neural.epoch_loop import Batching, EpochLoop, predict_scores
 from tradewright.models.neural.feature_scaler import FeatureScaler
 from tradewright.models.neural.private_random import PrivateRandom
 from tradewright.models.neural.registry import ModuleRegistry
@@ -162,7 +163,15 @@ class TorchModel(EstimatorModel):
 
     # --- training -------------------------------------------------------------------------------------------------
 
-    def _fit_loop(self, train: Samples, val: Samples | None, observer: LoopObserver, seed: int | None) -> None:
+    def _fit_loop(
+        self,
+        train: Samples,
+        val: Samples | None,
+        observer: LoopObserver,
+        seed: int | None,
+        resume: Resume | None = None,
+    ) -> None:
+        self._refuse_resume(resume)
         self._check_params()
         loss = self._make_loss()
         self._check_loss(loss)
@@ -315,18 +324,21 @@ class TorchModel(EstimatorModel):
             kept = weight > 0
             X, labels, weight = X[kept], labels[kept], weight[kept]
         return Rows(
-            torch.from_numpy(self.scaler_.transform(X)).to(self._device),
+            self._source(X),
             torch.from_numpy(labels.astype(np.float32)).to(self._device),
             None if weight is None else torch.from_numpy(weight.astype(np.float32)).to(self._device),
             dates,
         )
+
+    def _source(self, X: NDArray[Any]) -> TensorSource:
+        return TensorSource(torch.from_numpy(self.scaler_.transform(X)).to(self._device))
 
     # --- prediction -----------------------------------------------------------------------------------------------
 
     def _scores(self, X: NDArray[Any]) -> NDArray[np.float64]:
         out = np.empty(X.shape[0])
         for start in range(0, X.shape[0], _PREDICT_ROWS):
-            part = torch.from_numpy(self.scaler_.transform(X[start : start + _PREDICT_ROWS])).to(self._device)
+            part = self._source(X[start : start + _PREDICT_ROWS])
             out[start : start + len(part)] = predict_scores(self.module_, part).cpu().numpy()
         return out * self._scale + self._shift
 

@@ -46,6 +46,15 @@ class Dispatcher:
                 )
         self.callbacks = sorted(given, key=lambda callback: callback.order)
         self._active = list(self.callbacks)
+        segments = sorted({callback.segment for callback in given if callback.segment is not None})
+        if len(segments) > 1:
+            raise CallbackError(
+                f"callbacks ask for segments of {' and of '.join(map(str, segments))} rounds: a booster can be trained in"
+                " segments of one length only; give every ModelCheckpoint(exact=True) the same every_n_epochs",
+                code="callback.segment",
+                segments=segments,
+            )
+        self.segment: int | None = segments[0] if segments else None
         for callback in self.callbacks:
             callback.trainer = trainer
 

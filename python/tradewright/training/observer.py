@@ -45,6 +45,16 @@ class TrainingObserver:
         self.interrupted = False
 
     @property
+    def segment(self) -> int | None:
+        """The rounds that a callback wants a booster to train at a stretch."""
+        return self._dispatcher.segment
+
+    @property
+    def batch_limit(self) -> int | None:
+        """The batches a dry run may have."""
+        return self._dry_run or None
+
+    @property
     def wants_batches(self) -> bool:
         """Whether any callback listens to batches."""
         return self._dispatcher.overridden("on_batch_begin") or self._dispatcher.overridden("on_batch_end")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -13,37 +12,13 @@ from torch import Tensor, nn
 from tradewright.base import LoopObserver
 from tradewright.errors import LossError
 from tradewright.loss_functions.group_index import GroupIndex
+from tradewright.models.neural.batch_source import BatchSource, Rows
 from tradewright.models.neural.date_batches import DateBatches
 
-__all__ = ["Batching", "EpochLoop", "Rows", "predict_scores"]
+__all__ = ["Batching", "EpochLoop", "predict_scores"]
 
 #: What a step is made of: rows in random order, whole dates in random order, or all rows.
 Batching = Literal["rows", "dates", "all"]
-
-#: Rows per forward pass where no gradient is needed.
-_SCORING_ROWS = 1 << 16
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Rows on the device: scaled features, labels and weights as the loss takes them.
-
-    Parameters
-    ----------
-    X : Tensor of float32, shape (n_rows, n_inputs)
-        Scaled features.
-    y : Tensor of float32, shape (n_rows,)
-        Labels in their own units; 0 and 1 for classes.
-    weight : Tensor of float32 or None, shape (n_rows,)
-        Row weights.
-    dates : GroupIndex or None
-        Dates and assets, for losses that look across rows.
-    """
-
-    X: Tensor
-    y: Tensor
-    weight: Tensor | None
-    dates: GroupIndex | None = None
 
 
 class EpochLoop:
@@ -109,7 +84,8 @@ class EpochLoop:
         """
         self._module.train()
         stop = False
-        for number, rows in enumerate(self._batches()):
+        batches = self._batches()[: observer.batch_limit]
+        for number, rows in enumerate(batches):
             if observer.wants_batches:
                 observer.batch_begin(number)
             loss = self._step(rows)
@@ -117,6 +93,8 @@ class EpochLoop:
                 return math.nan, stop
             if observer.wants_batches:
                 stop = observer.batch_end(number, {"loss": float(loss.detach())}) or stop
+        if observer.batch_limit is not None and self._batching != "all":
+            return self._measure_part(torch.cat([rows for rows in batches if isinstance(rows, Tensor)])), stop
         return self._measure(self._scores, self._train), stop
 
     def _batches(self) -> Sequence[Tensor | slice]:
@@ -137,7 +115,7 @@ class EpochLoop:
         """Train on one batch; None when its scores are not finite."""
         weight = None if self._train.weight is None else self._train.weight[rows]
         self._optimizer.zero_grad(set_to_none=True)
-        scores = _scores(self._module, self._train.X[rows])
+        scores = _scores(self._module, _features(self._train.source, rows))
         try:
             loss = self._loss(scores, self._targets[rows], weight, self._dates_of(rows))
         except LossError:
@@ -153,7 +131,15 @@ class EpochLoop:
 
     def validate(self, rows: Rows) -> float:
         """Return the loss on rows that are not trained on, NaN when scores are not finite."""
-        return self._measure(predict_scores(self._module, rows.X), rows)
+        return self._measure(predict_scores(self._module, rows.source), rows)
+
+    def _measure_part(self, rows: Tensor) -> float:
+        """Return the loss of the train rows that a shortened epoch has seen."""
+        train = self._train
+        weight = None if train.weight is None else train.weight[rows]
+        scores = self._scores[rows] * self._scale + self._shift
+        with torch.no_grad():
+            return float(self._loss(scores, train.y[rows], weight, self._dates_of(rows)))
 
     def _measure(self, scores: Tensor, rows: Rows) -> float:
         scores = scores * self._scale + self._shift
@@ -166,12 +152,17 @@ class EpochLoop:
             return math.nan
 
 
-def predict_scores(module: nn.Module, X: Tensor) -> Tensor:
+def predict_scores(module: nn.Module, source: BatchSource) -> Tensor:
     """Return the module's output per row, in evaluation mode and in batches, without gradients."""
     module.eval()
+    n_rows, step = len(source), source.scoring_rows
     with torch.inference_mode():
-        parts = [_scores(module, part) for part in torch.split(X, _SCORING_ROWS)]
+        parts = [_scores(module, source.slice(at, min(at + step, n_rows))) for at in range(0, n_rows, step)]
         return torch.cat(parts) if len(parts) > 1 else parts[0]
+
+
+def _features(source: BatchSource, rows: Tensor | slice) -> Tensor:
+    return source.slice(0, len(source)) if isinstance(rows, slice) else source.take(rows)
 
 
 def _scores(module: nn.Module, X: Tensor) -> Tensor:
