@@ -17,13 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 from tradewright.base.checks import check_rows, check_same_classes, refuse_infinite
 from tradewright.base.loop import LoopObserver, Resume, SilentObserver
 from tradewright.base.metadata import ModelMetadata, Task
+from tradewright.base.rebuild import rebuild
 from tradewright.base.samples import FloatDtype, Samples
 from tradewright.bundle import Bundle, read_bundle, write_bundle
 from tradewright.errors import (
-    FormatMismatchError,
-    ModelLoadError,
     NotFittedError,
-    TradewrightError,
     UnsupportedError,
 )
 from tradewright.panel import Panel
@@ -66,6 +64,8 @@ class BaseModel(ABC):
     framework: ClassVar[str]
     #: The dtype the back end computes in; None keeps what the caller brought.
     _dtype: ClassVar[FloatDtype | None] = None
+    #: What is raised before the first fit; wrappers of a library raise what its users catch as well.
+    _not_fitted: ClassVar[type[NotFittedError]] = NotFittedError
     _metadata: ModelMetadata | None = None
     #: During a fit: its facts so far, so that a checkpoint can be saved between two turns.
     _draft: ModelMetadata | None = None
@@ -447,40 +447,18 @@ class BaseModel(ABC):
 
     @classmethod
     def from_bundle(cls, bundle: Bundle) -> Self:
-        """Rebuild the model of a verified bundle."""
-        name = bundle.manifest.get("model_class")
-        if name != cls.__name__:
-            raise FormatMismatchError(
-                f"the bundle holds a {name}, not a {cls.__name__}: use tradewright.load_model, which finds the class",
-                code="bundle.model_class",
-                got=name,
-                expected=cls.__name__,
-            )
-        metadata = bundle.manifest.get("metadata")
-        if not isinstance(metadata, Mapping):
-            raise ModelLoadError(
-                f"the manifest's metadata is {metadata!r:.40}, not a table of facts: save the model again",
-                code="bundle.metadata",
-            )
-        try:
-            model = cls._from_bundle(bundle.manifest["config"], bundle.manifest["payload_format"], bundle.payloads)
-            model._metadata = ModelMetadata.from_dict(metadata)
-        except TradewrightError:
-            raise
-        except Exception as error:  # whatever a library's parser raises
-            raise ModelLoadError(
-                f"the bundle is whole, but its {name} cannot be rebuilt ({type(error).__name__}: {error}): load it with"
-                f" the versions it was saved with: {metadata.get('library_versions')}",
-                code="bundle.rebuild",
-            ) from error
-        return model
+        """Rebuild the model of a verified bundle.
+
+        Raises
+        ------
+        FormatMismatchError, ModelLoadError
+            When the bundle holds another class of model; when its payloads cannot be rebuilt.
+        """
+        return rebuild(cls, bundle)
 
     def _facts(self) -> ModelMetadata:
         """The metadata; during a fit, what is known of it so far."""
         return self._fitted() if self._draft is None else dataclasses.replace(self._draft, classes=self.classes)
-
-    #: What is raised before the first fit; wrappers of a library raise what its users catch as well.
-    _not_fitted: ClassVar[type[NotFittedError]] = NotFittedError
 
     def _fitted(self) -> ModelMetadata:
         if self._metadata is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,24 @@ class Samples:
 
     def __len__(self) -> int:
         return int(self.X.shape[0])
+
+    def weighing(self) -> Samples:
+        """Return the rows whose weight is not 0, which alone have a say: itself where that is all of them, else a copy."""
+        if self.sample_weight is None or self.sample_weight.all():
+            return self
+        kept = self.sample_weight > 0
+
+        def per_row(values: NDArray[Any] | None) -> NDArray[Any] | None:
+            return None if values is None else values[kept]
+
+        return replace(
+            self,
+            X=self.X[kept],
+            y=per_row(self.y),
+            sample_weight=per_row(self.sample_weight),
+            groups=per_row(self.groups),
+            assets=per_row(self.assets),
+        )
 
     @classmethod
     def collect(

@@ -77,7 +77,7 @@ def require_rows(matrix: NDArray[Any], name: str) -> None:
     """Refuse a matrix without rows or columns."""
     if matrix.shape[1] == 0:
         raise DataError(
-            f"{name} has no feature columns: 0 feature(s) (shape={matrix.shape}) while a minimum of 1 is required",
+            f"{name} has no feature columns: 0 feature(s) (shape={matrix.shape}) while a minimum of 1 is required for a model",
             code="data.no_features",
         )
     if matrix.shape[0] == 0:

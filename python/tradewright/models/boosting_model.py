@@ -26,7 +26,7 @@ from tradewright.errors import (
 from tradewright.loss_functions import BaseLoss
 from tradewright.models import parameters
 from tradewright.models.estimator_model import EstimatorModel, normalised
-from tradewright.models.loss_rows import training_loss
+from tradewright.models.loss_rows import looks_across, training_loss
 from tradewright.models.tree_based.booster_library import BoosterLibrary
 from tradewright.models.tree_based.booster_loss import BoosterLoss
 
@@ -135,13 +135,15 @@ class BoostingModel(EstimatorModel):
             self._classes = tuple(np.unique(np.asarray(train.y)).tolist())
             if len(self._classes) < 2:
                 raise DataError(
-                    f"all train labels are {self._classes[0]!r}: a classifier needs two classes",
+                    f"there is only one class among the train labels, {self._classes[0]!r}: a classifier needs two",
                     code="model.n_classes",
                     count=1,
                 )
             estimator = _with_class_codes(estimator, self._classes)
             train = dataclasses.replace(train, y=_codes(train.y, self._classes))
             val = val and dataclasses.replace(val, y=_codes(val.y, self._classes))
+        if self.loss is None or not looks_across(training_loss(self.loss)):
+            train = train.weighing()  # libraries would count rows of weight 0 in their leaves and bins
         loss = None if self.loss is None else BoosterLoss.bind(self._checked_loss(self.loss), train, val)
         self._start = 0.0 if loss is None else loss.start
         if not library.fit(estimator, train, val, observer, seed, self, loss):

@@ -93,6 +93,7 @@ class TorchModel(EstimatorModel):
     """
 
     framework = "torch"
+    _multi_class = False
     # Parameters of the same names as what BaseModel asks for; plain attributes, as scikit-learn's clone needs.
     task: Task = "regression"
     seed: int | None = None
@@ -287,7 +288,7 @@ class TorchModel(EstimatorModel):
             self._classes = tuple(np.unique(np.asarray(train.y)).tolist())
             if len(self._classes) != 2:
                 raise DataError(
-                    f"the train labels have {len(self._classes)} classes: a TorchModel tells two apart",
+                    f"Only binary classification is supported. The train labels have {len(self._classes)} classes",
                     code="model.n_classes",
                     count=len(self._classes),
                 )
