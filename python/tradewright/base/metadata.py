@@ -29,6 +29,9 @@ class ModelMetadata:
         The classes of a classifier, in the order of the columns of ``predict_proba``.
     n_rows, n_val_rows : int
         Rows trained on, and rows watched for early stopping.
+    n_short_windows : int
+        Train rows that were left out because the model reads more earlier rows of their asset than there are; ``n_rows``
+        does not count them.
     time_range : tuple of str or None
         First and last time of the train rows (ISO 8601, or bar numbers as text).
     training_seconds : float
@@ -56,6 +59,7 @@ class ModelMetadata:
     classes: tuple[Any, ...] | None = None
     n_rows: int = 0
     n_val_rows: int = 0
+    n_short_windows: int = 0
     time_range: tuple[str, str] | None = None
     training_seconds: float = 0.0
     best_iteration: int | None = None

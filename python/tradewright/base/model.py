@@ -6,7 +6,6 @@ import dataclasses
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from os import PathLike
 from typing import Any, ClassVar, Self
@@ -15,10 +14,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tradewright.base.checks import check_rows, check_same_classes, refuse_infinite
-from tradewright.base.loop import LoopObserver, Resume, SilentObserver
+from tradewright.base.history import History
+from tradewright.base.loop import LoopObserver, ModelState, Resume, SilentObserver
 from tradewright.base.metadata import ModelMetadata, Task
 from tradewright.base.rebuild import rebuild
 from tradewright.base.samples import FloatDtype, Samples
+from tradewright.base.score import score_of
 from tradewright.bundle import Bundle, read_bundle, write_bundle
 from tradewright.errors import (
     NotFittedError,
@@ -28,23 +29,7 @@ from tradewright.panel import Panel
 from tradewright.panel.fingerprint import panel_fingerprint
 from tradewright.runtime.environment import git_sha, library_versions
 
-__all__ = ["BaseModel", "ModelState"]
-
-
-@dataclass(frozen=True, eq=False)
-class ModelState:
-    """A model's weights at one turn of its loop, kept in memory.
-
-    Parameters
-    ----------
-    epoch : int
-        The turn the weights are of, from 0.
-    weights : object
-        Whatever the back end needs to go back there; opaque to everyone else.
-    """
-
-    epoch: int
-    weights: Any
+__all__ = ["BaseModel"]
 
 
 class BaseModel(ABC):
@@ -106,6 +91,11 @@ class BaseModel(ABC):
         """The distributions whose versions belong into the metadata."""
         return (self.framework,)
 
+    @property
+    def reads_history(self) -> bool:
+        """Whether a row's prediction reads earlier rows of its asset. Such a model takes Panels, and sees all their rows."""
+        return False
+
     @abstractmethod
     def _fit_loop(
         self,
@@ -119,7 +109,7 @@ class BaseModel(ABC):
 
     @abstractmethod
     def _predict(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Predict numbers, or labels for a classifier."""
+        """Predict numbers, or labels for a classifier; a model that reads history gets a History for a matrix."""
 
     @abstractmethod
     def snapshot(self) -> ModelState | None:
@@ -248,7 +238,15 @@ class BaseModel(ABC):
         UnsupportedError
             When the model can't weigh its rows, or can't use one of the other arguments.
         """
-        train = Samples.collect(X, y, dtype=self._dtype, sample_weight=sample_weight, groups=groups, assets=assets)
+        train = Samples.collect(
+            X,
+            y,
+            dtype=self._dtype,
+            sample_weight=sample_weight,
+            groups=groups,
+            assets=assets,
+            history=self.reads_history,
+        )
         val = None
         if eval_set is not None:
             pair = eval_set[0] if isinstance(eval_set, list) else eval_set
@@ -261,6 +259,7 @@ class BaseModel(ABC):
                 sample_weight=eval_sample_weight,
                 groups=eval_groups,
                 assets=eval_assets,
+                history=self.reads_history,
                 name="the X of eval_set",
                 owner=type(self).__name__,
             )
@@ -337,11 +336,14 @@ class BaseModel(ABC):
             Columns are found by name, in any order; further columns are ignored. A plain array has no names: its
             width must match.
         rows : Rows or index array, optional
-            For a Panel: the rows to predict, in ascending order.
+            For a Panel: the rows to predict, in ascending order. A model that reads history reads the earlier rows of
+            the panel as well, whichever they are.
 
         Returns
         -------
         ndarray, shape (n_rows,)
+            A model that reads history gives NaN where a row's past is too short; its labels are then float64, or
+            objects.
 
         Raises
         ------
@@ -383,21 +385,21 @@ class BaseModel(ABC):
     def score(self, X: Any, y: ArrayLike | None = None, *, sample_weight: ArrayLike | None = None) -> float:
         """Return the coefficient of determination (regression) or the accuracy (classification), as scikit-learn does.
 
-        ``X`` and ``y`` are what :meth:`fit` takes; a Panel brings its own labels.
+        ``X`` and ``y`` are what :meth:`fit` takes; a Panel brings its own labels. Rows whose past is too short for a
+        model that reads it do not count.
         """
-        from sklearn.metrics import accuracy_score, r2_score
-
         samples = Samples.collect(
             X,
             y,
             expected=self._fitted().feature_names,
             dtype=self._dtype,
             sample_weight=sample_weight,
+            history=self.reads_history,
             owner=type(self).__name__,
         )
         samples = check_rows(samples, "scored", self.task)
-        measure = accuracy_score if self.task == "classification" else r2_score
-        return float(measure(samples.y, self._predict(samples.X), sample_weight=samples.sample_weight))
+        features: Any = samples.features
+        return score_of(self._predict(features), samples, self.task)
 
     def clone(self) -> Self:
         """Return an unfitted copy with the same parameters."""
@@ -468,11 +470,20 @@ class BaseModel(ABC):
             )
         return self._metadata
 
-    def _features(self, X: Any, rows: Any = None) -> NDArray[Any]:
+    def _features(self, X: Any, rows: Any = None) -> Any:
+        """Return what :meth:`_predict` takes: a matrix, or a History for a model that reads it."""
         names = self._facts().feature_names
-        matrix = Samples.collect(X, rows=rows, expected=names, dtype=self._dtype, owner=type(self).__name__).X
-        refuse_infinite(matrix, names)
-        return matrix
+        features = Samples.collect(
+            X,
+            rows=rows,
+            expected=names,
+            dtype=self._dtype,
+            history=self.reads_history,
+            owner=type(self).__name__,
+        ).features
+        if not isinstance(features, History):  # whose slices are checked as they are read
+            refuse_infinite(features, names)
+        return features
 
 
 def _panel_facts(X: Any) -> dict[str, Any]:

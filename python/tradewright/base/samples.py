@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tradewright.base.history import History
 from tradewright.base.tables import FloatDtype, expected_of, read_table, require_rows
-from tradewright.errors import DataError, ParameterError
+from tradewright.errors import DataError, EmptyDataError, ParameterError
 from tradewright.panel import Panel
 
 __all__ = ["FloatDtype", "Samples"]
@@ -23,7 +24,8 @@ class Samples:
     Parameters
     ----------
     X : ndarray of float32 or float64, shape (n_rows, n_features)
-        The features. The caller's own array where that already is such a matrix (a view), else one copy.
+        The features. The caller's own array where that already is such a matrix (a view), else one copy. Without columns
+        where there is a ``history``, which is read instead: no matrix is made.
     feature_names : tuple of str
         A name per column; ``x0``, ``x1``, … when the caller's table has none.
     feature_dtypes : tuple of str
@@ -34,6 +36,8 @@ class Samples:
         Labels (any dtype) and weights (float64).
     groups, assets : ndarray or None, shape (n_rows,)
         Date ids and asset ids, for losses that need them.
+    history : History or None
+        The rows and all earlier ones, for models that read the past of a row.
     """
 
     X: NDArray[Any]
@@ -44,17 +48,26 @@ class Samples:
     sample_weight: NDArray[np.float64] | None = None
     groups: NDArray[Any] | None = None
     assets: NDArray[Any] | None = None
+    history: History | None = None
 
     def __len__(self) -> int:
         return int(self.X.shape[0])
 
-    def weighing(self) -> Samples:
+    @property
+    def features(self) -> NDArray[Any] | History:
+        """The features as what can be read in slices: the matrix, or the history that stands for it."""
+        return self.X if self.history is None else self.history
+
+    def weighing(self) -> Self:
         """Return the rows whose weight is not 0, which alone have a say: itself where that is all of them, else a copy."""
         if self.sample_weight is None or self.sample_weight.all():
             return self
-        kept = self.sample_weight > 0
+        return self.take(self.sample_weight > 0)
 
-        def per_row(values: NDArray[Any] | None) -> NDArray[Any] | None:
+    def take(self, kept: NDArray[np.bool_]) -> Self:
+        """Return the rows where ``kept`` is true; copies, but nothing of the history."""
+
+        def per_row(values: NDArray[Any] | None) -> Any:
             return None if values is None else values[kept]
 
         return replace(
@@ -64,6 +77,7 @@ class Samples:
             sample_weight=per_row(self.sample_weight),
             groups=per_row(self.groups),
             assets=per_row(self.assets),
+            history=None if self.history is None else self.history.at(self.history.rows[kept]),
         )
 
     @classmethod
@@ -78,6 +92,7 @@ class Samples:
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
         assets: ArrayLike | None = None,
+        history: bool = False,
         name: str = "X",
         owner: str = "the_model",
     ) -> Samples:
@@ -96,6 +111,9 @@ class Samples:
             columns are left out, missing ones raise; a plain array, which has no names, must have the same width.
         dtype : {"float32", "float64"}, optional
             The dtype of the matrix; by default float32 if every column is, else float64.
+        history : bool
+            Keep hold of all rows of ``X``, for a model that reads the past of a row, instead of making a matrix of those
+            that are asked for. A table that is no Panel then needs ``groups``, its times, and ``assets``.
         name, owner : str
             What messages call the table, and the class that expects the names.
 
@@ -104,6 +122,8 @@ class Samples:
         EmptyDataError, DataError, FeatureMismatchError
             No rows; a column that is not numeric, or arrays of different lengths; columns that are missing.
         """
+        if isinstance(X, Panel) and history:
+            return _in_their_past(X, rows, y, expected, sample_weight, groups, assets)
         if isinstance(X, Panel):
             panel = X if rows is None else X.take(rows)
             names = panel.feature_names if expected is None else expected_of(panel.feature_names, expected)
@@ -118,7 +138,7 @@ class Samples:
         else:
             table = read_table(X, expected=expected, dtype=dtype, name=name, owner=owner)
             matrix, names, dtypes, named = table.matrix, table.names, table.dtypes, table.named
-        return cls(
+        samples = cls(
             matrix,
             names,
             dtypes,
@@ -128,6 +148,49 @@ class Samples:
             groups=_per_row("groups", groups, matrix.shape[0]),
             assets=_per_row("assets", assets, matrix.shape[0]),
         )
+        return _with_past(samples) if history else samples
+
+
+def _in_their_past(
+    panel: Panel, rows: Any, y: Any, expected: Sequence[str] | None, sample_weight: Any, groups: Any, assets: Any
+) -> Samples:
+    """Take rows of a panel without losing sight of the others; labels and ids are of the rows taken."""
+    names = panel.feature_names if expected is None else expected_of(panel.feature_names, expected)
+    if not names:
+        raise DataError("X has no feature columns: pass at least one", code="data.no_features")
+    positions = np.arange(len(panel)) if rows is None else panel.positions(rows)
+    if not len(positions):
+        raise EmptyDataError("X has no rows: pass at least one", code="data.empty")
+
+    def own(name: str, given: Any, column: NDArray[Any] | None, dtype: type | None = None) -> NDArray[Any] | None:
+        if given is not None or column is None:
+            return _per_row(name, given, len(positions), dtype)
+        return column[positions]
+
+    return Samples(
+        np.empty((len(positions), 0)),
+        names,
+        panel.feature_dtypes(names),
+        named=True,
+        y=own("y", y, panel.y),
+        sample_weight=own("sample_weight", sample_weight, panel.weight, np.float64),
+        groups=own("groups", groups, panel.time),
+        assets=own("assets", assets, panel.asset),
+        history=History(panel, names, panel.time, panel.asset, positions),
+    )
+
+
+def _with_past(samples: Samples) -> Samples:
+    """Make the rows of a table each other's past."""
+    if samples.groups is None:
+        raise ParameterError(
+            "this model reads the earlier rows of each asset, and a plain table does not say which those are: pass a"
+            " Panel (tw.Panel.from_arrays or tw.Panel.from_frame); fit also takes groups=, the times, and assets=",
+            code="data.no_history",
+        )
+    rows = np.arange(len(samples))
+    history = History(samples.X, samples.feature_names, samples.groups, samples.assets, rows)
+    return replace(samples, X=np.empty((len(samples), 0)), history=history)
 
 
 def _per_row(name: str, values: Any, n_rows: int, dtype: type | None = None) -> NDArray[Any] | None:

@@ -102,7 +102,7 @@ def _of_frame(frame: Any, expected: Sequence[str] | None, dtype: FloatDtype | No
     import narwhals.stable.v2 as nw
 
     # pyarrow's columns are the values themselves.
-    labels = getattr(frame, "column_names", None) or getattr(frame, "columns", ())
+    labels = getattr(frame, "column_names" if hasattr(frame, "column_names") else "columns", ())
     _refuse_duplicates([str(label) for label in labels], name)
     try:
         table = nw.from_native(through_arrow(frame), eager_only=True)

@@ -65,3 +65,10 @@ ModelRegistry.register(
     tags=["neural", "regression", "classification"],
     requires=["torch", "safetensors"],
 )
+for _name, _module in (("lstm", "recurrent"), ("gru", "recurrent"), ("tcn", "tcn"), ("transformer", "transformer")):
+    ModelRegistry.register(
+        _name,
+        f"tradewright.models.neural.{_module}:{_name}",
+        tags=["neural", "sequence", "regression", "classification"],
+        requires=["torch", "safetensors"],
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import secrets
 import time
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tradewright.base import LoopObserver, ModelState, Resume, Samples, TrainState
+from tradewright.base.history import History
 from tradewright.base.metadata import Task
 from tradewright.errors import DataError, FormatMismatchError, IntegrityError, LossError, ParameterError
 from tradewright.loss_functions import BaseLoss, LossRegistry
@@ -22,11 +24,12 @@ from tradewright.loss_functions.group_index import GroupIndex
 from tradewright.models import parameters
 from tradewright.models.estimator_model import EstimatorModel
 from tradewright.models.loss_rows import bind_dates, is_series, looks_across, training_loss
-from tradewright.models.neural.batch_source import Rows, TensorSource
+from tradewright.models.neural.batch_source import BatchSource, Rows, TensorSource
 from tradewright.models.neural.epoch_loop import Batching, EpochLoop, predict_scores
 from tradewright.models.neural.feature_scaler import FeatureScaler
 from tradewright.models.neural.private_random import PrivateRandom
 from tradewright.models.neural.registry import ModuleRegistry
+from tradewright.models.neural.sequences import Sequences
 from tradewright.optimizers import OptimizerRegistry
 from tradewright.runtime.device import resolve_device
 
@@ -48,6 +51,11 @@ class TorchModel(EstimatorModel):
     :meth:`fit`; batches are then whole dates. With losses of portfolio returns, whose dates belong together, every step
     is on all rows: ``batch_size`` has no say, and an epoch is one step.
 
+    With ``window`` the module reads each row together with the rows of the same asset before it. Such a model takes
+    Panels: the past of a row is read from all rows of the panel, their features only, also where ``rows`` or the fold of
+    a trainer choose some of them. Rows whose past is too short are left out of training, and predicted as NaN. Windows
+    are put together a batch at a time; what is held is each row once.
+
     Parameters
     ----------
     module : str or callable
@@ -67,6 +75,9 @@ class TorchModel(EstimatorModel):
         How often all rows are gone through, and how many at a time.
     grad_clip : float, optional
         The largest norm of a step's gradient.
+    window : int, optional
+        How many rows of its asset the module reads for a row, itself included, in time order; rows count, not days. For
+        modules that map (n_rows, window, n_features).
     scale_target : bool, optional
         Whether labels are scaled for training; by default they are with regression losses, whose minimum does not
         depend on it.
@@ -119,6 +130,7 @@ class TorchModel(EstimatorModel):
         epochs: int = 20,
         batch_size: int = 1024,
         grad_clip: float | None = None,
+        window: int | None = None,
         scale_target: bool | None = None,
         missing_indicator: bool = False,
         seed: int | None = None,
@@ -134,6 +146,7 @@ class TorchModel(EstimatorModel):
         self.epochs = epochs
         self.batch_size = batch_size
         self.grad_clip = grad_clip
+        self.window = window
         self.scale_target = scale_target
         self.missing_indicator = missing_indicator
         self.seed = seed
@@ -146,6 +159,11 @@ class TorchModel(EstimatorModel):
         flat["loss"] = self._make_loss().to_json() if isinstance(self.loss, BaseLoss) else self._loss_name()
         nested = flat.pop("module_params") or {}
         return parameters.describe(flat | {f"module__{name}": value for name, value in nested.items()})
+
+    @property
+    def reads_history(self) -> bool:
+        """Whether the module reads windows."""
+        return self.window is not None
 
     @property
     def device_in_use(self) -> str:
@@ -177,11 +195,14 @@ class TorchModel(EstimatorModel):
         loss = self._make_loss()
         self._check_loss(loss)
         self._device = resolve_device(self.device)
-        self.scaler_ = FeatureScaler.fit(train.X, missing_indicator=self.missing_indicator)
+        self.scaler_ = FeatureScaler.fit(train.features, missing_indicator=self.missing_indicator)
+        sequences = self._sequences()
+        if sequences is not None:
+            train, val = self._complete(sequences, train, val)
         labels = self._fit_labels(train, loss)
         dates, val_dates = bind_dates(loss, train, val)
-        train_rows = self._rows(train, labels, loss, dates)
-        val_rows = None if val is None else self._rows(val, self._labels(val.y), loss, val_dates)
+        train_rows = self._rows(train, labels, loss, dates, sequences)
+        val_rows = None if val is None else self._rows(val, self._labels(val.y), loss, val_dates, sequences)
         seed = self._chosen_seed(seed)
         random = PrivateRandom(seed, self._device)
         with random:
@@ -253,6 +274,24 @@ class TorchModel(EstimatorModel):
         self._check_number("weight_decay", self.weight_decay, lambda value: value >= 0, "not negative")
         if self.grad_clip is not None:
             self._check_number("grad_clip", self.grad_clip, lambda value: value > 0, "above 0, or None")
+        self._check_window()
+
+    def _check_window(self) -> None:
+        window = self.window
+        if window is not None and (isinstance(window, bool) or not isinstance(window, int | np.integer) or window < 1):
+            raise ParameterError(f"window={window!r}: pass a whole number, at least 1, or None", code="model.window")
+        if not isinstance(self.module, str):
+            return
+        if window is None and self.module in ModuleRegistry.search("sequence"):
+            raise ParameterError(
+                f"the module {self.module!r} reads sequences: say how many rows, window=20", code="model.window"
+            )
+        if window is not None and self.module in ModuleRegistry.search("tabular"):
+            raise ParameterError(
+                f"the module {self.module!r} reads single rows: leave window={window} out, or take a module that reads"
+                f" sequences: {', '.join(ModuleRegistry.search('sequence'))}",
+                code="model.window",
+            )
 
     @staticmethod
     def _check_number(name: str, value: Any, allowed: Callable[[float], bool], what: str) -> None:
@@ -315,42 +354,80 @@ class TorchModel(EstimatorModel):
             )
         return hit[:, 1].astype(np.float64)
 
-    def _rows(self, samples: Samples, labels: NDArray[np.float64], loss: BaseLoss, dates: GroupIndex | None) -> Rows:
+    def _sequences(self) -> Sequences | None:
+        return None if self.window is None else Sequences(int(self.window))
+
+    def _complete(self, sequences: Sequences, train: Samples, val: Samples | None) -> tuple[Samples, Samples | None]:
+        """Leave out the rows whose windows are short, and put that on record."""
+        n_rows = len(train)
+        train = sequences.complete(train, "train")
+        val = None if val is None else sequences.complete(val, "validation")
+        if self._draft is not None:
+            self._draft = dataclasses.replace(
+                self._draft,
+                n_rows=len(train),
+                n_val_rows=0 if val is None else len(val),
+                n_short_windows=n_rows - len(train),
+            )
+        return train, val
+
+    def _rows(
+        self,
+        samples: Samples,
+        labels: NDArray[np.float64],
+        loss: BaseLoss,
+        dates: GroupIndex | None,
+        sequences: Sequences | None,
+    ) -> Rows:
         """Scale rows and put them on the device.
 
         Rows of weight 0 say nothing and are left out, unless the loss looks across rows: there they hold positions.
         """
-        X, weight = samples.X, samples.sample_weight
+        weight = samples.sample_weight
         if weight is not None and (weight == 0).any() and not looks_across(loss):
             kept = weight > 0
-            X, labels, weight = X[kept], labels[kept], weight[kept]
+            samples, labels, weight = samples.take(kept), labels[kept], weight[kept]
         return Rows(
-            self._source(X),
+            self._source(samples.features, sequences),
             torch.from_numpy(labels.astype(np.float32)).to(self._device),
             None if weight is None else torch.from_numpy(weight.astype(np.float32)).to(self._device),
             dates,
         )
 
-    def _source(self, X: NDArray[Any]) -> TensorSource:
+    def _source(self, X: NDArray[Any] | History, sequences: Sequences | None = None) -> BatchSource:
+        if isinstance(X, History):
+            assert sequences is not None
+            return sequences.source(X, self.scaler_, self._device)
         return TensorSource(torch.from_numpy(self.scaler_.transform(X)).to(self._device))
 
     # --- prediction -----------------------------------------------------------------------------------------------
 
-    def _scores(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def _scores(self, X: NDArray[Any] | History) -> NDArray[np.float64]:
+        if isinstance(X, History):
+            sequences = self._sequences()
+            assert sequences is not None
+            return sequences.scores(self.module_, X, self.scaler_, self._device) * self._scale + self._shift
         out = np.empty(X.shape[0])
         for start in range(0, X.shape[0], _PREDICT_ROWS):
             part = self._source(X[start : start + _PREDICT_ROWS])
             out[start : start + len(part)] = predict_scores(self.module_, part).cpu().numpy()
         return out * self._scale + self._shift
 
-    def _predict(self, X: NDArray[Any]) -> NDArray[Any]:
+    def _predict(self, X: NDArray[Any] | History) -> NDArray[Any]:
         scores = self._scores(X)
-        return scores if self._classes is None else np.asarray(self._classes)[(scores > 0).astype(np.intp)]
+        if self._classes is None:
+            return scores
+        classes = np.asarray(self._classes)
+        if self.window is not None:  # labels that can be missing
+            classes = classes.astype(np.float64 if classes.dtype.kind in "biuf" else object)
+        labels = classes[(scores > 0).astype(np.intp)]
+        labels[np.isnan(scores)] = np.nan
+        return labels
 
     def _has_proba(self) -> bool:
         return self.task == "classification"
 
-    def _predict_proba(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def _predict_proba(self, X: NDArray[Any] | History) -> NDArray[np.float64]:
         # tanh neither overflows nor loses digits at either end
         positive = 0.5 * (1.0 + np.tanh(0.5 * self._scores(X)))
         return np.column_stack([1.0 - positive, positive])

@@ -317,6 +317,17 @@ class Panel:
             returns=per_row(self.returns),
         )
 
+    def positions(self, rows: Any) -> NDArray[np.int64]:
+        """Return rows, given as :meth:`take` takes them, as their positions in the panel, shape (k,).
+
+        Raises
+        ------
+        DataError
+            When they are not rows of this panel.
+        """
+        found: NDArray[np.int64] = _take(np.arange(len(self)), rows)
+        return found
+
     def to_frame(self) -> pl.DataFrame:
         """Return the panel as a polars frame: ``time`` (in its zone), ``asset``, features, target, ``label_end`` and the rest.
 

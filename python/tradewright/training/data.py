@@ -65,8 +65,14 @@ class TrainingData:
         return fold
 
     @classmethod
-    def from_panel(cls, panel: Panel, fold: Fold | None, dtype: FloatDtype | None) -> TrainingData:
-        """Take the rows of a fold; without a fold all of them, and no validation rows."""
+    def from_panel(
+        cls, panel: Panel, fold: Fold | None, dtype: FloatDtype | None, *, history: bool = False
+    ) -> TrainingData:
+        """Take the rows of a fold; without a fold all of them, and no validation rows.
+
+        With ``history`` the samples keep hold of the panel's other rows too, whose features may be read as the past of
+        theirs, and no matrix of features is made.
+        """
         if fold is not None and fold.data_fingerprint not in (None, panel.fingerprint):
             raise DataError(
                 "the fold's plan was made from other data than this panel: make the plan of the panel you train on",
@@ -75,8 +81,12 @@ class TrainingData:
             )
         train_panel = panel if fold is None else panel.take(fold.train)
         val_panel = panel.take(fold.val) if fold is not None and len(fold.val) else None
-        train = Samples.collect(train_panel, dtype=dtype)
-        val = None if val_panel is None else Samples.collect(val_panel, expected=train.feature_names, dtype=dtype)
+        if history:
+            train = Samples.collect(panel, rows=None if fold is None else fold.train, history=True)
+            val = None if fold is None or val_panel is None else Samples.collect(panel, rows=fold.val, history=True)
+        else:
+            train = Samples.collect(train_panel, dtype=dtype)
+            val = None if val_panel is None else Samples.collect(val_panel, expected=train.feature_names, dtype=dtype)
         # Taken afresh: the panel's columns are views, and the caller may have written to them since.
         facts: dict[str, Any] = {"data_fingerprint": panel_fingerprint(panel), "time_range": _range(train_panel.times)}
         if fold is not None:
@@ -104,12 +114,25 @@ class TrainingData:
         groups: ArrayLike | None,
         assets: ArrayLike | None,
         times: Mapping[str, ArrayLike | None],
+        history: bool = False,
     ) -> TrainingData:
         """Take plain tables."""
         if X_val is None and y_val is not None:
             raise ParameterError("y_val without X_val: pass both, or neither", code="train.arguments")
+        if history and X_val is not None:
+            raise ParameterError(
+                "this model reads the earlier rows of each asset, also for validation: train(panel, fold=...) knows them",
+                code="data.no_history",
+            )
         train = Samples.collect(
-            X_train, y_train, dtype=dtype, sample_weight=sample_weight, groups=groups, assets=assets, name="X_train"
+            X_train,
+            y_train,
+            dtype=dtype,
+            sample_weight=sample_weight,
+            groups=groups,
+            assets=assets,
+            history=history,
+            name="X_train",
         )
         val = None
         if X_val is not None:
@@ -144,6 +167,8 @@ def _tables(X_train: Any, train: Samples, X_val: Any, val: Samples | None) -> tu
     """Return the caller's frames, whose names make findings readable, where their columns agree; else the matrices."""
     if train.named and (val is None or (val.named and set(X_val.columns) == set(X_train.columns))):
         return X_train, X_val
+    if train.history is not None:
+        return train.history.table, None  # where the features of such rows are
     return train.X, None if val is None else val.X
 
 

@@ -242,7 +242,7 @@ class TrainingSession:
                 "model": type(self.model).__name__,
                 "n_rows": len(self.data.train),
                 "n_val_rows": 0 if self.data.val is None else len(self.data.val),
-                "n_features": self.data.train.X.shape[1],
+                "n_features": len(self.data.train.feature_names),
                 **facts,
                 **self.model.hyperparameters,
             }

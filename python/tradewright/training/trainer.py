@@ -188,9 +188,11 @@ class ModelTrainer:
         }
         refuse_mixed_forms(X_train, fold, {**others, **times})
         if isinstance(X_train, Panel):
-            data = TrainingData.from_panel(X_train, fold, self.model._dtype)
+            data = TrainingData.from_panel(X_train, fold, self.model._dtype, history=self.model.reads_history)
         else:
-            data = TrainingData.from_arrays(X_train, **others, times=times, dtype=self.model._dtype)
+            data = TrainingData.from_arrays(
+                X_train, **others, times=times, dtype=self.model._dtype, history=self.model.reads_history
+            )
         return self._run(data, callbacks, checks, allow_leakage, dry_run, on_interrupt)
 
     def _run(

@@ -22,6 +22,14 @@ class BatchSource(Protocol):
     def scoring_rows(self) -> int:
         """How many rows fit into one forward pass where no gradient is needed."""
 
+    @property
+    def step_rows(self) -> int | None:
+        """How many rows of a step are read at a time; None for all of them.
+
+        A step of more rows, such as one on all of them, is computed in parts of this size, which are read and computed
+        again for the gradient: it takes the memory of one part, and half as long again.
+        """
+
     def __len__(self) -> int:
         """Return the number of rows."""
 
@@ -48,6 +56,11 @@ class TensorSource:
     def scoring_rows(self) -> int:
         """65,536: what a batch costs beside the layers' outputs is nothing, its rows are a view."""
         return 1 << 16
+
+    @property
+    def step_rows(self) -> None:
+        """None: the rows are there anyway."""
+        return None
 
     def __len__(self) -> int:
         return int(self.X.shape[0])

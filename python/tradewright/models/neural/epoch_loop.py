@@ -8,6 +8,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from tradewright.base import LoopObserver
 from tradewright.errors import LossError
@@ -115,7 +116,7 @@ class EpochLoop:
         """Train on one batch; None when its scores are not finite."""
         weight = None if self._train.weight is None else self._train.weight[rows]
         self._optimizer.zero_grad(set_to_none=True)
-        scores = _scores(self._module, _features(self._train.source, rows))
+        scores = self._train_scores(rows)
         try:
             loss = self._loss(scores, self._targets[rows], weight, self._dates_of(rows))
         except LossError:
@@ -128,6 +129,21 @@ class EpochLoop:
         self._optimizer.step()
         self._scores[rows] = scores.detach()
         return loss
+
+    def _train_scores(self, rows: Tensor | slice) -> Tensor:
+        """Return the scores of one batch, with what their gradient needs."""
+        source = self._train.source
+        limit = source.step_rows
+        if limit is None or (len(source) if isinstance(rows, slice) else len(rows)) <= limit:
+            return _scores(self._module, source.slice(0, len(source)) if isinstance(rows, slice) else source.take(rows))
+        if isinstance(rows, slice):
+            rows = torch.arange(len(source), device=self._targets.device)
+        # The random stream is set back when a part is computed again: dropout falls on the same units.
+        parts = [checkpoint(self._part, part, use_reentrant=False) for part in torch.split(rows, limit)]
+        return torch.cat(parts)
+
+    def _part(self, rows: Tensor) -> Tensor:
+        return _scores(self._module, self._train.source.take(rows))
 
     def validate(self, rows: Rows) -> float:
         """Return the loss on rows that are not trained on, NaN when scores are not finite."""
@@ -159,10 +175,6 @@ def predict_scores(module: nn.Module, source: BatchSource) -> Tensor:
     with torch.inference_mode():
         parts = [_scores(module, source.slice(at, min(at + step, n_rows))) for at in range(0, n_rows, step)]
         return torch.cat(parts) if len(parts) > 1 else parts[0]
-
-
-def _features(source: BatchSource, rows: Tensor | slice) -> Tensor:
-    return source.slice(0, len(source)) if isinstance(rows, slice) else source.take(rows)
 
 
 def _scores(module: nn.Module, X: Tensor) -> Tensor:
