@@ -46,6 +46,7 @@ from tradewright.models import BoostingModel as BoostingModel
 from tradewright.models import ModelRegistry as ModelRegistry
 from tradewright.models import SklearnModel as SklearnModel
 from tradewright.models import TorchModel as TorchModel
+from tradewright.models import as_model as as_model
 from tradewright.optimizers import OptimizerRegistry as OptimizerRegistry
 from tradewright.panel import Panel as Panel
 from tradewright.runtime import set_num_threads as set_num_threads

@@ -6,7 +6,7 @@ Each library would say it differently, or not at all.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,11 +37,13 @@ def check_rows(samples: Samples, which: str, task: Task, panel_rows: ArrayLike |
     Raises
     ------
     ParameterError
-        Without labels.
+        Without labels; for another task.
     DataError
         Labels that are missing, not finite or of the wrong kind; weights that are negative, not finite or all zero;
         infinite features. Names the first row.
     """
+    if task not in get_args(Task):
+        raise ParameterError(f"task={task!r}: pass 'regression' or 'classification'", code="model.task")
     if samples.y is None:
         raise ParameterError(
             f"the {which} rows have no labels: a model requires y to be passed, but the target y is None",

@@ -67,7 +67,9 @@ def test_rows_in_order_are_by_asset_and_time(data):
     keys = [(asset[row], time[row]) for row in sorted_rows]
     assert keys == sorted(keys)
     numbers = index.assets_of(rows)
-    assert all((numbers[i] == numbers[j]) == (asset[rows[i]] == asset[rows[j]]) for i in range(len(rows)) for j in range(i))
+    assert all(
+        (numbers[i] == numbers[j]) == (asset[rows[i]] == asset[rows[j]]) for i in range(len(rows)) for j in range(i)
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,7 +91,9 @@ def test_ids_of_any_kind(convert):
     found = WindowIndex(*convert(time, asset), 4)
     kept = rows[expected.complete(rows)]
     assert np.array_equal(found.complete(rows), expected.complete(rows))
-    assert np.array_equal(found.plan(kept).rows[found.plan(kept).starts], expected.plan(kept).rows[expected.plan(kept).starts])
+    assert np.array_equal(
+        found.plan(kept).rows[found.plan(kept).starts], expected.plan(kept).rows[expected.plan(kept).starts]
+    )
 
 
 def test_one_asset():
