@@ -15,7 +15,7 @@ from tradewright.base.metadata import Task
 from tradewright.base.samples import Samples
 from tradewright.errors import DataError, ParameterError
 
-__all__ = ["check_rows", "check_same_classes", "first_nan", "refuse_infinite"]
+__all__ = ["check_classes", "check_rows", "first_nan", "refuse_infinite"]
 
 _BLOCK_VALUES = 1 << 20
 
@@ -56,15 +56,24 @@ def check_rows(samples: Samples, which: str, task: Task, panel_rows: ArrayLike |
     return samples if y is samples.y else dataclasses.replace(samples, y=y)
 
 
-def check_same_classes(train: Samples, val: Samples) -> None:
-    """Refuse validation rows of a class that no train row has: no model could have learned it.
+def check_classes(train: Samples, val: Samples | None) -> None:
+    """Refuse train rows of a single class, and validation rows of a class that no train row has.
 
     Raises
     ------
     DataError
-        Naming the row and the class.
+        Naming the class, and the row.
     """
-    y, known = np.asarray(val.y), np.unique(np.asarray(train.y))
+    known = np.unique(np.asarray(train.y))
+    if len(known) < 2:
+        raise DataError(
+            f"there is only one class among the train labels, {known[0].item()!r}: a classifier needs two",
+            code="model.n_classes",
+            count=1,
+        )
+    if val is None:
+        return
+    y = np.asarray(val.y)
     comparable = (y.dtype.kind in "US") == (known.dtype.kind in "US")
     unknown = ~np.isin(y, known) if comparable else np.ones(len(y), dtype=np.bool_)
     if unknown.any():

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tradewright.base.checks import check_rows, check_same_classes, refuse_infinite
+from tradewright.base.checks import check_classes, check_rows, refuse_infinite
 from tradewright.base.history import History
 from tradewright.base.loop import LoopObserver, ModelState, Resume, SilentObserver
 from tradewright.base.metadata import ModelMetadata, Task
@@ -290,8 +290,8 @@ class BaseModel(ABC):
         train = check_rows(train, "train", self.task)
         if val is not None:
             val = check_rows(val, "validation", self.task)
-            if self.task == "classification":
-                check_same_classes(train, val)
+        if self.task == "classification":
+            check_classes(train, val)
         self._metadata = None
         seed = self._chosen_seed(seed)
         self._draft = ModelMetadata(
