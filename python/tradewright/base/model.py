@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tradewright.base.checks import check_classes, check_rows, refuse_infinite
+from tradewright.base.cloning import cloned
 from tradewright.base.history import History
 from tradewright.base.loop import LoopObserver, ModelState, Resume, SilentObserver
 from tradewright.base.metadata import ModelMetadata, Task
@@ -402,11 +403,17 @@ class BaseModel(ABC):
         return score_of(self._predict(features), samples, self.task)
 
     def clone(self) -> Self:
-        """Return an unfitted copy with the same parameters."""
-        from sklearn.base import clone
+        """Return an unfitted copy with the same parameters.
 
-        copy: Self = clone(self)
-        return copy
+        A class without scikit-learn's ``get_params`` is made anew from the attributes that its constructor's arguments
+        are named after.
+
+        Raises
+        ------
+        UnsupportedError
+            When there are no such attributes.
+        """
+        return cloned(self)
 
     def stamp(self, **facts: Any) -> None:
         """Add facts to the metadata (digests, fold, ranges): what the trainer knows and the model cannot."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -70,19 +71,38 @@ def eval_set(case: Case) -> None:
 
 def global_random_state(case: Case) -> None:
     """The caller's random streams are as they were: Python's, numpy's and torch's."""
-    before = _random_states()
-    case.output(case.fit(eval_set=case.eval_set()))
-    for name, state in _random_states().items():
-        assert state == before.get(name, state), f"the global random state of {name} was touched"
+    streams = _streams()
+    callers = {name: read() for name, (read, _, _) in streams.items()}
+    try:
+        for _, _, draw in streams.values():
+            draw()  # away from where a model that seeds the global stream would put it
+        before = {name: read() for name, (read, _, _) in streams.items()}
+        case.output(case.fit(eval_set=case.eval_set()))
+        for name, (read, _, _) in streams.items():
+            assert _plain(read()) == _plain(before[name]), f"the global random state of {name} was touched"
+    finally:
+        for name, (_, write, _) in streams.items():
+            write(callers[name])
 
 
-def _random_states() -> dict[str, Any]:
-    # The global one of numpy is what this is about.
-    states: dict[str, Any] = {"random": random.getstate(), "numpy": repr(np.random.get_state(legacy=False))}  # noqa: NPY002
+def _streams() -> dict[str, tuple[Callable[[], Any], Callable[[Any], Any], Callable[[], Any]]]:
+    """The global random streams: how to read, write and draw from each."""
+    streams: dict[str, tuple[Callable[[], Any], Callable[[Any], Any], Callable[[], Any]]] = {
+        "random": (random.getstate, random.setstate, random.random),
+        # numpy's global one is what this is about.
+        "numpy": (np.random.get_state, np.random.set_state, np.random.random),
+    }
     torch: Any = sys.modules.get("torch")
     if torch is not None:
-        states["torch"] = torch.get_rng_state().tolist()
-    return states
+        streams["torch"] = (torch.get_rng_state, torch.set_rng_state, lambda: torch.rand(1))
+    return streams
+
+
+def _plain(state: Any) -> Any:
+    """A state as plain values: arrays and tensors compare by element."""
+    if isinstance(state, tuple):
+        return [_plain(part) for part in state]
+    return state.tolist() if hasattr(state, "tolist") else state
 
 
 def metadata(case: Case) -> None:
