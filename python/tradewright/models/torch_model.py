@@ -279,7 +279,7 @@ class TorchModel(EstimatorModel):
         self._check_window()
 
     def _check_window(self) -> None:
-        window = self.window
+        window: Any = self.window
         if window is not None and (isinstance(window, bool) or not isinstance(window, int | np.integer) or window < 1):
             raise ParameterError(f"window={window!r}: pass a whole number, at least 1, or None", code="model.window")
         if not isinstance(self.module, str):
