@@ -282,6 +282,7 @@ class TorchModel(EstimatorModel):
         inputs = self._inputs(sequences)
         train_rows = inputs.rows(train, loss, dates)
         val_rows = None if val is None else inputs.rows(val, loss, val_dates)
+        del inputs, sequences  # the index of all rows, which the placed ones need no more
         seed = self._record_seed(team.agree_on(seed))
         random = PrivateRandom(seed, self._device)
         with random:
