@@ -39,6 +39,7 @@ pub mod quantile;
 mod rows_of;
 pub mod series_driver;
 pub mod traits;
+mod uncached;
 pub mod weighted_bce;
 
 // group losses
@@ -51,6 +52,8 @@ pub mod listnet;
 mod pairs;
 pub mod pairwise_hinge;
 pub mod pairwise_logistic;
+#[cfg(test)]
+mod point_tests;
 mod soft_rank;
 pub mod soft_spearman;
 mod tanh;

@@ -67,6 +67,9 @@ pub trait PointLoss: Copy + Send + Sync + 'static {
     /// How many per-row arguments the loss reads, at most [`MAX_EXTRAS`].
     const EXTRAS: usize = 0;
 
+    /// Whether the formula takes less time than reading and writing its rows: a handful of instructions.
+    const CHEAP: bool = false;
+
     /// Checks the parameters.
     fn check(&self) -> Result<()> {
         Ok(())
