@@ -37,6 +37,7 @@ from tradewright.models.neural.team import Team, join
 from tradewright.models.neural.weights_payload import check_shapes, from_payload, host_state, to_payload
 from tradewright.runtime.device import resolve_device
 from tradewright.runtime.device_layer_torch import open_layer
+from tradewright.runtime.distributed import launched
 
 __all__ = ["TorchModel"]
 
@@ -405,7 +406,8 @@ class TorchModel(EstimatorModel):
         return {} if self._run is None else self._run.state()
 
     def _resumes_exactly(self, segment: int | None) -> bool:
-        return True
+        # Of several processes a checkpoint holds the first one's dropout stream.
+        return self.distributed is False or launched() is None
 
     def _go_on(self, run: FitRun, resume: Resume) -> int:
         """Take over the weights and the training state of a broken-off fit; return the number of the next epoch."""

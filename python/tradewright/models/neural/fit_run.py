@@ -149,7 +149,8 @@ class FitRun:
         self.rate.load_state_dict(state["rate"])
         self.precision.load_state_dict(state["precision"])
         self.generator.set_state(state["order"])
-        self.random.go_on_from(state["random"])
+        if not self.team.rank:  # the others have streams of their own, which no checkpoint holds
+            self.random.go_on_from(state["random"])
 
 
 @dataclass(slots=True)
