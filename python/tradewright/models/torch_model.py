@@ -12,7 +12,7 @@ import numpy as np
 import safetensors.torch
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from tradewright.base import LoopObserver, ModelState, Resume, Samples, TrainState
 from tradewright.base.history import History
@@ -294,17 +294,20 @@ class TorchModel(EstimatorModel):
                     raise self._no_first_turn()
                 break
             started = time.perf_counter()
-            train_loss, stop = run.epoch(epoch, observer)
-            logs = {"train_loss": train_loss, "lr": run.rate.now}
-            run.team.agree_on_statistics(self.module_)
+            losses: dict[str, Tensor] = {}
+            losses["train_loss"], stop = run.epoch(epoch, observer)
+            team.agree_on_statistics(self.module_)
             if val_rows is not None:
-                logs["val_loss"] = run.validate(val_rows)
-            run.rate.after_epoch(epoch, logs.get("val_loss", train_loss))
+                losses["val_loss"] = run.validate(val_rows)
+            # The one time in an epoch that the device is waited for.
+            logs = dict(zip(losses, torch.stack(list(losses.values())).tolist(), strict=True))
+            run.rate.after_epoch(epoch, logs.get("val_loss", logs["train_loss"]))
+            logs["lr"] = run.rate.now
             logs["seconds"] = time.perf_counter() - started
             self._epoch = epoch
             stop = observer.epoch_end(TrainState(epoch=epoch, unit="epoch", total=self.epochs, logs=logs)) or stop
             # Also when a callback asks for the end first: what predicts nothing is not handed out. It may go back.
-            if not np.isfinite(train_loss):
+            if not np.isfinite(logs["train_loss"]):
                 raise self._diverged("predictions are")
             if team.any(stop):
                 break

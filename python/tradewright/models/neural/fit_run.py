@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tradewright.base import LoopObserver
 from tradewright.errors import DeviceMemoryError
@@ -57,8 +57,8 @@ class FitRun:
     step_rows: int
     part: PartSize
 
-    def epoch(self, epoch: int, observer: LoopObserver) -> tuple[float, bool]:
-        """Train for one epoch; return its loss and whether the observer asked to stop.
+    def epoch(self, epoch: int, observer: LoopObserver) -> tuple[Tensor, bool]:
+        """Train for one epoch; return its loss, still on the device, and whether the observer asked to stop.
 
         Where the device runs out of memory the epoch begins again from its start, with its steps read in parts half as
         large: the steps stay what they were. Not among several processes, where the others would wait for ever: there
@@ -86,8 +86,8 @@ class FitRun:
             self._halve(done)
             self._put_back(start)
 
-    def validate(self, rows: Rows) -> float:
-        """Return the loss on rows that are not trained on."""
+    def validate(self, rows: Rows) -> Tensor:
+        """Return the loss on rows that are not trained on, still on the device."""
         return self.loop.validate(rows)
 
     def state(self) -> dict[str, bytes]:
@@ -98,7 +98,7 @@ class FitRun:
         """Take over what :meth:`state` returned; the weights are in the module already."""
         self._put_back(unpack(state))
 
-    def _attempt(self, epoch: int, observer: LoopObserver) -> tuple[float, bool] | str:
+    def _attempt(self, epoch: int, observer: LoopObserver) -> tuple[Tensor, bool] | str:
         """Run an epoch; return the device's words if it ran out of memory."""
         try:
             with self.random:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -197,6 +199,25 @@ class TestRefused:
     def test_names(self, table):
         with pytest.raises(UnknownNameError, match="'cosine'"):
             net(schedule="cosin").fit(*table)
+
+
+def test_the_device_is_waited_for_once_an_epoch(table, watcher, monkeypatch):
+    """What makes a host wait for its device: reading a tensor's value."""
+    reads = []
+    for name in ("item", "tolist", "__float__", "__int__", "__bool__", "cpu"):
+        original = getattr(torch.Tensor, name)
+
+        def counted(tensor, *args, name=name, original=original, **kwargs):
+            reads.append(name)
+            return original(tensor, *args, **kwargs)
+
+        monkeypatch.setattr(torch.Tensor, name, counted)
+    at_end = []
+    params = {"schedule": "cosine", "grad_clip": 1.0, "accumulate": 2, "epochs": 4}
+    seen = watcher(then=lambda state: at_end.append(list(reads)))
+    net(**params).fit_samples(Samples.collect(*table), Samples.collect(*table), observer=seen)
+    per_epoch = [later[len(before) :] for before, later in pairwise(at_end)]
+    assert per_epoch == [["tolist"]] * 3
 
 
 class TestDivergence:

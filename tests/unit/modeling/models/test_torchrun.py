@@ -17,7 +17,10 @@ from tradewright.errors import ParameterError, UnsupportedError
 from tradewright.models.neural.team import Team, join
 from tradewright.runtime.distributed import Launch, launched
 
-pytestmark = pytest.mark.skipif(not dist.is_available(), reason="torch has no process groups here")
+pytestmark = [
+    pytest.mark.slow,  # four processes import torch
+    pytest.mark.skipif(not dist.is_available(), reason="torch has no process groups here"),
+]
 
 #: bfloat16 rounds a score differently when its neighbours are others; signs of tiny gradients decide Adam's first steps.
 TOLERANCE = {"bfloat16": 0.02}
