@@ -72,7 +72,7 @@ class FitRun:
         if self.team.size > 1:
             self.rate.base = self.team.agree_on_rates(self.rate.base)
         if not self.layer.recovers or self.team.size > 1:
-            with self.random:
+            with self.random, torch.enable_grad():
                 return self.loop.run(epoch, observer, self.part.rows)
         start = self._capture(weights=True)
         while True:
@@ -101,7 +101,7 @@ class FitRun:
     def _attempt(self, epoch: int, observer: LoopObserver) -> tuple[Tensor, bool] | str:
         """Run an epoch; return the device's words if it ran out of memory."""
         try:
-            with self.random:
+            with self.random, torch.enable_grad():
                 return self.loop.run(epoch, observer, self.part.rows)
         except RuntimeError as error:
             if not self.layer.ran_out(error):

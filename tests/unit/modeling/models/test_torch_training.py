@@ -270,3 +270,9 @@ def test_old_bundles_load(table, tmp_path):
     back = TorchModel._from_bundle(config, payload_format, payloads)
     assert np.array_equal(back._predict(table[0]), model.predict(table[0]))
     assert back.schedule == "constant"
+
+
+def test_a_fit_inside_no_grad(table):
+    expected = net().fit(*table)
+    with torch.no_grad():
+        same_weights(net().fit(*table), expected)
