@@ -30,6 +30,7 @@ __all__ = [
     "ModelNotFoundError",
     "NoValidationError",
     "NotFittedError",
+    "NotNumericError",
     "ParameterError",
     "RegistryError",
     "ResumeError",
@@ -118,6 +119,10 @@ class DataError(TradewrightError, ValueError):
 
 class EmptyDataError(DataError):
     """There are no rows."""
+
+
+class NotNumericError(DataError, TypeError):
+    """Values that are no numbers stand where numbers belong."""
 
 
 class ColumnNotFoundError(DataError, KeyError):

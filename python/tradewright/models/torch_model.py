@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -68,9 +69,10 @@ class TorchModel(EstimatorModel):
 
     Parameters
     ----------
-    module : str or callable
-        A name in ``ModuleRegistry``, or a builder ``(n_features, n_outputs, **module_params) -> Module``. Only models
-        with a registered name can be saved without pickle.
+    module : str, callable or Module
+        A name in ``ModuleRegistry``, or a builder ``(n_features, n_outputs, **module_params) -> Module``; or a module,
+        which each fit copies and trains on from the weights it has. Only models with a registered name can be saved
+        without pickle.
     module_params : mapping, optional
         Keywords of the builder, plain JSON values.
     task : {"regression", "classification"}
@@ -135,6 +137,7 @@ class TorchModel(EstimatorModel):
 
     framework = "torch"
     _length_parameters = ("epochs",)
+    _multi_class = False
     # Parameters of the same names as what BaseModel asks for; plain attributes, as scikit-learn's clone needs.
     task: Task = "regression"
     seed: int | None = None
@@ -150,7 +153,7 @@ class TorchModel(EstimatorModel):
 
     def __init__(
         self,
-        module: str | Callable[..., nn.Module] = "mlp",
+        module: str | Callable[..., nn.Module] | nn.Module = "mlp",
         *,
         module_params: Mapping[str, Any] | None = None,
         task: Literal["regression", "classification"] = "regression",
@@ -345,6 +348,8 @@ class TorchModel(EstimatorModel):
         return training_loss(self._loss_name() if self.loss is None else self.loss)
 
     def _build(self) -> nn.Module:
+        if isinstance(self.module, nn.Module):
+            return copy.deepcopy(self.module)
         build = ModuleRegistry.get(self.module) if isinstance(self.module, str) else self.module
         module: nn.Module = build(n_features=self.scaler_.n_outputs, n_outputs=1, **(self.module_params or {}))
         return module

@@ -47,7 +47,7 @@ class LabelCode:
         classes = tuple(np.unique(np.asarray(y)).tolist())
         if len(classes) != 2:
             raise DataError(
-                f"the train labels have {len(classes)} classes: a TorchModel tells two apart",
+                f"Only binary classification is supported. The train labels have {len(classes)} classes",
                 code="model.n_classes",
                 count=len(classes),
             )

@@ -170,9 +170,9 @@ class TestData:
     def test_infinite_features_are_named(self, data):
         X, y = data
         X[4, 1] = np.inf
-        with pytest.raises(DataError, match="row 4, feature 1") as caught:
+        with pytest.raises(DataError, match="row 4, column 'x1'") as caught:
             net().fit(X, y)
-        assert caught.value.fields == {"row": 4, "column": 1}
+        assert caught.value.fields == {"row": 4, "column": "x1"}
 
     def test_labels_are_scaled_only_where_that_is_harmless(self, data):
         assert net().fit(*data)._labels.scale != 1.0
