@@ -48,6 +48,7 @@ from tradewright.models import BoostingModel as BoostingModel
 from tradewright.models import ModelRegistry as ModelRegistry
 from tradewright.models import SklearnModel as SklearnModel
 from tradewright.models import TorchModel as TorchModel
+from tradewright.models import as_model as as_model
 from tradewright.optimizers import OptimizerRegistry as OptimizerRegistry
 from tradewright.optimizers import Schedule as Schedule
 from tradewright.optimizers import ScheduleRegistry as ScheduleRegistry

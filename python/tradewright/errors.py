@@ -13,6 +13,7 @@ __all__ = [
     "CallbackError",
     "ColumnNotFoundError",
     "DataError",
+    "DeviceMemoryError",
     "DuplicateKeyError",
     "EmptyDataError",
     "EmptyTrainError",
@@ -29,6 +30,7 @@ __all__ = [
     "ModelNotFoundError",
     "NoValidationError",
     "NotFittedError",
+    "NotNumericError",
     "ParameterError",
     "RegistryError",
     "ResumeError",
@@ -119,6 +121,10 @@ class EmptyDataError(DataError):
     """There are no rows."""
 
 
+class NotNumericError(DataError, TypeError):
+    """Values that are no numbers stand where numbers belong."""
+
+
 class ColumnNotFoundError(DataError, KeyError):
     """A named column is not in the frame; the message lists the nearest ones."""
 
@@ -167,6 +173,10 @@ class NoValidationError(TradewrightError, ValueError):
 
 class UnknownMonitorError(TradewrightError, ValueError):
     """The monitored name is not among the logs; the message lists the known ones."""
+
+
+class DeviceMemoryError(TradewrightError, MemoryError):
+    """A device has no room for the smallest part of what it is to compute."""
 
 
 class CallbackError(TradewrightError, RuntimeError):

@@ -224,7 +224,7 @@ class Plateau(Schedule):
             raise _refused("min_delta", min_delta, "a finite share of the best loss, not negative")
         self.gamma, self.patience, self.min_delta, self.lowest = gamma, patience, min_delta, lowest
         self._now = 1.0
-        self._best: float | None = None
+        self._best = math.inf
         self._waited = 0
 
     def factor(self, epoch: float, epochs: float) -> float:
@@ -233,9 +233,8 @@ class Plateau(Schedule):
 
     def observe(self, loss: float) -> None:
         """Compare with the best loss so far; NaN is never better."""
-        if not math.isnan(loss) and (
-            self._best is None or loss < self._best - self.min_delta * _finite_size(self._best)
-        ):
+        margin = self.min_delta * abs(self._best) if math.isfinite(self._best) else 0.0
+        if loss < self._best - margin:
             self._best, self._waited = loss, 0
             return
         self._waited += 1
@@ -244,11 +243,13 @@ class Plateau(Schedule):
 
     def state_dict(self) -> dict[str, Any]:
         """Return factor, best loss and epochs waited."""
-        return {"now": self._now, "best": self._best, "waited": self._waited}
+        best = self._best if math.isfinite(self._best) else None
+        return {"now": self._now, "best": best, "waited": self._waited}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from there."""
-        self._now, self._best, self._waited = float(state["now"]), state["best"], int(state["waited"])
+        best = math.inf if state["best"] is None else float(state["best"])
+        self._now, self._best, self._waited = float(state["now"]), best, int(state["waited"])
 
 
 def _progress(epoch: float, epochs: float) -> float:
@@ -257,10 +258,6 @@ def _progress(epoch: float, epochs: float) -> float:
 
 def _fall(first: float, last: float, gone: float) -> float:
     return last + (first - last) * 0.5 * (1.0 + math.cos(math.pi * gone))
-
-
-def _finite_size(value: float) -> float:
-    return abs(value) if math.isfinite(value) else 0.0
 
 
 def _is_count(value: object, least: int) -> bool:

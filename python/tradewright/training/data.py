@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tradewright.base import Samples
-from tradewright.base.model import check_labels
+from tradewright.base.checks import check_rows
+from tradewright.base.metadata import Task
 from tradewright.base.samples import FloatDtype
 from tradewright.errors import DataError, ParameterError
 from tradewright.panel import Panel
@@ -51,11 +52,11 @@ class TrainingData:
     purge_scope: Literal["all", "asset"] = "all"
     rows: tuple[Any, Any] = (None, None)
 
-    def check_labels(self) -> None:
-        """Refuse labels and weights that cannot be trained on, by the panel's rows where there is a fold."""
-        check_labels(self.train, "train", self.rows[0])
+    def check(self, task: Task) -> None:
+        """Refuse labels, weights and features that cannot be trained on, by the panel's rows where there is a fold."""
+        check_rows(self.train, "train", task, self.rows[0])
         if self.val is not None:
-            check_labels(self.val, "validation", self.rows[1])
+            check_rows(self.val, "validation", task, self.rows[1])
 
     @property
     def fold(self) -> int | None:
@@ -127,12 +128,25 @@ class TrainingData:
                 code="data.no_history",
             )
         train = Samples.collect(
-            X_train, y_train, dtype=dtype, sample_weight=sample_weight, groups=groups, assets=assets, history=history
+            X_train,
+            y_train,
+            dtype=dtype,
+            sample_weight=sample_weight,
+            groups=groups,
+            assets=assets,
+            history=history,
+            name="X_train",
         )
         val = None
         if X_val is not None:
             val = Samples.collect(
-                X_val, y_val, expected=train.feature_names, dtype=dtype, groups=groups_val, assets=assets_val
+                X_val,
+                y_val,
+                expected=train.feature_names,
+                dtype=dtype,
+                groups=groups_val,
+                assets=assets_val,
+                name="X_val",
             )
         known: dict[str, NDArray[Any]] = {}
         for name, values in times.items():

@@ -162,7 +162,7 @@ class TrainingSession:
             self.guard.release()
             self.environment = environment()
             record.log_start(self)
-            self.data.check_labels()
+            self.data.check(self.model.task)
             self.verdict = check_leakage(
                 self.data, self.plan.checks, allow_leakage=self.plan.allow_leakage, task=self.model.task
             )

@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike
 
 import tradewright
 from tradewright import _optional
-from tradewright.base import BaseModel, Callback
+from tradewright.base import Callback
 from tradewright.errors import CallbackError, ParameterError
+from tradewright.models import as_model
 from tradewright.panel import Panel
 from tradewright.runtime.environment import git_sha
 from tradewright.runtime.seed import check_seed, fold_seed, fresh_seed
@@ -40,8 +41,9 @@ class ModelTrainer:
 
     Parameters
     ----------
-    model : BaseModel
-        The model; trained in place, from scratch each time.
+    model : BaseModel, or whatever :func:`tradewright.as_model` takes
+        What to train: a model, which is trained in place, from scratch each time; a registered name; an estimator or a
+        torch module, for which a model is made.
     experiment_name : str
         The experiment of the tracking store.
     mlflow_uri : str, optional
@@ -66,26 +68,20 @@ class ModelTrainer:
 
     def __init__(
         self,
-        model: BaseModel,
+        model: Any,
         experiment_name: str = "default",
         mlflow_uri: str | None = None,
         *,
         output_dir: str | PathLike[str] | None = None,
         seed: int | None = None,
     ) -> None:
-        if not isinstance(model, BaseModel):
-            raise ParameterError(
-                f"model is a {type(model).__name__}, not a tradewright model: wrap it (tw.SklearnModel, "
-                "tw.BoostingModel, tw.TorchModel), or make one with tw.ModelRegistry.create",
-                code="train.model",
-            )
         if not experiment_name:
             raise ParameterError("experiment_name is empty: name the experiment", code="train.experiment_name")
         if seed is not None:
             check_seed(seed)
         if mlflow_uri not in (None, "off") and not _optional.is_available("mlflow"):
             raise _optional.missing("mlflow", f"mlflow_uri={mlflow_uri!r}")
-        self.model = model
+        self.model = as_model(model)
         self.experiment_name = experiment_name
         self.mlflow_uri = mlflow_uri
         self.seed = seed

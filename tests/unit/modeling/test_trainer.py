@@ -527,8 +527,16 @@ def test_labels_that_are_not_finite_fail_the_run(tmp_path):
 
 @pytest.mark.parametrize("wrong", [object(), DescentModel, None])
 def test_what_is_no_model(wrong):
-    with pytest.raises(ParameterError, match="not a tradewright model"):
+    with pytest.raises(ParameterError, match="pass"):
         ModelTrainer(wrong)
+
+
+def test_an_estimator_becomes_a_model(tmp_path):
+    from sklearn.linear_model import Ridge
+
+    result = ModelTrainer(Ridge(), mlflow_uri="off", output_dir=tmp_path).train(*DATA, callbacks=[], checks=None)
+    assert result.status == "completed"
+    assert type(result.model).__name__ == "SklearnModel"
 
 
 def test_wrong_trainer_arguments():

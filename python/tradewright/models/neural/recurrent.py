@@ -83,8 +83,8 @@ def _remember(recurrent: nn.RNNBase) -> None:
     """Start the recurrent weights of each gate orthogonal: states neither fade nor grow over a window."""
     for name, weight in recurrent.named_parameters():
         if name.startswith("weight_hh"):
-            for gate in weight.data.split(recurrent.hidden_size):
-                nn.init.orthogonal_(gate)
+            for first in range(0, len(weight), recurrent.hidden_size):
+                nn.init.orthogonal_(weight.data[first : first + recurrent.hidden_size])
 
 
 def gru(

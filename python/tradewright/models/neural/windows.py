@@ -91,7 +91,8 @@ class WindowIndex:
     def complete(self, rows: Positions) -> NDArray[np.bool_]:
         """Return which rows have as many rows of their asset behind them as a window takes, themselves included."""
         places = self._place[rows].astype(np.int64)
-        return places - self._firsts[self._number(places)] >= self.window - 1
+        whole: NDArray[np.bool_] = places - self._firsts[self._number(places)] >= self.window - 1
+        return whole
 
     def assets_of(self, rows: Positions) -> NDArray[np.int64]:
         """Return a number per row that tells assets apart, from 0 to ``n_assets`` - 1."""
@@ -124,27 +125,23 @@ class WindowIndex:
 def _sortable(values: Any, what: str) -> NDArray[Any]:
     """Return values as something numpy sorts fast and compares exactly; equal values stay equal, order stays order."""
     array = np.asarray(values)
-    if array.dtype.kind in "iu":
-        return array
     if array.dtype.kind in "mM":
-        bad = np.isnat(array)
-        numbers: NDArray[Any] = array.view(np.int64) if array.dtype.itemsize == 8 else array
+        missing, array = np.isnat(array), array.view(np.int64)
+    elif array.dtype.kind == "O":
+        missing = np.array([value is None or value != value for value in array], dtype=np.bool_)
     else:
-        bad = array != array if array.dtype.kind in "fO" else np.zeros(len(array), dtype=np.bool_)
-        if array.dtype.kind == "O":
-            bad = np.asarray(bad, dtype=np.bool_) | np.array([value is None for value in array], dtype=np.bool_)
-        numbers = array
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
+        missing = np.isnan(array) if array.dtype.kind == "f" else np.zeros(0, dtype=np.bool_)
+    if missing.any():
+        row = int(np.flatnonzero(missing)[0])
         raise DataError(
             f"row {row} has no {what}: a window needs one of every row; drop the row, or fill it",
             code=f"windows.missing_{what}",
             row=row,
         )
-    if numbers.dtype.kind in "iuf":
-        return numbers
+    if array.dtype.kind in "iuf":
+        return array
     try:
-        return np.unique(numbers, return_inverse=True)[1]
+        return np.unique(array, return_inverse=True)[1]
     except TypeError as error:
         raise DataError(
             f"the {what}s don't compare ({error}): make them all of one kind", code=f"windows.mixed_{what}"
