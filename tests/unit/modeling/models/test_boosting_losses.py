@@ -66,7 +66,11 @@ def test_each_set_is_measured_by_the_loss_with_its_own_dates(library, name, rows
     logs = seen.states[-1].logs
     for which, (X, y, dates, assets) in (("train", train), ("val", val)):
         expected = loss(y, model.predict(X), groups=dates, assets=assets)
-        assert logs[f"{which}_loss"] == logs[f"{which}_{name}"] == pytest.approx(expected, rel=1e-12 if library == "lightgbm" else 1e-5)
+        assert (
+            logs[f"{which}_loss"]
+            == logs[f"{which}_{name}"]
+            == pytest.approx(expected, rel=1e-12 if library == "lightgbm" else 1e-5)
+        )
     # XGBoost's longer steps saturate the positions of this one at once.
     assert seen.states[0].logs["train_loss"] > logs["train_loss"] or (library, name) == ("xgboost", "crra_loss")
 
@@ -177,9 +181,11 @@ def test_going_back(library, rows, watcher):
 def test_metrics_of_the_user_stay_beside_the_loss(library, rows, watcher):
     X, y = rows[:2]
     seen = watcher()
-    key, metric = {"lightgbm": ("metric", "l2"), "xgboost": ("eval_metric", "rmse"), "catboost": ("eval_metric", "RMSE")}[
-        library
-    ]
+    key, metric = {
+        "lightgbm": ("metric", "l2"),
+        "xgboost": ("eval_metric", "rmse"),
+        "catboost": ("eval_metric", "RMSE"),
+    }[library]
     model = boosted("mae", library, **{key: metric})
     model.fit_samples(Samples.collect(X, y), Samples.collect(X, y), observer=seen)
     logs = seen.states[-1].logs
