@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-__all__ = ["LoopObserver", "Resume", "SilentObserver", "TrainState", "Unit"]
+__all__ = ["LoopObserver", "ModelState", "Resume", "SilentObserver", "TrainState", "Unit"]
 
 #: What one turn of the loop is: an epoch (torch), a boosting round, or the whole fit (scikit-learn).
 Unit = Literal["epoch", "round", "fit"]
@@ -66,6 +66,22 @@ class Resume:
     payloads: Mapping[str, bytes]
     state: Mapping[str, bytes]
     config: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class ModelState:
+    """A model's weights at one turn of its loop, kept in memory.
+
+    Parameters
+    ----------
+    epoch : int
+        The turn the weights are of, from 0.
+    weights : object
+        Whatever the back end needs to go back there; opaque to everyone else.
+    """
+
+    epoch: int
+    weights: Any
 
 
 class LoopObserver(Protocol):

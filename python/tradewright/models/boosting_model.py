@@ -17,7 +17,6 @@ from tradewright import _optional
 from tradewright.base import LoopObserver, ModelState, Resume, Samples
 from tradewright.base.metadata import Task
 from tradewright.errors import (
-    DataError,
     FormatMismatchError,
     IntegrityError,
     NotFittedError,
@@ -28,7 +27,7 @@ from tradewright.errors import (
 from tradewright.loss_functions import BaseLoss
 from tradewright.models import parameters
 from tradewright.models.estimator_model import EstimatorModel, normalised
-from tradewright.models.loss_rows import training_loss
+from tradewright.models.loss_rows import looks_across, training_loss
 from tradewright.models.tree_based.booster_library import BoosterJob, BoosterLibrary
 from tradewright.models.tree_based.booster_loss import BoosterLoss
 
@@ -84,6 +83,7 @@ class BoostingModel(EstimatorModel):
     (array([False,  True]), (False, True))
     """
 
+    _length_parameters = ("n_estimators", "num_iterations", "num_boost_round", "iterations")
     booster_: Any
     n_rounds_: int
     #: What a scheduler asked for during the fit; None for the estimator's own.
@@ -152,10 +152,12 @@ class BoostingModel(EstimatorModel):
         self.learning_rate = None
         estimator = self.estimator
         if self.task == "classification":
-            self._classes = _classes_of(train)
+            self._classes = tuple(np.unique(np.asarray(train.y)).tolist())
             estimator = _with_class_codes(estimator, self._classes)
             train = dataclasses.replace(train, y=_codes(train.y, self._classes))
             val = val and dataclasses.replace(val, y=_codes(val.y, self._classes))
+        if self.loss is None or not looks_across(training_loss(self.loss)):
+            train = train.weighing()  # libraries would count rows of weight 0 in their leaves and bins
         loss = None if self.loss is None else BoosterLoss.bind(self._checked_loss(self.loss), train, val)
         if resume is not None:
             self._take_up(resume)
@@ -363,27 +365,10 @@ def _library_named(name: str) -> BoosterLibrary:
     return library
 
 
-def _classes_of(train: Samples) -> tuple[Any, ...]:
-    classes = tuple(np.unique(np.asarray(train.y)).tolist())
-    if len(classes) < 2:
-        raise DataError(
-            f"all train labels are {classes[0]!r}: a classifier needs two classes", code="model.n_classes", count=1
-        )
-    return classes
-
-
 def _codes(y: Any, classes: tuple[Any, ...]) -> NDArray[np.intp]:
     """Return the place of each row's class, so that libraries see numbers whatever the labels are."""
     known = np.asarray(classes)
-    codes: NDArray[np.intp] = np.minimum(np.searchsorted(known, y), len(known) - 1)
-    unknown = known[codes] != y
-    if unknown.any():
-        row = int(np.flatnonzero(unknown)[0])
-        raise DataError(
-            f"validation row {row} is of class {y[row]!r}, which no train row has: drop such rows, or train on more",
-            code="model.unknown_class",
-            row=row,
-        )
+    codes: NDArray[np.intp] = np.searchsorted(known, y)
     return codes
 
 
