@@ -382,6 +382,9 @@ class BaseModel(ABC):
     def _checked_proba(self, X: Any, *, rows: Any = None) -> NDArray[np.float64]:
         return self._predict_proba(self._features(X, rows))
 
+    # scikit-learn's scorers look at the name of the method they are handed.
+    _checked_proba.__name__ = "predict_proba"
+
     def score(self, X: Any, y: ArrayLike | None = None, *, sample_weight: ArrayLike | None = None) -> float:
         """Return the coefficient of determination (regression) or the accuracy (classification), as scikit-learn does.
 
