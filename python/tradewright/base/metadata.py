@@ -40,6 +40,8 @@ class ModelMetadata:
         The epoch or round the model was cut back to (from 0), where it was.
     library_versions : mapping
         Versions of Python, tradewright and the libraries that took part.
+    peak_memory : int or None
+        The most bytes of the device's memory the fit had in use, where the device counts them.
     seed, device, git_sha, created_at
         Where and with what randomness the fit ran; ``created_at`` is UTC, ISO 8601.
     data_fingerprint, plan_digest, report_digest : str or None
@@ -66,6 +68,7 @@ class ModelMetadata:
     library_versions: Mapping[str, str] = field(default_factory=dict)
     seed: int | None = None
     device: str = "cpu"
+    peak_memory: int | None = None
     git_sha: str | None = None
     created_at: str = ""
     data_fingerprint: str | None = None

@@ -52,8 +52,12 @@ class BaseModel(ABC):
     #: What is raised before the first fit; wrappers of a library raise what its users catch as well.
     _not_fitted: ClassVar[type[NotFittedError]] = NotFittedError
     _metadata: ModelMetadata | None = None
+    #: The parameters that say how many turns a fit has: a resumed fit may have more of them.
+    _length_parameters: ClassVar[tuple[str, ...]] = ()
     #: During a fit: its facts so far, so that a checkpoint can be saved between two turns.
     _draft: ModelMetadata | None = None
+    #: After a fit that ended by an exception: its facts, for :meth:`go_back`.
+    _broken: ModelMetadata | None = None
 
     # --- what a back end fills in ---------------------------------------------------------------------------------
 
@@ -80,6 +84,11 @@ class BaseModel(ABC):
     def device_in_use(self) -> str:
         """The device the model computes on."""
         return "cpu"
+
+    @property
+    def peak_memory(self) -> int | None:
+        """The most bytes of the device's memory the last fit had in use; None where nobody counts them."""
+        return None
 
     @property
     def classes(self) -> tuple[Any, ...] | None:
@@ -280,7 +289,8 @@ class BaseModel(ABC):
         A seed given to the model itself goes before ``seed``. ``facts`` are further fields of the metadata (digests,
         fold, ranges): what the trainer knows and the model cannot; checkpoints carry them too. From the first
         ``epoch_end`` on the model predicts and can be saved as it then is; a fit that ends by an exception leaves it
-        unfitted. With ``resume`` a broken-off fit on the same rows goes on; the seed is to be that fit's.
+        unfitted, unless :meth:`go_back` is called. With ``resume`` a broken-off fit on the same rows goes on; the seed
+        is to be that fit's.
 
         Raises
         ------
@@ -292,7 +302,7 @@ class BaseModel(ABC):
             val = check_rows(val, "validation", self.task)
         if self.task == "classification":
             check_classes(train, val)
-        self._metadata = None
+        self._metadata = self._broken = None
         seed = self._chosen_seed(seed)
         self._draft = ModelMetadata(
             model_class=type(self).__name__,
@@ -321,8 +331,14 @@ class BaseModel(ABC):
                 self._draft,
                 classes=self.classes,
                 device=self.device_in_use,
+                peak_memory=self.peak_memory,
                 training_seconds=time.perf_counter() - started,
             )
+        except BaseException:
+            self._broken = dataclasses.replace(
+                self._draft, device=self.device_in_use, training_seconds=time.perf_counter() - started
+            )
+            raise
         finally:
             self._draft = None
         return self
@@ -420,6 +436,18 @@ class BaseModel(ABC):
     def stamp(self, **facts: Any) -> None:
         """Add facts to the metadata (digests, fold, ranges): what the trainer knows and the model cannot."""
         self._metadata = dataclasses.replace(self._fitted(), **facts)
+
+    def go_back(self, state: ModelState) -> None:
+        """Go back to a snapshot of the last fit, and note its turn as ``best_iteration``.
+
+        Also after a fit that ended by an exception: the model is then fitted, as it was at that turn.
+        """
+        if self._metadata is None and self._broken is None:
+            self._fitted()  # says so
+        self.restore(state)
+        if self._broken is not None:
+            self._metadata, self._broken = dataclasses.replace(self._broken, classes=self.classes), None
+        self.stamp(best_iteration=state.epoch)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted model as one bundle file, atomically, without pickle.

@@ -60,6 +60,19 @@ ModelRegistry.register(
 # --- neural -------------------------------------------------------------------------------------------------------
 
 ModelRegistry.register(
+    "xgboost",
+    "tradewright.models.tree_based.xgboost:xgboost",
+    aliases=["xgb"],
+    tags=["tree_based", "regression", "classification"],
+    requires=["xgboost"],
+)
+ModelRegistry.register(
+    "catboost",
+    "tradewright.models.tree_based.catboost:catboost",
+    tags=["tree_based", "regression", "classification"],
+    requires=["catboost"],
+)
+ModelRegistry.register(
     "mlp",
     "tradewright.models.neural.mlp:mlp",
     tags=["neural", "regression", "classification"],

@@ -28,6 +28,8 @@ def check_group_loss(loss: GroupLoss, *, rows: int = 400, seed: int = 0) -> list
         _weights,
         _permutation,
         _shift,
+        _scale,
+        _foresight,
         _dtypes,
         _layout,
         _reductions,
@@ -79,7 +81,10 @@ def _hessian(loss: Any, rows: Rows) -> None:
         assert np.isfinite(hessian).all(), choice
         if choice == "constant":
             close(hessian[counted], rows.w[counted])
-        if choice == "exact" and not getattr(loss, "normalize", False):
+        if choice is None and loss.default_hessian is not None:
+            named = with_params(loss, hessian=loss.default_hessian)
+            close(hessian, named.grad_hess(rows.y, rows.s, sample_weight=rows.w, groups=rows.groups)[1], 1e-12)
+        if choice in ("exact", "abs") and not getattr(loss, "normalize", False):
             some = np.random.default_rng(1).choice(len(rows.s), 12, replace=False)
             for row in some:
 
@@ -88,6 +93,7 @@ def _hessian(loss: Any, rows: Rows) -> None:
                     return float(slopes[row])
 
                 exact = slope(f, rows.s, [row])[0]
+                exact = abs(exact) if choice == "abs" else exact
                 close(hessian[row], max(exact, 1e-6 * rows.w[row]), 1e-4, 2e-6)
 
 
@@ -152,6 +158,22 @@ def _shift(loss: Any, rows: Rows) -> None:
     close(sums, 0.0, 0.0, 1e-10)
 
 
+def _scale(loss: Any, rows: Rows) -> None:
+    if not loss.scale_free:
+        return
+    value, gradient = loss.value_and_grad(rows.y, rows.s, sample_weight=rows.w, groups=rows.groups)
+    for factor in (0.01, 30.0):
+        again, slopes = loss.value_and_grad(rows.y, factor * rows.s, sample_weight=rows.w, groups=rows.groups)
+        close(again, value, 1e-9)
+        close(slopes * factor, gradient, 1e-7, 1e-11)
+
+
+def _foresight(loss: Any, rows: Rows) -> None:
+    """Scores in the order of the targets lose less than in the opposite one: losses are minimised."""
+    right, wrong = (loss(rows.y, sign * rows.y, groups=rows.groups) for sign in (1, -1))
+    assert np.sum(right) < np.sum(wrong), "it is no loss: the opposite of the target has the smaller one"
+
+
 def _dtypes(loss: Any, rows: Rows) -> None:
     narrow = rows.s.astype(np.float32)
     wide, slopes = loss.value_and_grad(rows.y, narrow.astype(float), sample_weight=rows.w, groups=rows.groups)
@@ -181,6 +203,12 @@ def _reductions(loss: Any, rows: Rows) -> None:
     each, slopes = with_params(loss, reduction="none").value_and_grad(rows.y, rows.s, **call)
     total, gradient = with_params(loss, reduction="sum").value_and_grad(rows.y, rows.s, **call)
     assert each.shape == (len(set(rows.groups.tolist())),)
+    mean = with_params(loss, reduction="mean")
+    heavier = {**call, "sample_weight": 3 * rows.w}
+    close(mean(rows.y, rows.s, **heavier), mean(rows.y, rows.s, **call), 1e-11)
+    if not loss.row_weights:
+        counted, _ = loss.count_groups(rows.y, rows.s, groups=rows.groups)
+        close(with_params(loss, reduction="mean_n")(rows.y, rows.s, **call), total / counted, 1e-11)
     close(each.sum(), total, 1e-11)
     close(slopes, gradient, 1e-12)
 
@@ -247,6 +275,7 @@ def _extremes(loss: Any, _rows: Rows) -> None:
             hessian = loss.grad_hess(target, ends.astype(dtype), groups=np.zeros(4))[1]
             for found in (value, gradient, hessian):
                 assert np.isfinite(found).all(), f"not finite at {ends}"
+            assert (hessian >= 0.999e-6).all(), f"the hessian falls below its floor at {ends}"
 
 
 def _out(loss: Any, rows: Rows) -> None:

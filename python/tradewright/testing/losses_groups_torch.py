@@ -8,7 +8,7 @@ import torch
 
 from tradewright.errors import UnsupportedError
 from tradewright.loss_functions import GroupIndex
-from tradewright.loss_functions.adapters import torch_adapter
+from tradewright.loss_functions.adapters import torch_operators
 from tradewright.testing.losses_shared import Rows, with_params
 
 __all__ = ["check"]
@@ -30,7 +30,7 @@ def check(loss: Any, rows: Rows) -> None:
             named: list[dict[str, Any]] = [{**ids}, {"groups": index}]
             for given in named:
                 given = {"sample_weight": weight, **given, **extra}
-                composed = torch_adapter._on_device(used, target, prediction, given, check=True)
+                composed = torch_operators.compose(used, target, prediction, given, check=True)
                 (expected,) = torch.autograd.grad(composed.sum() * -1.5, prediction)
                 torch.testing.assert_close(value, composed, rtol=rtol, atol=rtol)
                 scale = float(expected.abs().max())

@@ -8,6 +8,7 @@ import numpy as np
 
 from tradewright._optional import is_available
 from tradewright.loss_functions import GroupIndex, SeriesLoss
+from tradewright.testing.loss_book import book_returns
 from tradewright.testing.losses_shared import Rows, boosting, close, raises, run, slope, value_semantics, with_params
 
 __all__ = ["check_series_loss"]
@@ -33,6 +34,9 @@ def check_series_loss(loss: SeriesLoss, *, rows: int = 400, seed: int = 0) -> li
         _hessian,
         _weights,
         _permutation,
+        _book,
+        _scale,
+        _foresight,
         _dtypes,
         _layout,
         _missing_targets,
@@ -83,6 +87,9 @@ def _hessian(loss: Any, rows: Rows) -> None:
         assert np.isfinite(hessian).all(), choice
         if choice == "constant":
             close(hessian, rows.w)
+        if choice is None and loss.default_hessian is not None:
+            named = with_params(loss, hessian=loss.default_hessian)
+            close(hessian, named.grad_hess(rows.y, rows.s, sample_weight=rows.w, **rows.call)[1], 1e-12)
 
 
 def _weights(loss: Any, rows: Rows) -> None:
@@ -111,6 +118,32 @@ def _permutation(loss: Any, rows: Rows) -> None:
         "assets": np.char.add("A", (rows.assets + 100).astype(str)) if rows.assets is not None else None,
     }
     close(loss(rows.y, rows.s, sample_weight=rows.w, **named, **rows.extra), value, 0, 0)
+
+
+def _book(loss: Any, rows: Rows) -> None:
+    """Returns are what a broker's book says: positions earn, and every change of one pays."""
+    np.testing.assert_allclose(
+        loss.returns(rows.y, rows.s, **rows.call), book_returns(loss, rows), rtol=1e-10, atol=1e-13
+    )
+
+
+def _scale(loss: Any, rows: Rows) -> None:
+    if not loss.scale_free:
+        return
+    # Without what has a unit of its own.
+    units = {name: 0.0 for name in ("risk_free", "target") if hasattr(loss, name)}
+    free = with_params(loss, position="identity", initial_position=0.0, eps=1e-300, **units)
+    value, gradient = free.value_and_grad(rows.y, rows.s, sample_weight=rows.w, **rows.call)
+    for factor in (0.01, 30.0):
+        again, slopes = free.value_and_grad(rows.y, factor * rows.s, sample_weight=rows.w, **rows.call)
+        close(again, value, 1e-9)
+        close(slopes * factor, gradient, 1e-7, 1e-10 * float(np.abs(gradient).max()))
+
+
+def _foresight(loss: Any, rows: Rows) -> None:
+    """A step of the scores towards their returns lowers the loss: losses are minimised."""
+    gradient = loss.value_and_grad(rows.y, rows.s, **rows.call)[1]
+    assert gradient @ rows.y < 0, "it is no loss: positions that know the return make it larger"
 
 
 def _dtypes(loss: Any, rows: Rows) -> None:
@@ -180,9 +213,11 @@ def _extremes(loss: Any, rows: Rows) -> None:
     ends = np.array([-1000.0, -1e-30, 0.0, 1000.0]) if bounded else np.array([-1.0, -1e-30, 0.0, 1.0])
     extra = {name: np.ones(4) for name in rows.extra}
     for dtype in (np.float32, np.float64):
-        value, gradient = loss.value_and_grad(np.array([0.01, 0.02, -0.03, -0.01]), ends.astype(dtype), **extra)
+        target = np.array([0.01, 0.02, -0.03, -0.01])
+        value, gradient = loss.value_and_grad(target, ends.astype(dtype), **extra)
         assert np.isfinite(value), f"not finite at {ends}"
         assert np.isfinite(gradient).all(), f"the gradient is not finite at {ends}"
+        assert (loss.grad_hess(target, ends.astype(dtype), **extra)[1] >= 0.999e-6).all(), "below the floor"
 
 
 def _out(loss: Any, rows: Rows) -> None:

@@ -113,12 +113,15 @@ class TrainingData:
         sample_weight: ArrayLike | None,
         groups: ArrayLike | None,
         assets: ArrayLike | None,
+        groups_val: ArrayLike | None = None,
+        assets_val: ArrayLike | None = None,
         times: Mapping[str, ArrayLike | None],
         history: bool = False,
     ) -> TrainingData:
         """Take plain tables."""
-        if X_val is None and y_val is not None:
-            raise ParameterError("y_val without X_val: pass both, or neither", code="train.arguments")
+        for name, values in {"y_val": y_val, "groups_val": groups_val, "assets_val": assets_val}.items():
+            if X_val is None and values is not None:
+                raise ParameterError(f"{name} without X_val: pass both, or neither", code="train.arguments")
         if history and X_val is not None:
             raise ParameterError(
                 "this model reads the earlier rows of each asset, also for validation: train(panel, fold=...) knows them",
@@ -136,7 +139,15 @@ class TrainingData:
         )
         val = None
         if X_val is not None:
-            val = Samples.collect(X_val, y_val, expected=train.feature_names, dtype=dtype, name="X_val")
+            val = Samples.collect(
+                X_val,
+                y_val,
+                expected=train.feature_names,
+                dtype=dtype,
+                groups=groups_val,
+                assets=assets_val,
+                name="X_val",
+            )
         known: dict[str, NDArray[Any]] = {}
         for name, values in times.items():
             if values is None:

@@ -16,7 +16,7 @@ from tradewright.base import Callback, ModelState
 from tradewright.callbacks import EarlyStopping, ModelCheckpoint, ProgressBar
 from tradewright.callbacks.monitor import Monitor
 from tradewright.errors import CallbackError, NoValidationError, ParameterError, UnknownMonitorError
-from tradewright.training import ModelTrainer
+from tradewright.training import ModelTrainer, checkpoint_file
 
 DATA = split_problem()
 
@@ -211,6 +211,12 @@ class FakeTrainer:
     def snapshot(self):
         return ModelState(self.epoch, None)
 
+    def _snapshot_to_bytes(self, state):
+        return b""
+
+    def _snapshot_from_bytes(self, epoch, data):
+        return ModelState(epoch, None)
+
     def request_stop(self, reason):
         self.reason = self.reason or reason
 
@@ -402,17 +408,18 @@ def test_old_ones_go_only_after_the_new_one_is_there(tmp_path):
 def test_a_failed_save_keeps_the_old_one(tmp_path, monkeypatch):
     checkpoint = ModelCheckpoint(tmp_path / "c")
     run = trainer(tmp_path, val_losses=[3, 2, 1, 0, 0, 0, 0, 0, 0, 0])
-    real = DescentModel.save
+    real = checkpoint_file.write_bundle
 
-    def full_disk(self, path):
-        if self.epoch == 2 and path.parent.name == "c":
+    def full_disk(path, manifest, payloads):
+        if path.name == "epoch-002.tw":
             raise OSError("no space left")
-        real(self, path)
+        real(path, manifest, payloads)
 
-    monkeypatch.setattr(DescentModel, "save", full_disk)
+    monkeypatch.setattr(checkpoint_file, "write_bundle", full_disk)
     with pytest.raises(OSError, match="no space left"):
         run.train(*DATA, callbacks=[checkpoint], checks=None)
     assert [path.name for path in (tmp_path / "c").iterdir()] == ["epoch-001.tw"]
+    assert checkpoint.best_model_path == tmp_path / "c" / "epoch-001.tw"
 
 
 def test_without_monitor_the_newest_are_kept(tmp_path):
@@ -435,7 +442,7 @@ def test_templates_that_make_no_file_name(tmp_path, filename):
         train(tmp_path, ModelCheckpoint(tmp_path / "c", filename=filename))
 
 
-@pytest.mark.parametrize("wrong", [{"save_top_k": -2}, {"every_n_epochs": 0}, {"mode": "best"}])
+@pytest.mark.parametrize("wrong", [{"save_top_k": -2}, {"every_n_epochs": 0}, {"mode": "best"}, {"every_n_steps": 0}])
 def test_wrong_checkpoint_parameters(wrong):
     with pytest.raises(ParameterError, match=next(iter(wrong))):
         ModelCheckpoint(**wrong)

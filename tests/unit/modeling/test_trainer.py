@@ -21,8 +21,8 @@ from tradewright.errors import (
     FeatureMismatchError,
     LeakageError,
     MissingExtraError,
+    ModelNotFoundError,
     ParameterError,
-    UnsupportedError,
 )
 from tradewright.runtime.seed import fold_seed
 from tradewright.training import ModelTrainer, default_callbacks
@@ -491,7 +491,7 @@ def panel(n=80):
         ({"dry_run": -1}, ParameterError, "dry_run"),
         ({"dry_run": True}, ParameterError, "dry_run"),
         ({"on_interrupt": "exit"}, ParameterError, "on_interrupt"),
-        ({"resume_from": "x.tw"}, UnsupportedError, "resume_from"),
+        ({"resume_from": "x.tw"}, ModelNotFoundError, "there is no file"),
         ({"fold": object()}, ParameterError, "goes with a Panel"),
         ({"time_train": np.arange(3)}, DataError, "time_train has shape"),
     ],

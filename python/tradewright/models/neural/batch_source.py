@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor
 
 from tradewright.loss_functions.group_index import GroupIndex
+from tradewright.runtime.device_layer_torch import DeviceLayer
 
-__all__ = ["BatchSource", "Rows", "TensorSource"]
+__all__ = ["BatchSource", "HostSource", "Rows", "TensorSource", "place"]
 
 
 class BatchSource(Protocol):
@@ -67,11 +69,73 @@ class TensorSource:
 
     def take(self, index: Tensor) -> Tensor:
         """Return a copy of these rows."""
-        return self.X[index]
+        # A fifth of the time of X[index] on the CPU.
+        return self.X.index_select(0, index)
 
     def slice(self, start: int, stop: int) -> Tensor:
         """Return a view of consecutive rows."""
         return self.X[start:stop]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HostSource:
+    """Features that stay on the host because the device has no room for all of them; each batch is sent there.
+
+    Parameters
+    ----------
+    X : Tensor of float32, shape (n_rows, n_inputs)
+        Scaled features, on the host.
+    device : str
+        Where batches go.
+    """
+
+    X: Tensor
+    device: str
+
+    @property
+    def scoring_rows(self) -> int:
+        """65,536."""
+        return 1 << 16
+
+    @property
+    def step_rows(self) -> int:
+        """The same: there is no room for all rows at once."""
+        return self.scoring_rows
+
+    def __len__(self) -> int:
+        return int(self.X.shape[0])
+
+    def take(self, index: Tensor) -> Tensor:
+        """Return a copy of these rows, on the device."""
+        return self.X.index_select(0, index.cpu()).to(self.device)
+
+    def slice(self, start: int, stop: int) -> Tensor:
+        """Return a copy of consecutive rows, on the device."""
+        return self.X[start:stop].to(self.device)
+
+
+def place(X: Tensor, device: str, layer: DeviceLayer) -> TensorSource | HostSource:
+    """Return features as a source on a device: all at once where there is room, else batch by batch.
+
+    Warns
+    -----
+    UserWarning
+        When there is no room.
+    """
+    try:
+        return TensorSource(X.to(device))
+    except RuntimeError as error:
+        if not layer.recovers or not layer.ran_out(error):
+            raise
+    # Outside of the except block: its traceback would keep what had been taken.
+    layer.empty_cache()
+    warnings.warn(
+        f"{device} has no room for the features of all {len(X)} rows: they stay on the host and are sent there batch by"
+        " batch, which is slower",
+        UserWarning,
+        stacklevel=3,
+    )
+    return HostSource(X, device)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

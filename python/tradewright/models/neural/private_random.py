@@ -44,6 +44,14 @@ class PrivateRandom:
         self._own = self._states()
         self._put(self._callers)
 
+    def states(self) -> list[torch.Tensor]:
+        """Return where the stream rests: uint8, of the CPU's generator and the device's. Not inside ``with``."""
+        return [state.clone() for state in self._own]
+
+    def go_on_from(self, states: list[torch.Tensor]) -> None:
+        """Let the stream go on from what :meth:`states` returned. Not inside ``with``."""
+        self._own, self._seed = [state.clone() for state in states], None
+
     def _start(self, seed: int) -> None:
         # torch.manual_seed would seed the accelerators that aren't ours, too.
         torch.default_generator.manual_seed(seed)

@@ -12,10 +12,11 @@ from torch import nn
 from tradewright.base import Samples
 from tradewright.base.history import History
 from tradewright.errors import DataError
-from tradewright.models.neural.epoch_loop import predict_scores
 from tradewright.models.neural.feature_scaler import FeatureScaler
+from tradewright.models.neural.scoring import score_rows
 from tradewright.models.neural.window_source import WindowSource
 from tradewright.models.neural.windows import WindowIndex
+from tradewright.runtime.device_layer_torch import open_layer
 
 __all__ = ["Sequences"]
 
@@ -78,7 +79,7 @@ class Sequences:
     def scores(self, module: nn.Module, history: History, scaler: FeatureScaler, device: str) -> NDArray[np.float64]:
         """Return the module's output per row, shape (n_rows,), NaN where a window is short; holds a batch at a time."""
         index = self._index_of(history)
-        out = np.full(len(history), np.nan)
+        out, layer = np.full(len(history), np.nan), open_layer(device)
         whole = np.flatnonzero(index.complete(history.rows))
         # Neighbours share most of their windows' rows.
         whole = whole[index.in_order(history.rows[whole])]
@@ -86,7 +87,7 @@ class Sequences:
         for start in range(0, len(whole), step):
             part = whole[start : start + step]
             source = self.source(history.at(history.rows[part]), scaler, device)
-            out[part] = predict_scores(module, source).cpu().numpy()
+            out[part] = score_rows(module, source, layer).cpu().numpy()
         return out
 
     def _index_of(self, history: History) -> WindowIndex:
