@@ -53,6 +53,7 @@ pub mod pairwise_hinge;
 pub mod pairwise_logistic;
 mod soft_rank;
 pub mod soft_spearman;
+mod sorter;
 mod tanh;
 mod usable;
 

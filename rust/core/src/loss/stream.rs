@@ -341,7 +341,7 @@ impl<'a, F: Float> Stream<'a, F> {
     /// The weight of each date.
     fn weights(&self, dates: &Range<usize>) -> Result<Vec<f64>> {
         let Some(column) = &self.batch.weight else { return Ok(vec![1.0; dates.len()]) };
-        let mut all = Vec::new();
+        let mut all: Vec<f64> = Vec::new();
         let mut weights = Vec::with_capacity(dates.len());
         for date in dates.clone() {
             let places = self.index.places(date);
