@@ -65,6 +65,8 @@ pub mod drawdown;
 pub mod profit;
 pub mod sharpe;
 mod stream;
+mod stream_positions;
+mod stream_rows;
 
 pub use batch::Batch;
 pub use bce::BinaryCrossEntropy;
