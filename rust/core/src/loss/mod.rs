@@ -51,6 +51,8 @@ pub mod listnet;
 mod pairs;
 pub mod pairwise_hinge;
 pub mod pairwise_logistic;
+#[cfg(test)]
+mod ranking_tests;
 mod soft_rank;
 pub mod soft_spearman;
 mod sorter;

@@ -16,7 +16,7 @@ use super::groups::{GroupIndex, Links, Tasks};
 use super::kernels::HESSIAN_FLOOR;
 use super::position::Position;
 use super::stream_positions::take;
-use super::stream_rows::{Back, BackDate, Closing, Net, NetDate, Rows, follow};
+use super::stream_rows::{Back, BackDate, Gross, Net, NetDate, Rows, follow};
 use super::usable::Usable;
 use crate::error::{Error, Result};
 use crate::parallel::{Cancel, map_blocks, map_blocks_into, map_parts_into};
@@ -485,12 +485,14 @@ impl<'a, F: Float> Stream<'a, F> {
                 returns.push(net[places].iter().fold(0.0, |sum, net| sum + net.wide()) * share);
             });
         }
-        if let Neighbours::Linked(links) = self.neighbours {
+        if let Neighbours::Linked(_) = self.neighbours {
+            let origin = self.index.starts()[all.dates.start];
             for (slot, date) in returns[from..].iter_mut().zip(all.dates.clone()).filter(|(_, date)| *date > 0) {
-                let (places, end) = (self.index.places(date - 1), self.index.places(date).end as u32);
-                let held = &all.around[places.start - all.base..places.end - all.base];
-                let closing = dispatch(Closing { held, next: &links.next[places], end });
-                *slot -= closing * self.trading.cost * self.share(self.index.places(date).len());
+                // What was held and is no more: all that was, but the positions before those of this date's rows.
+                let (places, rows) = (self.index.places(date - 1), self.index.places(date));
+                let gross = dispatch(Gross(&all.around[places.start - all.base..places.end - all.base]));
+                let kept = dispatch(Gross(&before[rows.start - origin..rows.end - origin]));
+                *slot -= (gross - kept) * self.trading.cost * self.share(rows.len());
             }
         }
     }

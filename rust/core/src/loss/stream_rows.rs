@@ -174,38 +174,26 @@ pub(super) fn follow<F: Float>(linked: &[u32], first: usize, date: &[F], unknown
     }
 }
 
-/// Σ|position| of the assets of a date that the next one, which ends at the place `end`, does not have.
-pub(super) struct Closing<'a, F> {
-    pub(super) held: &'a [F],
-    pub(super) next: &'a [u32],
-    pub(super) end: u32,
-}
+/// Σ|position| in double precision.
+pub(super) struct Gross<'a, F>(pub(super) &'a [F]);
 
-impl<F: Float> Kernel for Closing<'_, F> {
+impl<F: Float> Kernel for Gross<'_, F> {
     type Output = f64;
 
     #[inline(always)]
     fn run(self) -> f64 {
         const LANES: usize = 8;
+        let (held, whole) = (self.0, self.0.len() / LANES * LANES);
         let mut sums = [0.0; LANES];
-        let (held, next) = (self.held.chunks_exact(LANES), self.next.chunks_exact(LANES));
-        let rest: f64 = held.remainder().iter().zip(next.remainder()).map(|(h, &n)| self.closed(*h, n)).sum();
-        for (held, next) in held.zip(next) {
-            let mut closed = [0.0; LANES];
+        let mut at = 0;
+        while at < whole {
+            let part = &held[at..at + LANES];
             for k in 0..LANES {
-                closed[k] = self.closed(held[k], next[k]);
+                sums[k] += part[k].wide().abs();
             }
-            for k in 0..LANES {
-                sums[k] += closed[k];
-            }
+            at += LANES;
         }
+        let rest = held[whole..].iter().fold(0.0, |sum, held| sum + held.wide().abs());
         sums.iter().fold(rest, |sum, lane| sum + lane)
-    }
-}
-
-impl<F: Float> Closing<'_, F> {
-    #[inline(always)]
-    fn closed(&self, held: F, next: u32) -> f64 {
-        if next >= self.end { held.wide().abs() } else { 0.0 }
     }
 }
