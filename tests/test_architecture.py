@@ -21,7 +21,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 #: Libraries that only some files may import, and which.
 CONFINED = {
     "torch": lambda path: "torch" in path.name or "neural" in path.parts,
-    "safetensors": lambda path: "torch" in path.name or path.parent.name == "formats",
+    "safetensors": lambda path: "torch" in path.name or "neural" in path.parts or path.parent.name == "formats",
     "mlflow": lambda path: "tracking" in path.parts,
     "onnx": lambda path: "onnx" in path.name,
     "onnxruntime": lambda path: "onnx" in path.name,

@@ -32,9 +32,9 @@ _PUBLIC = {
         "SoftSpearmanLoss SortinoLoss WeightedBCE"
     ),
     "base": "BaseModel Callback ModelMetadata",
-    "models": "BoostingModel ModelRegistry SklearnModel TorchModel",
-    "optimizers": "OptimizerRegistry",
-    "callbacks": "EarlyStopping ModelCheckpoint ProgressBar",
+    "models": "BoostingModel ModelRegistry SklearnModel TorchModel as_model",
+    "optimizers": "OptimizerRegistry Schedule ScheduleRegistry",
+    "callbacks": "EarlyStopping LearningRateScheduler ModelCheckpoint ProgressBar TimeBudget",
     "tracking": "MLflowLogger",
     "training": "ModelTrainer TrainingResult default_callbacks",
     "sanity_checks": "Finding ModelSanityChecker SanityReport check",

@@ -8,8 +8,10 @@ from tradewright.base import BaseModel as BaseModel
 from tradewright.base import Callback as Callback
 from tradewright.base import ModelMetadata as ModelMetadata
 from tradewright.callbacks import EarlyStopping as EarlyStopping
+from tradewright.callbacks import LearningRateScheduler as LearningRateScheduler
 from tradewright.callbacks import ModelCheckpoint as ModelCheckpoint
 from tradewright.callbacks import ProgressBar as ProgressBar
+from tradewright.callbacks import TimeBudget as TimeBudget
 from tradewright.errors import *
 from tradewright.loss_functions import MADL as MADL
 from tradewright.loss_functions import ApproxNDCGLoss as ApproxNDCGLoss
@@ -46,7 +48,10 @@ from tradewright.models import BoostingModel as BoostingModel
 from tradewright.models import ModelRegistry as ModelRegistry
 from tradewright.models import SklearnModel as SklearnModel
 from tradewright.models import TorchModel as TorchModel
+from tradewright.models import as_model as as_model
 from tradewright.optimizers import OptimizerRegistry as OptimizerRegistry
+from tradewright.optimizers import Schedule as Schedule
+from tradewright.optimizers import ScheduleRegistry as ScheduleRegistry
 from tradewright.panel import Panel as Panel
 from tradewright.runtime import set_num_threads as set_num_threads
 from tradewright.runtime import set_seed as set_seed

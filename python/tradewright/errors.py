@@ -13,6 +13,7 @@ __all__ = [
     "CallbackError",
     "ColumnNotFoundError",
     "DataError",
+    "DeviceMemoryError",
     "DuplicateKeyError",
     "EmptyDataError",
     "EmptyTrainError",
@@ -29,8 +30,10 @@ __all__ = [
     "ModelNotFoundError",
     "NoValidationError",
     "NotFittedError",
+    "NotNumericError",
     "ParameterError",
     "RegistryError",
+    "ResumeError",
     "SanityError",
     "SplitError",
     "TrackingError",
@@ -118,6 +121,10 @@ class EmptyDataError(DataError):
     """There are no rows."""
 
 
+class NotNumericError(DataError, TypeError):
+    """Values that are no numbers stand where numbers belong."""
+
+
 class ColumnNotFoundError(DataError, KeyError):
     """A named column is not in the frame; the message lists the nearest ones."""
 
@@ -168,8 +175,16 @@ class UnknownMonitorError(TradewrightError, ValueError):
     """The monitored name is not among the logs; the message lists the known ones."""
 
 
+class DeviceMemoryError(TradewrightError, MemoryError):
+    """A device has no room for the smallest part of what it is to compute."""
+
+
 class CallbackError(TradewrightError, RuntimeError):
     """A callback is used in a way it cannot work."""
+
+
+class ResumeError(TradewrightError, ValueError):
+    """A checkpoint is not of the training that is to go on with it."""
 
 
 class TrackingError(TradewrightError, RuntimeError):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tradewright.base.callback import Callback, MetricSink, TrainerView
-from tradewright.base.loop import LoopObserver, SilentObserver, TrainState
+from tradewright.base.loop import LoopObserver, ModelState, Resume, SilentObserver, TrainState
 from tradewright.base.metadata import ModelMetadata
-from tradewright.base.model import BaseModel, ModelState
+from tradewright.base.model import BaseModel
 from tradewright.base.samples import Samples
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "MetricSink",
     "ModelMetadata",
     "ModelState",
+    "Resume",
     "Samples",
     "SilentObserver",
     "TrainState",

@@ -53,11 +53,20 @@ class TrainerView(Protocol):
     def total(self) -> int | None:
         """How many turns are planned, where that is known."""
 
+    @property
+    def is_dry_run(self) -> bool:
+        """Whether this is a trial of a few batches or rounds, which is to go through everything."""
+
     def request_stop(self, reason: str) -> None:
         """Ask for the end of training; acted upon after all callbacks of the hook have run."""
 
-    def checkpoint_saved(self, path: Path, logs: Mapping[str, float]) -> None:
-        """Tell every callback that a checkpoint is durably on disk."""
+    def save_checkpoint(self, path: Path, logs: Mapping[str, float]) -> None:
+        """Write the model as it is now, and what a resumed training needs, as one file; then tell every callback.
+
+        The folder must exist. The file is a bundle that loads like any other, written atomically: once
+        ``on_checkpoint_saved`` runs, it is durably on disk. What callbacks know is as it is at this moment: those that
+        run after the caller have not seen the turn yet.
+        """
 
 
 class Callback:
@@ -74,6 +83,8 @@ class Callback:
     order : int
         Callbacks of a hook run in ascending order: metric makers 10, schedulers 20, early stopping 30, loggers and
         progress 40, checkpoints 50.
+    segment : int or None
+        How many rounds a booster should train at a stretch; see :class:`LoopObserver`.
     on_error : {"raise", "warn"}
         What an exception in a hook does: end the training (callbacks that act on the model), or warn once and switch
         the callback off (telemetry).
@@ -89,6 +100,7 @@ class Callback:
 
     order: ClassVar[int] = 40
     on_error: Literal["raise", "warn"] = "raise"
+    segment: int | None = None
     trainer: TrainerView | None = None
 
     def on_train_begin(self, trainer: TrainerView) -> None:
@@ -128,11 +140,18 @@ class Callback:
         """Run when training ends by an exception, before it is raised again."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed training needs, as plain values."""
+        """Return what a resumed training needs: plain JSON values, and bytes."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what :meth:`state_dict` returned."""
+        """Take over what :meth:`state_dict` returned; in a resumed training, after :meth:`on_train_begin`."""
+
+    def listens_to(self, hook: str) -> bool:
+        """Whether the callback does something in ``hook``: one that does not costs nothing.
+
+        By default whether the hook is overridden, by the class or on the object itself.
+        """
+        return hook in vars(self) or getattr(type(self), hook) is not getattr(Callback, hook)
 
     def __getstate__(self) -> dict[str, Any]:
         # The trainer holds open runs and threads; a callback that is copied or pickled goes without it.

@@ -29,6 +29,9 @@ class ModelMetadata:
         The classes of a classifier, in the order of the columns of ``predict_proba``.
     n_rows, n_val_rows : int
         Rows trained on, and rows watched for early stopping.
+    n_short_windows : int
+        Train rows that were left out because the model reads more earlier rows of their asset than there are; ``n_rows``
+        does not count them.
     time_range : tuple of str or None
         First and last time of the train rows (ISO 8601, or bar numbers as text).
     training_seconds : float
@@ -37,6 +40,8 @@ class ModelMetadata:
         The epoch or round the model was cut back to (from 0), where it was.
     library_versions : mapping
         Versions of Python, tradewright and the libraries that took part.
+    peak_memory : int or None
+        The most bytes of the device's memory the fit had in use, where the device counts them.
     seed, device, git_sha, created_at
         Where and with what randomness the fit ran; ``created_at`` is UTC, ISO 8601.
     data_fingerprint, plan_digest, report_digest : str or None
@@ -56,12 +61,14 @@ class ModelMetadata:
     classes: tuple[Any, ...] | None = None
     n_rows: int = 0
     n_val_rows: int = 0
+    n_short_windows: int = 0
     time_range: tuple[str, str] | None = None
     training_seconds: float = 0.0
     best_iteration: int | None = None
     library_versions: Mapping[str, str] = field(default_factory=dict)
     seed: int | None = None
     device: str = "cpu"
+    peak_memory: int | None = None
     git_sha: str | None = None
     created_at: str = ""
     data_fingerprint: str | None = None

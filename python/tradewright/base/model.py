@@ -6,7 +6,6 @@ import dataclasses
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from os import PathLike
 from typing import Any, ClassVar, Self
@@ -14,38 +13,23 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tradewright.base.loop import LoopObserver, SilentObserver
+from tradewright.base.checks import check_classes, check_rows, refuse_infinite
+from tradewright.base.cloning import cloned
+from tradewright.base.data_facts import facts_of
+from tradewright.base.history import History
+from tradewright.base.loop import LoopObserver, ModelState, Resume, SilentObserver
 from tradewright.base.metadata import ModelMetadata, Task
+from tradewright.base.rebuild import rebuild
 from tradewright.base.samples import FloatDtype, Samples
+from tradewright.base.score import score_of
 from tradewright.bundle import Bundle, read_bundle, write_bundle
 from tradewright.errors import (
-    DataError,
-    FormatMismatchError,
-    ModelLoadError,
     NotFittedError,
-    ParameterError,
-    TradewrightError,
     UnsupportedError,
 )
 from tradewright.runtime.environment import git_sha, library_versions
 
-__all__ = ["BaseModel", "ModelState"]
-
-
-@dataclass(frozen=True, eq=False)
-class ModelState:
-    """A model's weights at one turn of its loop, kept in memory.
-
-    Parameters
-    ----------
-    epoch : int
-        The turn the weights are of, from 0.
-    weights : object
-        Whatever the back end needs to go back there; opaque to everyone else.
-    """
-
-    epoch: int
-    weights: Any
+__all__ = ["BaseModel"]
 
 
 class BaseModel(ABC):
@@ -65,9 +49,15 @@ class BaseModel(ABC):
     framework: ClassVar[str]
     #: The dtype the back end computes in; None keeps what the caller brought.
     _dtype: ClassVar[FloatDtype | None] = None
+    #: What is raised before the first fit; wrappers of a library raise what its users catch as well.
+    _not_fitted: ClassVar[type[NotFittedError]] = NotFittedError
     _metadata: ModelMetadata | None = None
+    #: The parameters that say how many turns a fit has: a resumed fit may have more of them.
+    _length_parameters: ClassVar[tuple[str, ...]] = ()
     #: During a fit: its facts so far, so that a checkpoint can be saved between two turns.
     _draft: ModelMetadata | None = None
+    #: After a fit that ended by an exception: its facts, for :meth:`go_back`.
+    _broken: ModelMetadata | None = None
 
     # --- what a back end fills in ---------------------------------------------------------------------------------
 
@@ -96,6 +86,11 @@ class BaseModel(ABC):
         return "cpu"
 
     @property
+    def peak_memory(self) -> int | None:
+        """The most bytes of the device's memory the last fit had in use; None where nobody counts them."""
+        return None
+
+    @property
     def classes(self) -> tuple[Any, ...] | None:
         """The classes of a fitted classifier, ascending."""
         return None
@@ -105,13 +100,25 @@ class BaseModel(ABC):
         """The distributions whose versions belong into the metadata."""
         return (self.framework,)
 
+    @property
+    def reads_history(self) -> bool:
+        """Whether a row's prediction reads earlier rows of its asset. Such a model takes Panels, and sees all their rows."""
+        return False
+
     @abstractmethod
-    def _fit_loop(self, train: Samples, val: Samples | None, observer: LoopObserver, seed: int | None) -> None:
-        """Train from scratch; report every turn to ``observer`` and end when it says so."""
+    def _fit_loop(
+        self,
+        train: Samples,
+        val: Samples | None,
+        observer: LoopObserver,
+        seed: int | None,
+        resume: Resume | None = None,
+    ) -> None:
+        """Train from scratch, or on from ``resume``; report every turn to ``observer`` and end when it says so."""
 
     @abstractmethod
     def _predict(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Predict numbers, or labels for a classifier."""
+        """Predict numbers, or labels for a classifier; a model that reads history gets a History for a matrix."""
 
     @abstractmethod
     def snapshot(self) -> ModelState | None:
@@ -133,6 +140,43 @@ class BaseModel(ABC):
     @abstractmethod
     def _from_bundle(cls, config: Mapping[str, Any], payload_format: str, payloads: Mapping[str, bytes]) -> Self:
         """Rebuild the fitted model from what :meth:`_config` and :meth:`_to_payloads` returned."""
+
+    # --- what a back end may fill in ------------------------------------------------------------------------------
+
+    def _training_state(self) -> dict[str, bytes]:
+        """Return what a resumed fit needs beside the payloads, between two turns: optimizer, random streams.
+
+        The names are those of files; the bytes safetensors or JSON, never pickle.
+        """
+        return {}
+
+    def _resumes_exactly(self, segment: int | None) -> bool:
+        """Whether a resumed fit has the same bits as one that was not broken off.
+
+        ``segment`` is that of :class:`LoopObserver`, the same before and after; None where they differ.
+        """
+        return False
+
+    def _snapshot_to_bytes(self, state: ModelState) -> bytes:
+        """Return a snapshot of this fit without pickle, so that a checkpoint can hold the best turn too."""
+        raise UnsupportedError(f"a {type(self).__name__} cannot write its snapshots", code="model.no_snapshots")
+
+    def _snapshot_from_bytes(self, epoch: int, data: bytes) -> ModelState:
+        """Return the snapshot that :meth:`_snapshot_to_bytes` wrote."""
+        raise UnsupportedError(f"a {type(self).__name__} cannot read snapshots", code="model.no_snapshots")
+
+    def set_learning_rate(self, lr: float) -> bool:
+        """Train on with another learning rate from the next turn on; False where there is none that can change."""
+        return False
+
+    def _refuse_resume(self, resume: Resume | None) -> None:
+        """Raise where a back end has no way to go on with a broken-off fit."""
+        if resume is not None:
+            raise UnsupportedError(
+                f"a {type(self).__name__} of {self.framework} cannot go on with a broken-off fit: leave resume_from out"
+                " and train from scratch",
+                code="model.no_resume",
+            )
 
     # --- the public face ------------------------------------------------------------------------------------------
 
@@ -164,6 +208,7 @@ class BaseModel(ABC):
         *,
         sample_weight: ArrayLike | None = None,
         eval_set: Any = None,
+        eval_sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
         assets: ArrayLike | None = None,
         eval_groups: ArrayLike | None = None,
@@ -173,14 +218,16 @@ class BaseModel(ABC):
 
         Parameters
         ----------
-        X : Panel, polars or pandas frame, or array of shape (n_rows, n_features)
-            The train rows; a Panel brings its own labels.
+        X : Panel, frame (polars, pandas, pyarrow), or array of shape (n_rows, n_features)
+            The train rows; a Panel brings its own labels, and its times and fingerprint for the metadata.
         y : array-like, shape (n_rows,)
-            The labels.
+            The labels: numbers for a regression; numbers, bools or text for a classification.
         sample_weight : array-like, shape (n_rows,), optional
-            Weights, not negative.
+            Weights, not negative. A row of weight 0 has no say.
         eval_set : tuple (X, y) or Panel, optional
             Rows whose loss is computed each epoch or round; they don't change the fit.
+        eval_sample_weight : array-like, optional
+            Weights of the rows of ``eval_set``.
         groups, assets : array-like, shape (n_rows,), optional
             Date and asset ids, for losses that need them; a Panel brings its own.
         eval_groups, eval_assets : array-like, optional
@@ -189,8 +236,26 @@ class BaseModel(ABC):
         Returns
         -------
         self
+
+        Raises
+        ------
+        DataError
+            Infinite features, labels that are missing or of the wrong kind, weights that can't be used; NaN where the
+            model can't take it. Names row and column.
+        FeatureMismatchError
+            When ``eval_set`` lacks columns of ``X``.
+        UnsupportedError
+            When the model can't weigh its rows, or can't use one of the other arguments.
         """
-        train = Samples.collect(X, y, dtype=self._dtype, sample_weight=sample_weight, groups=groups, assets=assets)
+        train = Samples.collect(
+            X,
+            y,
+            dtype=self._dtype,
+            sample_weight=sample_weight,
+            groups=groups,
+            assets=assets,
+            history=self.reads_history,
+        )
         val = None
         if eval_set is not None:
             pair = eval_set[0] if isinstance(eval_set, list) else eval_set
@@ -200,10 +265,14 @@ class BaseModel(ABC):
                 y_val,
                 expected=train.feature_names,
                 dtype=self._dtype,
+                sample_weight=eval_sample_weight,
                 groups=eval_groups,
                 assets=eval_assets,
+                history=self.reads_history,
+                name="the X of eval_set",
+                owner=type(self).__name__,
             )
-        return self.fit_samples(train, val)
+        return self.fit_samples(train, val, facts=facts_of(X))
 
     def fit_samples(
         self,
@@ -213,18 +282,27 @@ class BaseModel(ABC):
         observer: LoopObserver | None = None,
         seed: int | None = None,
         facts: Mapping[str, Any] | None = None,
+        resume: Resume | None = None,
     ) -> Self:
         """Fit on rows that are already in shape, watched by ``observer``: what :meth:`fit` and the trainer call.
 
         A seed given to the model itself goes before ``seed``. ``facts`` are further fields of the metadata (digests,
         fold, ranges): what the trainer knows and the model cannot; checkpoints carry them too. From the first
         ``epoch_end`` on the model predicts and can be saved as it then is; a fit that ends by an exception leaves it
-        unfitted.
+        unfitted, unless :meth:`go_back` is called. With ``resume`` a broken-off fit on the same rows goes on; the seed
+        is to be that fit's.
+
+        Raises
+        ------
+        UnsupportedError
+            With ``resume``, when the back end cannot go on with a broken-off fit.
         """
-        check_labels(train, "train")
+        train = check_rows(train, "train", self.task)
         if val is not None:
-            check_labels(val, "validation")
-        self._metadata = None
+            val = check_rows(val, "validation", self.task)
+        if self.task == "classification":
+            check_classes(train, val)
+        self._metadata = self._broken = None
         seed = self._chosen_seed(seed)
         self._draft = ModelMetadata(
             model_class=type(self).__name__,
@@ -244,13 +322,23 @@ class BaseModel(ABC):
         )
         started = time.perf_counter()
         try:
-            self._fit_loop(train, val, observer or SilentObserver(), seed)
+            watched = observer or SilentObserver()
+            if resume is None:
+                self._fit_loop(train, val, watched, seed)
+            else:
+                self._fit_loop(train, val, watched, seed, resume)
             self._metadata = dataclasses.replace(
                 self._draft,
                 classes=self.classes,
                 device=self.device_in_use,
+                peak_memory=self.peak_memory,
                 training_seconds=time.perf_counter() - started,
             )
+        except BaseException:
+            self._broken = dataclasses.replace(
+                self._draft, device=self.device_in_use, training_seconds=time.perf_counter() - started
+            )
+            raise
         finally:
             self._draft = None
         return self
@@ -260,20 +348,24 @@ class BaseModel(ABC):
 
         Parameters
         ----------
-        X : Panel, polars or pandas frame, or array of shape (n_rows, n_features)
+        X : Panel, frame (polars, pandas, pyarrow), or array of shape (n_rows, n_features)
             Columns are found by name, in any order; further columns are ignored. A plain array has no names: its
             width must match.
         rows : Rows or index array, optional
-            For a Panel: the rows to predict, in ascending order.
+            For a Panel: the rows to predict, in ascending order. A model that reads history reads the earlier rows of
+            the panel as well, whichever they are.
 
         Returns
         -------
         ndarray, shape (n_rows,)
+            A model that reads history gives NaN where a row's past is too short; its labels are then float64, or
+            objects.
 
         Raises
         ------
-        NotFittedError, FeatureMismatchError
-            Before the first fit; when columns are missing.
+        NotFittedError, FeatureMismatchError, DataError
+            Before the first fit; when columns are missing; when a value is infinite, or NaN where the model can't take
+            it.
         """
         return self._predict(self._features(X, rows))
 
@@ -306,30 +398,56 @@ class BaseModel(ABC):
     def _checked_proba(self, X: Any, *, rows: Any = None) -> NDArray[np.float64]:
         return self._predict_proba(self._features(X, rows))
 
+    # scikit-learn's scorers look at the name of the method they are handed.
+    _checked_proba.__name__ = "predict_proba"
+
     def score(self, X: Any, y: ArrayLike | None = None, *, sample_weight: ArrayLike | None = None) -> float:
         """Return the coefficient of determination (regression) or the accuracy (classification), as scikit-learn does.
 
-        ``X`` and ``y`` are what :meth:`fit` takes; a Panel brings its own labels.
+        ``X`` and ``y`` are what :meth:`fit` takes; a Panel brings its own labels. Rows whose past is too short for a
+        model that reads it do not count.
         """
-        from sklearn.metrics import accuracy_score, r2_score
-
         samples = Samples.collect(
-            X, y, expected=self._fitted().feature_names, dtype=self._dtype, sample_weight=sample_weight
+            X,
+            y,
+            expected=self._fitted().feature_names,
+            dtype=self._dtype,
+            sample_weight=sample_weight,
+            history=self.reads_history,
+            owner=type(self).__name__,
         )
-        check_labels(samples, "scored")
-        measure = accuracy_score if self.task == "classification" else r2_score
-        return float(measure(samples.y, self._predict(samples.X), sample_weight=samples.sample_weight))
+        samples = check_rows(samples, "scored", self.task)
+        features: Any = samples.features
+        return score_of(self._predict(features), samples, self.task)
 
     def clone(self) -> Self:
-        """Return an unfitted copy with the same parameters."""
-        from sklearn.base import clone
+        """Return an unfitted copy with the same parameters.
 
-        copy: Self = clone(self)
-        return copy
+        A class without scikit-learn's ``get_params`` is made anew from the attributes that its constructor's arguments
+        are named after.
+
+        Raises
+        ------
+        UnsupportedError
+            When there are no such attributes.
+        """
+        return cloned(self)
 
     def stamp(self, **facts: Any) -> None:
         """Add facts to the metadata (digests, fold, ranges): what the trainer knows and the model cannot."""
         self._metadata = dataclasses.replace(self._fitted(), **facts)
+
+    def go_back(self, state: ModelState) -> None:
+        """Go back to a snapshot of the last fit, and note its turn as ``best_iteration``.
+
+        Also after a fit that ended by an exception: the model is then fitted, as it was at that turn.
+        """
+        if self._metadata is None and self._broken is None:
+            self._fitted()  # says so
+        self.restore(state)
+        if self._broken is not None:
+            self._metadata, self._broken = dataclasses.replace(self._broken, classes=self.classes), None
+        self.stamp(best_iteration=state.epoch)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted model as one bundle file, atomically, without pickle.
@@ -368,33 +486,14 @@ class BaseModel(ABC):
 
     @classmethod
     def from_bundle(cls, bundle: Bundle) -> Self:
-        """Rebuild the model of a verified bundle."""
-        name = bundle.manifest.get("model_class")
-        if name != cls.__name__:
-            raise FormatMismatchError(
-                f"the bundle holds a {name}, not a {cls.__name__}: use tradewright.load_model, which finds the class",
-                code="bundle.model_class",
-                got=name,
-                expected=cls.__name__,
-            )
-        metadata = bundle.manifest.get("metadata")
-        if not isinstance(metadata, Mapping):
-            raise ModelLoadError(
-                f"the manifest's metadata is {metadata!r:.40}, not a table of facts: save the model again",
-                code="bundle.metadata",
-            )
-        try:
-            model = cls._from_bundle(bundle.manifest["config"], bundle.manifest["payload_format"], bundle.payloads)
-            model._metadata = ModelMetadata.from_dict(metadata)
-        except TradewrightError:
-            raise
-        except Exception as error:  # whatever a library's parser raises
-            raise ModelLoadError(
-                f"the bundle is whole, but its {name} cannot be rebuilt ({type(error).__name__}: {error}): load it with"
-                f" the versions it was saved with: {metadata.get('library_versions')}",
-                code="bundle.rebuild",
-            ) from error
-        return model
+        """Rebuild the model of a verified bundle.
+
+        Raises
+        ------
+        FormatMismatchError, ModelLoadError
+            When the bundle holds another class of model; when its payloads cannot be rebuilt.
+        """
+        return rebuild(cls, bundle)
 
     def _facts(self) -> ModelMetadata:
         """The metadata; during a fit, what is known of it so far."""
@@ -402,68 +501,23 @@ class BaseModel(ABC):
 
     def _fitted(self) -> ModelMetadata:
         if self._metadata is None:
-            raise NotFittedError(
+            raise self._not_fitted(
                 f"this {type(self).__name__} is not fitted: call fit, or train it with a ModelTrainer",
                 code="model.not_fitted",
             )
         return self._metadata
 
-    def _features(self, X: Any, rows: Any = None) -> NDArray[Any]:
+    def _features(self, X: Any, rows: Any = None) -> Any:
+        """Return what :meth:`_predict` takes: a matrix, or a History for a model that reads it."""
         names = self._facts().feature_names
-        return Samples.collect(X, rows=rows, expected=names, dtype=self._dtype).X
-
-
-def check_labels(samples: Samples, which: str, panel_rows: ArrayLike | None = None) -> None:
-    """Refuse labels and weights no back end can use; each library would say it differently, or not at all.
-
-    ``panel_rows`` are the rows of the panel the samples were taken from: errors then name those.
-    """
-    y, weight = samples.y, samples.sample_weight
-    if y is None:
-        raise ParameterError(f"the {which} rows have no labels: pass y", code="data.no_labels")
-    bad = _unusable(y)
-    if bad.any():
-        row, where = _row_of(int(np.flatnonzero(bad)[0]), panel_rows)
-        count = int(bad.sum())
-        raise DataError(
-            f"{count} of {len(y)} {which} labels are missing, NaN or infinite, the first at row {row}{where}: drop those rows",
-            code="data.label_not_finite",
-            row=row,
-            count=count,
-        )
-    if weight is not None and (not np.isfinite(weight).all() or (weight < 0).any()):
-        at = int(np.flatnonzero(~(weight >= 0) | ~np.isfinite(weight))[0])
-        row, where = _row_of(at, panel_rows)
-        raise DataError(
-            f"{which} row {row}{where} has sample_weight {weight[at]}: weights must be finite and not negative",
-            code="data.weight",
-            row=row,
-        )
-    if weight is not None and not weight.any():
-        raise DataError(
-            f"the sample_weight of all {len(weight)} {which} rows is 0, so there is nothing to weigh: give some rows a"
-            " weight, or leave sample_weight out",
-            code="data.weight",
-            count=len(weight),
-        )
-
-
-def _unusable(y: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return which labels are missing or not finite, whatever their dtype."""
-    if y.dtype.kind in "fc":
-        return np.asarray(~np.isfinite(y), dtype=np.bool_)
-    if y.dtype.kind in "mM":
-        return np.asarray(np.isnat(y), dtype=np.bool_)
-    if y.dtype.kind != "O":
-        return np.zeros(y.shape, dtype=np.bool_)
-    return np.array([_is_missing(label) for label in y.ravel()], dtype=np.bool_).reshape(y.shape)
-
-
-def _is_missing(label: Any) -> bool:
-    if label is None or (isinstance(label, float | np.floating) and not np.isfinite(label)):
-        return True
-    return type(label).__name__ in ("NAType", "NaTType")  # pandas' own, which compare with nothing
-
-
-def _row_of(at: int, panel_rows: ArrayLike | None) -> tuple[int, str]:
-    return (at, "") if panel_rows is None else (int(np.asarray(panel_rows)[at]), " of the panel")
+        features = Samples.collect(
+            X,
+            rows=rows,
+            expected=names,
+            dtype=self._dtype,
+            history=self.reads_history,
+            owner=type(self).__name__,
+        ).features
+        if not isinstance(features, History):  # whose slices are checked as they are read
+            refuse_infinite(features, names)
+        return features

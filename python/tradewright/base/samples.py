@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tradewright.errors import DataError, EmptyDataError, FeatureMismatchError, ParameterError
+from tradewright.base.history import History
+from tradewright.base.tables import FloatDtype, expected_of, read_table, require_rows
+from tradewright.errors import DataError, EmptyDataError, ParameterError
 from tradewright.panel import Panel
 
-__all__ = ["Samples"]
-
-FloatDtype = Literal["float32", "float64"]
+__all__ = ["FloatDtype", "Samples"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,8 @@ class Samples:
     Parameters
     ----------
     X : ndarray of float32 or float64, shape (n_rows, n_features)
-        The features. The caller's own array where that already is such a matrix (a view), else one copy.
+        The features. The caller's own array where that already is such a matrix (a view), else one copy. Without columns
+        where there is a ``history``, which is read instead: no matrix is made.
     feature_names : tuple of str
         A name per column; ``x0``, ``x1``, … when the caller's table has none.
     feature_dtypes : tuple of str
@@ -35,6 +36,8 @@ class Samples:
         Labels (any dtype) and weights (float64).
     groups, assets : ndarray or None, shape (n_rows,)
         Date ids and asset ids, for losses that need them.
+    history : History or None
+        The rows and all earlier ones, for models that read the past of a row.
     """
 
     X: NDArray[Any]
@@ -45,9 +48,37 @@ class Samples:
     sample_weight: NDArray[np.float64] | None = None
     groups: NDArray[Any] | None = None
     assets: NDArray[Any] | None = None
+    history: History | None = None
 
     def __len__(self) -> int:
         return int(self.X.shape[0])
+
+    @property
+    def features(self) -> NDArray[Any] | History:
+        """The features as what can be read in slices: the matrix, or the history that stands for it."""
+        return self.X if self.history is None else self.history
+
+    def weighing(self) -> Self:
+        """Return the rows whose weight is not 0, which alone have a say: itself where that is all of them, else a copy."""
+        if self.sample_weight is None or self.sample_weight.all():
+            return self
+        return self.take(self.sample_weight > 0)
+
+    def take(self, kept: NDArray[np.bool_]) -> Self:
+        """Return the rows where ``kept`` is true; copies, but nothing of the history."""
+
+        def per_row(values: NDArray[Any] | None) -> Any:
+            return None if values is None else values[kept]
+
+        return replace(
+            self,
+            X=self.X[kept],
+            y=per_row(self.y),
+            sample_weight=per_row(self.sample_weight),
+            groups=per_row(self.groups),
+            assets=per_row(self.assets),
+            history=None if self.history is None else self.history.at(self.history.rows[kept]),
+        )
 
     @classmethod
     def collect(
@@ -61,12 +92,15 @@ class Samples:
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
         assets: ArrayLike | None = None,
+        history: bool = False,
+        name: str = "X",
+        owner: str = "the_model",
     ) -> Samples:
         """Bring any input into one matrix.
 
         Parameters
         ----------
-        X : Panel, polars or pandas frame, or array of shape (n_rows, n_features)
+        X : Panel, frame (polars, pandas, pyarrow, Arrow stream), or array of shape (n_rows, n_features)
             The rows. A Panel brings its own labels, weights, dates and assets.
         y, sample_weight, groups, assets : array-like, optional
             Shape (n_rows,). For a Panel they replace the panel's own.
@@ -77,35 +111,34 @@ class Samples:
             columns are left out, missing ones raise; a plain array, which has no names, must have the same width.
         dtype : {"float32", "float64"}, optional
             The dtype of the matrix; by default float32 if every column is, else float64.
+        history : bool
+            Keep hold of all rows of ``X``, for a model that reads the past of a row, instead of making a matrix of those
+            that are asked for. A table that is no Panel then needs ``groups``, its times, and ``assets``.
+        name, owner : str
+            What messages call the table, and the class that expects the names.
 
         Raises
         ------
         EmptyDataError, DataError, FeatureMismatchError
             No rows; a column that is not numeric, or arrays of different lengths; columns that are missing.
         """
+        if isinstance(X, Panel) and history:
+            return _in_their_past(X, rows, y, expected, sample_weight, groups, assets)
         if isinstance(X, Panel):
             panel = X if rows is None else X.take(rows)
-            names = panel.feature_names if expected is None else _expected_of(panel.feature_names, expected)
+            names = panel.feature_names if expected is None else expected_of(panel.feature_names, expected)
             matrix, dtypes, named = panel.matrix(dtype, features=names), panel.feature_dtypes(names), True
+            require_rows(matrix, name)
             y = panel.y if y is None else y
             sample_weight = panel.weight if sample_weight is None else sample_weight
             groups = panel.time if groups is None else groups
             assets = panel.asset if assets is None else assets
         elif rows is not None:
             raise ParameterError("rows= goes with a Panel: slice other tables yourself, X[rows]", code="data.rows")
-        elif hasattr(type(X), "collect"):  # asking a lazy frame for its columns is work, and warns
-            raise DataError("X is a lazy frame, which holds no rows yet: pass X.collect()", code="data.lazy")
-        elif hasattr(X, "columns"):
-            matrix, names, dtypes = _from_frame(X, expected, dtype)
-            named = True
         else:
-            matrix, names, dtypes = _from_array(X, expected, dtype)
-            named = False
-        if not names:
-            raise DataError("X has no feature columns: pass at least one", code="data.no_features")
-        if matrix.shape[0] == 0:
-            raise EmptyDataError("X has no rows: pass at least one", code="data.empty")
-        return cls(
+            table = read_table(X, expected=expected, dtype=dtype, name=name, owner=owner)
+            matrix, names, dtypes, named = table.matrix, table.names, table.dtypes, table.named
+        samples = cls(
             matrix,
             names,
             dtypes,
@@ -115,109 +148,68 @@ class Samples:
             groups=_per_row("groups", groups, matrix.shape[0]),
             assets=_per_row("assets", assets, matrix.shape[0]),
         )
+        return _with_past(samples) if history else samples
 
 
-def _expected_of(names: Sequence[str], expected: Sequence[str]) -> tuple[str, ...]:
-    missing = [name for name in expected if name not in set(names)]
-    if missing:
-        raise FeatureMismatchError(
-            f"the model was fitted on {len(expected)} features; missing here: {', '.join(missing[:10])}"
-            f"{' …' if len(missing) > 10 else ''}. Add the columns, or fit again without them",
-            code="features.missing",
-            columns=missing,
+def _in_their_past(
+    panel: Panel, rows: Any, y: Any, expected: Sequence[str] | None, sample_weight: Any, groups: Any, assets: Any
+) -> Samples:
+    """Take rows of a panel without losing sight of the others; labels and ids are of the rows taken."""
+    names = panel.feature_names if expected is None else expected_of(panel.feature_names, expected)
+    if not names:
+        raise DataError("X has no feature columns: pass at least one", code="data.no_features")
+    positions = np.arange(len(panel)) if rows is None else panel.positions(rows)
+    if not len(positions):
+        raise EmptyDataError("X has no rows: pass at least one", code="data.empty")
+
+    def own(name: str, given: Any, column: NDArray[Any] | None, dtype: type | None = None) -> NDArray[Any] | None:
+        if given is not None or column is None:
+            return _per_row(name, given, len(positions), dtype)
+        return column[positions]
+
+    return Samples(
+        np.empty((len(positions), 0)),
+        names,
+        panel.feature_dtypes(names),
+        named=True,
+        y=own("y", y, panel.y),
+        sample_weight=own("sample_weight", sample_weight, panel.weight, np.float64),
+        groups=own("groups", groups, panel.time),
+        assets=own("assets", assets, panel.asset),
+        history=History(panel, names, panel.time, panel.asset, positions),
+    )
+
+
+def _with_past(samples: Samples) -> Samples:
+    """Make the rows of a table each other's past."""
+    if samples.groups is None:
+        raise ParameterError(
+            "this model reads the earlier rows of each asset, and a plain table does not say which those are: pass a"
+            " Panel (tw.Panel.from_arrays or tw.Panel.from_frame); fit also takes groups=, the times, and assets=",
+            code="data.no_history",
         )
-    return tuple(expected)
-
-
-def _refuse_duplicates(names: Sequence[str]) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise DataError(
-                f"X has more than one column named {name!r}: rename them, or drop all but one",
-                code="data.duplicate_columns",
-                column=name,
-            )
-        seen.add(name)
-
-
-def _from_frame(
-    frame: Any, expected: Sequence[str] | None, dtype: FloatDtype | None
-) -> tuple[NDArray[Any], tuple[str, ...], tuple[str, ...]]:
-    import narwhals.stable.v2 as nw
-
-    _refuse_duplicates([str(name) for name in frame.columns])
-    try:
-        table = nw.from_native(frame, eager_only=True)
-    except TypeError as error:
-        raise DataError(
-            f"X is a {type(frame).__name__}, which is no table known here: pass a polars or pandas frame, or an array",
-            code="data.table",
-        ) from error
-    named = {str(name): table.get_column(name) for name in table.columns}
-    names = tuple(named) if expected is None else _expected_of(tuple(named), expected)
-    columns = []
-    for name in names:
-        values = named[name].to_numpy()
-        if values.dtype.kind not in "fiub":
-            raise DataError(
-                f"column {name!r} is {named[name].dtype}, not numeric: encode it, or leave it out",
-                code="data.not_numeric",
-                column=name,
-            )
-        columns.append(values)
-    if dtype is None:
-        dtype = "float32" if columns and all(column.dtype == np.float32 for column in columns) else "float64"
-    matrix = np.empty((len(table), len(columns)), dtype=dtype)
-    for j, column in enumerate(columns):
-        matrix[:, j] = column
-    return matrix, names, tuple(str(column.dtype) for column in columns)
-
-
-def _from_array(
-    values: ArrayLike, expected: Sequence[str] | None, dtype: FloatDtype | None
-) -> tuple[NDArray[Any], tuple[str, ...], tuple[str, ...]]:
-    array = _array("X", values)
-    if array.ndim != 2:
-        raise DataError(
-            f"X has shape {array.shape}: pass a table of shape (n_rows, n_features); a single feature is"
-            " X.reshape(-1, 1)",
-            code="data.shape",
-        )
-    if array.dtype.kind not in "fiub":
-        raise DataError(f"X is of dtype {array.dtype}, not numeric: encode it first", code="data.not_numeric")
-    names = tuple(f"x{j}" for j in range(array.shape[1])) if expected is None else tuple(expected)
-    if len(names) != array.shape[1]:
-        raise FeatureMismatchError(
-            f"X has {array.shape[1]} features, the model was fitted on {len(names)}: {', '.join(names[:10])}",
-            code="features.width",
-            got=array.shape[1],
-            expected=len(names),
-        )
-    kept = array.dtype if array.dtype in (np.float32, np.float64) else np.dtype(np.float64)
-    return array.astype(dtype or kept, copy=False), names, (str(array.dtype),) * array.shape[1]
+    rows = np.arange(len(samples))
+    history = History(samples.X, samples.feature_names, samples.groups, samples.assets, rows)
+    return replace(samples, X=np.empty((len(samples), 0)), history=history)
 
 
 def _per_row(name: str, values: Any, n_rows: int, dtype: type | None = None) -> NDArray[Any] | None:
     if values is None:
         return None
-    array = _array(name, values, dtype)
+    try:
+        array = np.asarray(values, dtype=dtype)
+    except (TypeError, ValueError) as error:  # ragged lists, words where numbers belong
+        raise DataError(
+            f"{name} is not an array ({error}): pass a plain list of {'values' if dtype is None else 'numbers'}",
+            code="data.not_an_array",
+            name=name,
+        ) from error
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
-    if array.shape[:1] != (n_rows,):
+    if array.shape != (n_rows,):
         raise DataError(
             f"{name} has shape {array.shape}, X has {n_rows} rows: pass one value per row",
             code="data.length_mismatch",
             name=name,
         )
     return array
-
-
-def _array(name: str, values: Any, dtype: type | None = None) -> NDArray[Any]:
-    try:
-        return np.asarray(values, dtype=dtype)
-    except (TypeError, ValueError) as error:  # ragged lists, words where numbers belong
-        kind = "table or list of equally long rows" if dtype is None else "plain list of numbers"
-        raise DataError(
-            f"{name} is not an array ({error}): pass a {kind}", code="data.not_an_array", name=name
-        ) from error

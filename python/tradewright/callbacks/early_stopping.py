@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import warnings
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from tradewright.base import Callback, ModelState, TrainerView
 from tradewright.callbacks.monitor import Mode, Monitor
-from tradewright.errors import ParameterError, UnknownMonitorError
+from tradewright.errors import ParameterError, UnknownMonitorError, UnsupportedError
 
 __all__ = ["EarlyStopping"]
 
@@ -64,7 +65,8 @@ class EarlyStopping(Callback):
 
     Notes
     -----
-    Cost: one snapshot of the weights per improvement, held in memory (of a booster, its number of rounds).
+    Cost: one snapshot of the weights per improvement, held in memory (of a booster, its number of rounds) and written
+    into checkpoints.
 
     Examples
     --------
@@ -187,22 +189,41 @@ class EarlyStopping(Callback):
         """Go back to the best turn."""
         state, self._best_state = self._best_state, None
         trainer = self.trainer
-        # A model without a finished fit (its library raised) has no weights worth going back to.
-        if trainer is None or state is None or not trainer.model.is_fitted:
-            return
-        trainer.model.restore(state)
-        trainer.model.stamp(best_iteration=state.epoch)
+        if trainer is not None and state is not None:
+            trainer.model.go_back(state)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the counters, without the weights: those are in the checkpoint of the best turn."""
-        return {
+        """Return the counters, and the weights of the best turn where the model can write them."""
+        state: dict[str, Any] = {
             "best_score": self.best_score,
             "best_epoch": self.best_epoch,
+            "stopped_epoch": self.stopped_epoch,
             "reference": self._reference,
             "wait": self._wait,
+            "blind": self._blind,
+            "held_epoch": None,
         }
+        if self._best_state is not None and self.trainer is not None:
+            state["held_epoch"] = self._best_state.epoch
+            with contextlib.suppress(UnsupportedError):  # load_state_dict says so
+                state["held_weights"] = self.trainer.model._snapshot_to_bytes(self._best_state)
+        return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over the counters."""
         self.best_score, self.best_epoch = state["best_score"], state["best_epoch"]
+        self.stopped_epoch = state["stopped_epoch"]
         self._reference, self._wait = state["reference"], state["wait"]
+        self._blind = state["blind"]
+        self._best_state = None
+        if state["held_epoch"] is None or not self.restore_best or self.trainer is None:
+            return
+        if "held_weights" in state:
+            self._best_state = self.trainer.model._snapshot_from_bytes(state["held_epoch"], state["held_weights"])
+            return
+        warnings.warn(
+            f"the checkpoint does not hold the weights of the best turn, {state['held_epoch']}: restore_best can only go"
+            " back to later ones",
+            UserWarning,
+            stacklevel=2,
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tradewright._optional import is_loaded, require
 from tradewright.errors import ParameterError
 from tradewright.loss_functions.inputs import LossInputs, as_output, numpy_inputs
+from tradewright.loss_functions.parameters import choice
 
 if TYPE_CHECKING:
     import torch
@@ -62,12 +63,18 @@ class BaseLoss(ABC):
     name: ClassVar[str]
     #: What ``hessian`` may be, besides None.
     hessians: ClassVar[tuple[str, ...]] = get_args(HessianChoice)
+    #: Which of them None stands for; None where that is a curvature of another kind.
+    default_hessian: ClassVar[str | None] = None
+    #: What :meth:`grad_hess` multiplies the loss by, as boosting libraries do with the squared error.
+    boosting_scale: ClassVar[float] = 1.0
     #: What ``reduction`` may be.
     reductions: ClassVar[tuple[str, ...]] = get_args(Reduction)
     #: Whether ``reduction="none"`` gives a value per row.
     per_row_value: ClassVar[bool] = True
     #: Further per-row keywords a call takes, in order.
     per_row_names: ClassVar[tuple[str, ...]] = ()
+    #: Whether :meth:`_on_device` can be traced into a compiled graph: no size in it depends on values.
+    traceable: ClassVar[bool] = False
     #: Whether there is a gradient; a metric has none.
     differentiable: ClassVar[bool] = True
 
@@ -268,17 +275,40 @@ class BaseLoss(ABC):
         *,
         groups: Any = None,
         assets: Any = None,
+        sets: Sequence[Mapping[str, Any]] | None = None,
         **per_row: Any,
     ) -> BoundMetric:
         """Return the loss as an evaluation metric of raw scores, for a library's own early stopping.
 
-        Arguments are those of :meth:`objective`, for the rows that are evaluated. It is minimised, and named after
-        the loss. With LightGBM pass it as ``eval_metric`` or ``feval``; with XGBoost as ``eval_metric`` of an estimator
-        or ``custom_metric`` of ``train``.
+        It is minimised, and named after the loss. With LightGBM pass it as ``eval_metric`` or ``feval``; with XGBoost as
+        ``eval_metric`` of an estimator or ``custom_metric`` of ``train``.
+
+        Parameters
+        ----------
+        library, groups, assets, **per_row
+            As :meth:`objective`, for the rows that are evaluated.
+        sets : sequence of mapping, optional
+            Where several sets are evaluated, such as train and validation rows: ``groups``, ``assets`` and the like of
+            each. A call is told by its number of rows; for sets of equal length add ``data``, the library's own data set
+            (``lightgbm.Dataset``, ``xgboost.DMatrix``), which ``train`` hands back.
+
+        Raises
+        ------
+        LossError
+            From a call, when no bound set has that number of rows, or several have.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from tradewright.loss_functions import PairwiseLogisticLoss
+        >>> train, val = {"groups": [1, 1, 2, 2]}, {"groups": [3, 3]}
+        >>> metric = PairwiseLogisticLoss().metric("lightgbm", sets=[train, val])
+        >>> metric(np.array([1.0, 0.0]), np.array([9.0, -9.0]))[1] < 1e-6
+        True
         """
         from tradewright.loss_functions.adapters import boosting
 
-        return boosting.bind_metric(self, library, groups, assets, per_row)
+        return boosting.bind_metric(self, library, groups, assets, sets, per_row)
 
     def scorer(self) -> LossScorer:
         """Return the loss as a scikit-learn scorer: minus the loss, greater is better.
@@ -330,31 +360,14 @@ class BaseLoss(ABC):
         Raises
         ------
         ParameterError
-            When the tag is another loss's, or a parameter is unknown.
+            When there is no tag, it is another loss's, or a parameter is unknown or missing.
         UnknownNameError
             When no loss has that name.
         """
-        tag, params = data.get("loss"), data.get("params", {})
-        made: Any = cls
-        if "name" not in cls.__dict__ and cls.__abstractmethods__:
-            # Both are built on this module; only the tag leads back up to them. A sum is made, not looked up.
-            from tradewright.loss_functions.combined import CombinedLoss
-            from tradewright.loss_functions.registry import LossRegistry
+        # It needs the registry, which is built on this module; only the tag leads back up to it.
+        from tradewright.loss_functions.from_json import loss_of
 
-            made = CombinedLoss if tag == CombinedLoss.name else LossRegistry.get(str(tag))
-        elif tag != cls.name:
-            raise ParameterError(
-                f"the loss is tagged {tag!r}, not {cls.name!r}; use BaseLoss.from_dict", code="loss.tag", tag=tag
-            )
-        known = {f.name for f in dataclasses.fields(made) if f.init}
-        if unknown := sorted(set(params) - known):
-            raise ParameterError(
-                f"{made.__name__} has no parameter {unknown[0]!r}; it has {', '.join(sorted(known))}",
-                code="parameter.unknown",
-                name=unknown[0],
-            )
-        loss: BaseLoss = made._from_params(params)
-        return loss
+        return loss_of(cls, data)
 
     @classmethod
     def _from_params(cls, params: Mapping[str, Any]) -> BaseLoss:
@@ -409,18 +422,6 @@ class BaseLoss(ABC):
     @abstractmethod
     def _check_on_device(self, torch: Any, inputs: LossInputs) -> None:
         """Raise what the core would raise for bad values in tensors on an accelerator; may synchronise once."""
-
-
-def choice(loss: BaseLoss, parameter: str, allowed: tuple[str, ...]) -> None:
-    """Refuse a parameter that is not one of ``allowed``."""
-    value = getattr(loss, parameter)
-    if value not in allowed:
-        raise ParameterError(
-            f"{type(loss).__name__}: {parameter}={value!r} is not allowed; pass one of {', '.join(map(repr, allowed))}",
-            code="parameter.invalid",
-            name=parameter,
-            value=value,
-        )
 
 
 def _plain(value: Any) -> Any:

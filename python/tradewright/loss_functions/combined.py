@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, final
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from tradewright.errors import ParameterError
 from tradewright.loss_functions.base import BaseLoss, NanPolicy, Reduction
 from tradewright.loss_functions.inputs import LossInputs
+from tradewright.loss_functions.parameters import keep, real
 
 __all__ = ["CombinedLoss", "add", "scale"]
 
@@ -67,12 +67,13 @@ class CombinedLoss(BaseLoss):
         for factor, loss in self.terms:
             if not isinstance(loss, BaseLoss):
                 raise _refuse(f"{loss!r} is no loss")
-            if not math.isfinite(factor) or factor == 0.0:
-                raise _refuse(f"the factor {factor} is not allowed; pass a finite number other than 0")
+            if not real(factor):
+                raise _refuse(f"the factor {factor!r} is not allowed; pass a finite number other than 0")
             if loss.reduction == "none":
                 raise _refuse(f'{loss!r} has reduction="none"; a sum needs one number from each term')
         if len({loss.outputs for _, loss in self.terms}) > 1:
             raise _refuse("the terms differ in how many predictions a row has")
+        keep(self, "terms", tuple((float(factor), loss) for factor, loss in self.terms))
 
     @property
     def outputs(self) -> int:
@@ -90,6 +91,11 @@ class CombinedLoss(BaseLoss):
         return tuple(dict.fromkeys(name for _, loss in self.terms for name in loss.per_row_names))
 
     @property
+    def traceable(self) -> bool:  # type: ignore[override]  # likewise
+        """Whether every term can be traced on an accelerator."""
+        return all(loss.traceable for _, loss in self.terms)
+
+    @property
     def differentiable(self) -> bool:  # type: ignore[override]  # likewise
         """Whether every term has a gradient."""
         return all(loss.differentiable for _, loss in self.terms)
@@ -105,7 +111,7 @@ class CombinedLoss(BaseLoss):
 
     @classmethod
     def _from_params(cls, params: Mapping[str, Any]) -> CombinedLoss:
-        return cls(terms=tuple((float(factor), BaseLoss.from_dict(loss)) for factor, loss in params["terms"]))
+        return cls(terms=tuple((float(factor), BaseLoss.from_dict(loss)) for factor, loss in params.get("terms", ())))
 
     # --- the hooks ---------------------------------------------------------------------------------------------
 

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tradewright.errors import LossError
+from tradewright.loss_functions.device_checks import nothing_to_average
 from tradewright.loss_functions.group_index import GroupIndex
 from tradewright.loss_functions.inputs import LossInputs
 
 if TYPE_CHECKING:
+    from tradewright.loss_functions.base import BaseLoss
     from tradewright.loss_functions.grouped import GroupLoss
 
 __all__ = [
     "Lists",
     "average_pairs",
-    "check",
     "check_weights",
     "discounts",
     "evaluate",
@@ -91,59 +92,28 @@ def evaluate(loss: GroupLoss, torch: Any, inputs: LossInputs) -> Any:
     result = value.sum() + s.sum() * 0
     if loss.reduction == "sum" or used.s.shape[0] == 0:
         return result
-    return result / (mass.sum() if loss.reduction == "mean" else count.sum())
+    divisor = mass.sum() if loss.reduction == "mean" else count.sum()
+    if bool(divisor == 0):
+        raise nothing_to_average()
+    return result / divisor
 
 
-def check(loss: Any, torch: Any, inputs: LossInputs, *, relevance: bool = False) -> None:
-    """Raise what the core would raise for single bad values."""
-    s, y, w = inputs.prediction, inputs.target, inputs.weight
-    missing = torch.isnan(y) if y.is_floating_point() else torch.zeros_like(s, dtype=torch.bool)
-    bad_y = ~torch.isfinite(y)
-    if relevance:
-        bad_y = bad_y | ~((y >= 0) & (y <= 30) & (y == torch.floor(y.to(s.dtype))))
-    if loss.nan_policy == "omit":
-        bad_y = bad_y & ~missing
-    bad_s = ~torch.isfinite(s)
-    bad_w = torch.zeros_like(bad_s) if w is None else ~(torch.isfinite(w) & (w >= 0))
-    kept = ~missing if loss.nan_policy == "omit" else torch.ones_like(bad_s)
-    weighs = kept if w is None or loss.reduction != "mean" else kept & (w != 0)
-    # One transfer answers all questions.
-    flags = torch.stack([(bad_s | bad_y | bad_w).any(), weighs.any()]).tolist()
-    if flags[0]:
-        row = int((bad_s | bad_y | bad_w).to(torch.uint8).argmax())
-        what, values = next(
-            (name, values)
-            for name, bad, values in (("prediction", bad_s, s), ("target", bad_y, y), ("weight", bad_w, w))
-            if bool(bad[row])
-        )
-        raise LossError(
-            f"row {row}: the {what} is {float(values[row])}, which {type(loss).__name__} does not take; drop or repair "
-            "the row",
-            code=f"loss.{what}_invalid",
-            row=row,
-        )
-    if not flags[1] and loss.reduction in ("mean", "mean_n"):
-        raise LossError(
-            'the mean is undefined: no row counts. Pass rows that count, or use reduction="sum"',
-            code="loss.nothing_to_average",
-        )
-
-
-def check_weights(torch: Any, inputs: LossInputs) -> None:
+def check_weights(loss: BaseLoss, torch: Any, inputs: LossInputs) -> None:
     """Raise where weights differ inside a group."""
     if inputs.weight is None or inputs.groups is None or not len(inputs.prediction):
         return
-    numbers = group_numbers(torch, inputs, None)
+    numbers = group_numbers(torch, inputs, loss)
     first = torch.full((int(numbers.max()) + 1,), len(numbers), device=numbers.device)
     rows = torch.arange(len(numbers), device=numbers.device)
-    first = first.scatter_reduce(0, numbers, rows, "amin")
-    kept = torch.ones_like(rows, dtype=torch.bool)
-    differs = (inputs.weight != inputs.weight[first[numbers]]) & kept
+    kept = ~torch.isnan(inputs.target) if loss.nan_policy == "omit" else torch.ones_like(rows, dtype=torch.bool)
+    first = first.scatter_reduce(0, numbers, torch.where(kept, rows, len(numbers)), "amin")
+    expected = inputs.weight[first[numbers].clamp(max=len(numbers) - 1)]
+    differs = (inputs.weight != expected) & kept
     if bool(differs.any()):
         row = int(differs.to(torch.uint8).argmax())
         raise LossError(
             f"row {row}: the weight is {float(inputs.weight[row])}, other rows of its group have "
-            f"{float(inputs.weight[first[numbers[row]]])}; this loss takes one weight per group (date). Give all its rows "
+            f"{float(expected[row])}; this loss takes one weight per group (date). Give all its rows "
             "the same",
             code="loss.weight_differs",
             row=row,

@@ -244,7 +244,7 @@ def _refuse_missing(name: str, missing: Array) -> None:
     if missing.any():
         row = int(missing.argmax())
         raise LossError(
-            f"row {row}: {name} has no id; drop the row, or fill the id in",
+            f"row {row}: {name} has no id there (None, NaN or NaT); drop the row, or fill the id in",
             code="loss.id_missing",
             row=row,
             argument=name,

@@ -15,6 +15,7 @@ from tradewright import _core
 from tradewright.errors import LossError
 from tradewright.loss_functions import group_device
 from tradewright.loss_functions.base import BaseLoss
+from tradewright.loss_functions.device_checks import check_values
 from tradewright.loss_functions.group_index import GroupIndex
 from tradewright.loss_functions.inputs import LossInputs
 
@@ -74,6 +75,9 @@ class GroupLoss(BaseLoss):
     row_weights: ClassVar[bool] = False
     #: Whether a shift of all scores of a group leaves the loss as it is; true of all that ship.
     shift_invariant: ClassVar[bool] = True
+
+    #: Whether a positive multiple of all scores leaves the loss as it is.
+    scale_free: ClassVar[bool] = False
 
     @property
     def targets(self) -> str:
@@ -154,9 +158,9 @@ class GroupLoss(BaseLoss):
         return group_device.evaluate(self, torch, inputs)
 
     def _check_on_device(self, torch: Any, inputs: LossInputs) -> None:
-        group_device.check(self, torch, inputs, relevance=self.targets == "relevance")
+        check_values(self, torch, inputs.prediction, inputs.target, inputs.weight, targets=self.targets, weighs=False)
         if not self.row_weights:
-            group_device.check_weights(torch, inputs)
+            group_device.check_weights(self, torch, inputs)
 
 
 def _rows(inputs: LossInputs) -> tuple[Array, Array, Array | None, list[Array]]:

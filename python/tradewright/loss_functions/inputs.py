@@ -149,6 +149,13 @@ def as_output(out: Any, inputs: LossInputs) -> tuple[Array, Array]:
 
 
 def _numeric(name: str, value: Any) -> Array:
+    if isinstance(value, np.ma.MaskedArray):
+        raise LossError(
+            f"{name} is a masked array, whose mask would be lost; pass {name}.filled(numpy.nan) with "
+            'nan_policy="omit", or the rows that count',
+            code="loss.masked",
+            argument=name,
+        )
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":
         raise LossError(

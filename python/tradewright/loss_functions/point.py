@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradewright import _core
-from tradewright.errors import LossError, UnsupportedError
+from tradewright.errors import UnsupportedError
 from tradewright.loss_functions.base import BaseLoss
+from tradewright.loss_functions.device_checks import check_finite, check_values
 from tradewright.loss_functions.inputs import LossInputs, readable, shape_error
 
 __all__ = ["Domain", "PointLoss"]
@@ -30,6 +31,7 @@ class PointLoss(BaseLoss):
     operations for accelerators; the formula itself lives in the core.
     """
 
+    traceable: ClassVar[bool] = True
     #: What a target may be.
     targets: ClassVar[Domain] = "real"
 
@@ -49,6 +51,9 @@ class PointLoss(BaseLoss):
     def _rows_on_device(self, torch: Any, prediction: Any, target: Any, per_row: Mapping[str, Any]) -> Any:
         """Return the loss of each row, in torch's operations."""
 
+    def _check_per_row(self, name: str, values: Any) -> None:
+        """Refuse values of a further per-row argument that are finite and not allowed all the same."""
+
     def _spec(self, inputs: LossInputs) -> tuple[str, Mapping[str, float]]:
         return self.name, self._params(inputs.per_row)
 
@@ -60,6 +65,7 @@ class PointLoss(BaseLoss):
                 width = self.per_row_widths.get(name, 1)
                 if array.shape != (inputs.shape[0], width) and (width > 1 or array.ndim > 1):
                     raise shape_error(name, array.shape, inputs.shape, width)
+                self._check_per_row(name, array)
                 further += [readable(column) for column in array.reshape(len(array), width).T]
         return inputs.prediction, inputs.target, inputs.weight, further
 
@@ -123,40 +129,8 @@ class PointLoss(BaseLoss):
         return rows.sum() / (w.sum() if self.reduction == "mean" and w is not None else count)
 
     def _check_on_device(self, torch: Any, inputs: LossInputs) -> None:
+        for name, values in inputs.per_row.items():
+            check_finite(torch, name, values)
+            self._check_per_row(name, values)
         s, y, w = self._row_by_row(inputs)
-        bad_s = ~_inside(torch, s, self.predictions)
-        missing = torch.isnan(y)
-        bad_y = ~_inside(torch, y, self.targets)
-        if self.nan_policy == "omit":
-            bad_y = bad_y & ~missing
-        bad_w = torch.zeros_like(bad_s) if w is None else ~(torch.isfinite(w) & (w >= 0))
-        counted = torch.ones_like(bad_s) if self.nan_policy == "raise" else ~missing
-        weighs = counted if w is None or self.reduction != "mean" else counted & (w != 0)
-        # One transfer answers all questions.
-        flags = torch.stack([(bad_s | bad_y | bad_w).any(), weighs.any()]).tolist()
-        if flags[0]:
-            row = int((bad_s | bad_y | bad_w).to(torch.uint8).argmax())
-            what, values = next((n, v) for n, b, v in _named(bad_s, bad_y, bad_w, s, y, w) if bool(b[row]))
-            raise LossError(
-                f"row {row // self.outputs}: the {what} is {float(values[row])}, which {type(self).__name__} does not take; "
-                "drop or repair the row",
-                code=f"loss.{what}_invalid",
-                row=row // self.outputs,
-            )
-        if not flags[1] and self.reduction in ("mean", "mean_n"):
-            raise LossError(
-                'the mean is undefined: no row counts. Pass rows that count, or use reduction="sum"',
-                code="loss.nothing_to_average",
-            )
-
-
-def _named(bad_s: Any, bad_y: Any, bad_w: Any, s: Any, y: Any, w: Any) -> list[tuple[str, Any, Any]]:
-    return [("prediction", bad_s, s), ("target", bad_y, y), ("weight", bad_w, w)]
-
-
-def _inside(torch: Any, values: Any, domain: Domain) -> Any:
-    if domain == "unit":
-        return (values >= 0) & (values <= 1)
-    if domain == "binary":
-        return (values == 0) | (values == 1)
-    return torch.isfinite(values)
+        check_values(self, torch, s, y, w, targets=self.targets, predictions=self.predictions)

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from tradewright import _core
 from tradewright.errors import LossError
 from tradewright.loss_functions import series_device
-from tradewright.loss_functions.base import BaseLoss, choice
-from tradewright.loss_functions.checked import check_number
+from tradewright.loss_functions.base import BaseLoss
 from tradewright.loss_functions.group_index import GroupIndex, one_asset
 from tradewright.loss_functions.grouped import index_of
 from tradewright.loss_functions.inputs import LossInputs, numpy_inputs
+from tradewright.loss_functions.parameters import choice, number
 
 __all__ = ["Absent", "PositionLink", "SeriesLoss"]
 
@@ -62,6 +62,9 @@ class SeriesLoss(BaseLoss):
     per_row_value: ClassVar[bool] = False
     reductions: ClassVar[tuple[str, ...]] = ("mean",)
     hessians: ClassVar[tuple[str, ...]] = ("constant",)
+    default_hessian: ClassVar[str | None] = "constant"
+    #: Whether a multiple of all positions is no other loss: a ratio, of positions that are the scores.
+    scale_free: ClassVar[bool] = False
     #: Whether a return of −1 or less is an error, since nothing is left to compound.
     refuses_ruin: ClassVar[bool] = False
     #: The fewest dates the loss can be computed from.
@@ -74,8 +77,8 @@ class SeriesLoss(BaseLoss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number(self, "cost", low=0.0)
-        check_number(self, "initial_position")
+        number(self, "cost", low=0.0)
+        number(self, "initial_position")
         choice(self, "position", get_args(PositionLink))
         choice(self, "absent", get_args(Absent))
 

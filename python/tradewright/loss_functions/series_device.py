@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tradewright.errors import LossError
-from tradewright.loss_functions.group_device import check as check_values
+from tradewright.loss_functions.device_checks import check_values
 from tradewright.loss_functions.group_device import check_weights, group_numbers
 from tradewright.loss_functions.group_index import GroupIndex
 from tradewright.loss_functions.inputs import LossInputs
@@ -100,9 +100,10 @@ def reduce(loss: SeriesLoss, torch: Any, r: Any, w: Any) -> Any:
     """Return the loss of returns."""
     if len(r) == 0 and loss.reduction == "sum":
         return r.sum()
-    if len(r) < loss.least:
+    counted = int((w > 0).sum()) if loss.least > 1 else len(r)
+    if counted < loss.least:
         raise LossError(
-            f"{len(r)} returns are too few, this loss needs {loss.least}: pass more dates", code="loss.too_few_dates"
+            f"{counted} returns are too few, this loss needs {loss.least}: pass more dates", code="loss.too_few_dates"
         )
     divisor = {"mean": w.sum(), "mean_n": len(r), "sum": 1.0}[loss.reduction]
     return loss._of_returns(torch, r, w, divisor)
@@ -110,8 +111,8 @@ def reduce(loss: SeriesLoss, torch: Any, r: Any, w: Any) -> Any:
 
 def check(loss: SeriesLoss, torch: Any, inputs: LossInputs) -> None:
     """Raise what the core would raise for bad values; synchronises."""
-    check_values(loss, torch, inputs)
-    check_weights(torch, inputs)
+    check_values(loss, torch, inputs.prediction, inputs.target, inputs.weight, targets="real")
+    check_weights(loss, torch, inputs)
     volatility = loss._volatility(inputs)
     if volatility is not None and bool((bad := ~(torch.isfinite(volatility) & (volatility > 0))).any()):
         row = int(bad.reshape(-1).to(torch.uint8).argmax())

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tradewright.errors import LossError
 from tradewright.loss_functions.inputs import numpy_inputs
+
+if TYPE_CHECKING:
+    from tradewright.loss_functions.point import PointLoss
 
 __all__ = ["counted_targets", "log_odds", "weighted_mean", "weighted_quantile", "zero_of"]
 
@@ -19,14 +22,22 @@ Array = NDArray[np.float64]
 #: Shares are kept so far from 0 and 1: a single-class target starts at ±34.5 and not at infinity.
 _LEAST_SHARE = 1e-15
 
+#: What belongs to a domain of targets, and how errors call it.
+_DOMAINS: dict[str, tuple[Callable[[Array], NDArray[np.bool_]], str]] = {
+    "real": (np.isfinite, "any finite number"),
+    "unit": (lambda y: (y >= 0) & (y <= 1), "0 to 1"),
+    "binary": (lambda y: (y == 0) | (y == 1), "0 or 1"),
+}
 
-def counted_targets(y: Any, sample_weight: Any, nan_policy: str) -> tuple[Array, Array]:
+
+def counted_targets(loss: PointLoss, y: Any, sample_weight: Any) -> tuple[Array, Array]:
     """Return targets and weights of the rows that count, in float64.
 
     Raises
     ------
     LossError
-        When a target is NaN under ``nan_policy="raise"``, a weight is negative, or nothing is left.
+        When a target is NaN under ``nan_policy="raise"`` or none the loss takes, a weight is negative, or nothing is
+        left.
     """
     inputs = numpy_inputs(y, np.broadcast_to(np.float64(0), np.shape(y)), sample_weight)
     target = inputs.target.astype(np.float64, copy=False)
@@ -34,15 +45,24 @@ def counted_targets(y: Any, sample_weight: Any, nan_policy: str) -> tuple[Array,
     if (bad := ~(np.isfinite(weight) & (weight >= 0))).any():
         row = int(bad.argmax())
         raise LossError(
-            f"row {row}: the weight is {weight[row]}; weights are finite and not negative",
+            f"row {row}: the weight is {weight[row]:g}; weights are finite and not negative",
             code="loss.weight_invalid",
             row=row,
         )
     missing = np.isnan(target)
-    if missing.any() and nan_policy == "raise":
+    if missing.any() and loss.nan_policy == "raise":
         row = int(missing.argmax())
         raise LossError(
             f'row {row}: the target is NaN; drop the row, or use nan_policy="omit"', code="loss.target_missing", row=row
+        )
+    belongs, allowed = _DOMAINS[loss.targets]
+    if (bad := ~(missing | belongs(target))).any():
+        row = int(bad.argmax())
+        hint = "; for labels -1 and 1 pass (y + 1) / 2" if target[row] == -1.0 else ""
+        raise LossError(
+            f"row {row}: the target is {target[row]:g}, allowed is {allowed}{hint}",
+            code="loss.target_out_of_domain",
+            row=row,
         )
     kept = ~missing & (weight > 0)
     if not kept.any():
@@ -53,15 +73,15 @@ def counted_targets(y: Any, sample_weight: Any, nan_policy: str) -> tuple[Array,
     return target[kept], weight[kept]
 
 
-def weighted_mean(y: Any, sample_weight: Any, nan_policy: str) -> float:
+def weighted_mean(loss: PointLoss, y: Any, sample_weight: Any) -> float:
     """Return the weighted mean of the targets; errors are those of :func:`counted_targets`."""
-    target, weight = counted_targets(y, sample_weight, nan_policy)
+    target, weight = counted_targets(loss, y, sample_weight)
     return float(np.dot(weight, target) / weight.sum())
 
 
-def weighted_quantile(y: Any, sample_weight: Any, nan_policy: str, quantile: float) -> float:
+def weighted_quantile(loss: PointLoss, y: Any, sample_weight: Any, quantile: float) -> float:
     """Return the least target below or at which the share ``quantile`` of the weight lies."""
-    target, weight = counted_targets(y, sample_weight, nan_policy)
+    target, weight = counted_targets(loss, y, sample_weight)
     order = np.argsort(target, kind="stable")
     reached = np.cumsum(weight[order])
     place = int(np.searchsorted(reached, quantile * reached[-1], side="left"))
@@ -69,14 +89,8 @@ def weighted_quantile(y: Any, sample_weight: Any, nan_policy: str, quantile: flo
 
 
 def log_odds(positive: float, negative: float) -> float:
-    """Return log(positive / negative), both at least a tiny share of their sum."""
-    total = positive + negative
-    if not (positive >= 0.0 and negative >= 0.0 and total > 0.0):
-        raise LossError(
-            f"the labels weigh {positive} for 1 and {negative} for 0; they are 0 to 1: for labels -1 and 1 pass (y + 1) / 2",
-            code="loss.target_out_of_domain",
-        )
-    share = min(max(positive / total, _LEAST_SHARE), 1 - _LEAST_SHARE)
+    """Return log(positive / negative), both at least a tiny share of their sum, which is above 0."""
+    share = min(max(positive / (positive + negative), _LEAST_SHARE), 1 - _LEAST_SHARE)
     return math.log(share / (1 - share))
 
 

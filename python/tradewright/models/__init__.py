@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tradewright import _optional
 from tradewright.models.registry import ModelRegistry
+from tradewright.models.wrapping import as_model
 
 if TYPE_CHECKING:
     from tradewright.models.boosting_model import BoostingModel as BoostingModel
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from tradewright.models.sklearn_model import SklearnModel as SklearnModel
     from tradewright.models.torch_model import TorchModel as TorchModel
 
-__all__ = ["BoostingModel", "ModelRegistry", "ModuleRegistry", "SklearnModel", "TorchModel"]
+__all__ = ["BoostingModel", "ModelRegistry", "ModuleRegistry", "SklearnModel", "TorchModel", "as_model"]
 
 #: Public name → the module that defines it, and the optional libraries without which that cannot be imported.
 _LAZY: dict[str, tuple[str, tuple[str, ...]]] = {

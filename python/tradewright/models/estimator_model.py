@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+import sklearn.exceptions
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import ClassifierTags, RegressorTags
 
 from tradewright.base import BaseModel
-from tradewright.errors import CallbackError
+from tradewright.errors import CallbackError, NotFittedError
 
-__all__ = ["EstimatorModel"]
+__all__ = ["EstimatorModel", "UnfittedError"]
+
+
+class UnfittedError(NotFittedError, sklearn.exceptions.NotFittedError):  # type: ignore[misc]  # untyped
+    """The model has not been fitted; also scikit-learn's error of that name."""
 
 
 class EstimatorModel(BaseModel, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     """A model that is also a scikit-learn estimator; the wrappers derive from it."""
+
+    _not_fitted = UnfittedError
+    #: Whether a classifier tells more than two classes apart.
+    _multi_class: ClassVar[bool] = True
 
     @property
     def classes_(self) -> NDArray[Any]:
@@ -42,13 +51,18 @@ class EstimatorModel(BaseModel, BaseEstimator):  # type: ignore[misc]  # scikit-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
+        tags.input_tags.allow_nan = self._takes_nan()
         if self.task == "classification":
             tags.estimator_type = "classifier"
-            tags.classifier_tags = ClassifierTags()
+            tags.classifier_tags = ClassifierTags(multi_class=self._multi_class)
         else:
             tags.estimator_type = "regressor"
             tags.regressor_tags = RegressorTags()
         return tags
+
+    def _takes_nan(self) -> bool:
+        """Whether features may be NaN."""
+        return True
 
     def _no_first_turn(self) -> CallbackError:
         return CallbackError(

@@ -123,10 +123,11 @@ def _dates_of(loss: BaseLoss, samples: Samples, which: str) -> GroupIndex | None
 
 
 def _no_dates(loss: BaseLoss, which: str) -> LossError:
-    names = "eval_groups= and eval_assets=" if which == "validation" else "groups= and assets="
+    of_val = "eval_groups= and eval_assets= to fit, groups_val= and assets_val= to train"
+    names = of_val if which == "validation" else "groups= and assets="
     return LossError(
         f"{type(loss).__name__} looks across the rows of a date, and the {which} rows have no dates: pass a Panel, which"
-        f" brings them, or {names} to fit",
+        f" brings them, or {names}",
         code="loss.groups_needed",
         rows=which,
     )

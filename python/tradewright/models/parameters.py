@@ -65,7 +65,10 @@ def _readable(value: Any) -> Any:
         return {str(key): _readable(item) for key, item in value.items()}
     if hasattr(value, "__qualname__"):
         return f"{value.__module__}.{value.__qualname__}"
-    return repr(value)
+    text = repr(value)
+    if "\n" in text or " object at 0x" in text:  # a torch module, layer by layer; an address, which says nothing
+        return f"{type(value).__module__}.{type(value).__qualname__}"
+    return text
 
 
 def _exact(name: str, value: Any) -> Any:

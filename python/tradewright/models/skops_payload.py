@@ -1,10 +1,12 @@
-"""scikit-learn estimators as skops bytes, and back, without pickle."""
+"""scikit-learn estimators as skops bytes, and back, without pickle.
+
+skops walks through all of scikit-learn when it is imported, and torch comes in on the way where it is installed: it is
+imported by who saves or loads.
+"""
 
 from __future__ import annotations
 
 from typing import Any
-
-import skops.io
 
 from tradewright.errors import UntrustedTypesError
 
@@ -47,6 +49,8 @@ def dump(estimator: Any) -> bytes:
     UntrustedTypesError
         When the estimator holds types that are not allowed to be built from a file.
     """
+    import skops.io
+
     data: bytes = skops.io.dumps(estimator)
     refused = _refused(data)
     if refused:
@@ -67,6 +71,8 @@ def load(data: bytes) -> Any:
     UntrustedTypesError
         When the bytes name other types.
     """
+    import skops.io
+
     refused = _refused(data)
     if refused:
         raise UntrustedTypesError(
@@ -79,4 +85,6 @@ def load(data: bytes) -> Any:
 
 
 def _refused(data: bytes) -> list[str]:
+    import skops.io
+
     return sorted(set(skops.io.get_untrusted_types(data=data)) - TRUSTED)

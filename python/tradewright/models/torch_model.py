@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
+import copy
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -14,25 +15,34 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tradewright.base import LoopObserver, ModelState, Samples, TrainState
+from tradewright.base import LoopObserver, ModelState, Resume, Samples, TrainState
+from tradewright.base.history import History
 from tradewright.base.metadata import Task
-from tradewright.errors import DataError, FormatMismatchError, IntegrityError, LossError, ParameterError
+from tradewright.errors import FormatMismatchError, LossError, ParameterError
 from tradewright.loss_functions import BaseLoss, LossRegistry
-from tradewright.loss_functions.group_index import GroupIndex
 from tradewright.models import parameters
 from tradewright.models.estimator_model import EstimatorModel
-from tradewright.models.loss_rows import bind_dates, is_series, looks_across, training_loss
-from tradewright.models.neural.epoch_loop import Batching, EpochLoop, Rows, predict_scores
+from tradewright.models.loss_rows import bind_dates, training_loss
+from tradewright.models.neural.batch_order import Shuffle
 from tradewright.models.neural.feature_scaler import FeatureScaler
+from tradewright.models.neural.fit_parameters import check_loss, check_parameters
+from tradewright.models.neural.fit_run import FitRun
+from tradewright.models.neural.fit_setup import begin, fit_device
+from tradewright.models.neural.label_code import LabelCode
+from tradewright.models.neural.model_inputs import ModelInputs
+from tradewright.models.neural.precision import Amp
 from tradewright.models.neural.private_random import PrivateRandom
 from tradewright.models.neural.registry import ModuleRegistry
-from tradewright.optimizers import OptimizerRegistry
+from tradewright.models.neural.sequences import Sequences
+from tradewright.models.neural.team import Team, join
+from tradewright.models.neural.weights_payload import check_shapes, from_payload, host_state, to_payload
 from tradewright.runtime.device import resolve_device
+from tradewright.runtime.device_layer_torch import open_layer
+from tradewright.runtime.distributed import launched
 
 __all__ = ["TorchModel"]
 
 _PAYLOAD = "weights.safetensors"
-_PREDICT_ROWS = 1 << 16
 
 
 class TorchModel(EstimatorModel):
@@ -41,17 +51,28 @@ class TorchModel(EstimatorModel):
     Features are brought to mean 0 and deviation 1, and NaN filled with the mean, by statistics of the train rows; for
     regression losses the labels are scaled likewise. Both are part of the model and of its bundle. Training draws
     random numbers from its own stream: the caller's torch state stays as it was, and the same seed gives the same bits
-    on the CPU at the same thread count.
+    on the CPU at the same thread count; so does a fit that was broken off and resumed.
 
     Losses that look across the rows of a date need the dates, from a Panel or from ``groups`` (and ``assets``) of
     :meth:`fit`; batches are then whole dates. With losses of portfolio returns, whose dates belong together, every step
     is on all rows: ``batch_size`` has no say, and an epoch is one step.
 
+    Rows lie on the device as whole tensors. Where its memory runs out, an epoch begins again with its steps read in parts
+    half as large, their gradients added up; predictions are made in smaller batches. Under ``torchrun`` each process
+    takes its share of every step, and all take the same step together: the model is that of one process, but for
+    rounding and dropout. Every process is to be given the same rows.
+
+    With ``window`` the module reads each row together with the rows of the same asset before it. Such a model takes
+    Panels: the past of a row is read from all rows of the panel, their features only, also where ``rows`` or the fold of
+    a trainer choose some of them. Rows whose past is too short are left out of training, and predicted as NaN. Windows
+    are put together a batch at a time; what is held is each row once.
+
     Parameters
     ----------
-    module : str or callable
-        A name in ``ModuleRegistry``, or a builder ``(n_features, n_outputs, **module_params) -> Module``. Only models
-        with a registered name can be saved without pickle.
+    module : str, callable or Module
+        A name in ``ModuleRegistry``, or a builder ``(n_features, n_outputs, **module_params) -> Module``; or a module,
+        which each fit copies and trains on from the weights it has. Only models with a registered name can be saved
+        without pickle.
     module_params : mapping, optional
         Keywords of the builder, plain JSON values.
     task : {"regression", "classification"}
@@ -60,12 +81,33 @@ class TorchModel(EstimatorModel):
         A name in ``LossRegistry``, or a loss; by default ``"mse"``, and ``"bce"`` for classification.
     optimizer : str
         A name in ``OptimizerRegistry``.
+    optimizer_params : mapping, optional
+        Its further keywords, plain JSON values: ``{"momentum": 0.9}``.
     lr, weight_decay : float
         Of the optimizer.
+    schedule : str
+        A name in ``ScheduleRegistry``: what multiplies ``lr`` as training goes on.
+    schedule_params : mapping, optional
+        Its keywords.
+    warmup : float
+        Epochs in which the rate rises to its height in a straight line; the schedule begins after them.
     epochs, batch_size : int
-        How often all rows are gone through, and how many at a time.
+        How often all rows are gone through, and how many are read at a time.
+    accumulate : int
+        How many batches make one step of the optimizer. Their rows count alike: the step is that of one batch of all of
+        them.
+    shuffle : {"full", "block", False}
+        The order of the rows: random; stretches of 16 steps in random order and random inside, which reads memory in
+        few places; or as they come. Of whole dates, where the loss needs those, likewise.
+    amp : {"bf16", "fp16"}, optional
+        Half precision for the forward passes of training; predictions and validation stay float32.
+    compile : bool
+        Whether the module is compiled by ``torch.compile`` for training, which takes a while at first.
     grad_clip : float, optional
         The largest norm of a step's gradient.
+    window : int, optional
+        How many rows of its asset the module reads for a row, itself included, in time order; rows count, not days. For
+        modules that map (n_rows, window, n_features).
     scale_target : bool, optional
         Whether labels are scaled for training; by default they are with regression losses, whose minimum does not
         depend on it.
@@ -75,6 +117,8 @@ class TorchModel(EstimatorModel):
         Of initialisation, order and dropout; None takes the trainer's, or a random one.
     device : {"auto", "cpu", "cuda", "cuda:<i>", "mps"}
         Where to compute; an absent device is replaced by the CPU with a warning.
+    distributed : bool, optional
+        Whether processes started by ``torchrun`` train one model together; by default where there are several.
 
     Attributes
     ----------
@@ -92,58 +136,89 @@ class TorchModel(EstimatorModel):
     """
 
     framework = "torch"
+    _length_parameters = ("epochs",)
+    _multi_class = False
     # Parameters of the same names as what BaseModel asks for; plain attributes, as scikit-learn's clone needs.
     task: Task = "regression"
     seed: int | None = None
     device: str
     module_: nn.Module
     scaler_: FeatureScaler
-    _classes: tuple[Any, ...] | None = None
-    _shift: float = 0.0
-    _scale: float = 1.0
+    _labels: LabelCode = LabelCode()
     _epoch: int = 0
     _device: str = "cpu"
+    _peak: int | None = None
+    #: The fit under way, between its first epoch and its last.
+    _run: FitRun | None = None
 
     def __init__(
         self,
-        module: str | Callable[..., nn.Module] = "mlp",
+        module: str | Callable[..., nn.Module] | nn.Module = "mlp",
         *,
         module_params: Mapping[str, Any] | None = None,
         task: Literal["regression", "classification"] = "regression",
         loss: str | BaseLoss | None = None,
         optimizer: str = "adamw",
+        optimizer_params: Mapping[str, Any] | None = None,
         lr: float = 1e-3,
         weight_decay: float = 0.0,
+        schedule: str = "constant",
+        schedule_params: Mapping[str, Any] | None = None,
+        warmup: float = 0.0,
         epochs: int = 20,
         batch_size: int = 1024,
+        accumulate: int = 1,
+        shuffle: Shuffle = "full",
+        amp: Amp = None,
+        compile: bool = False,  # noqa: A002  torch's own name
         grad_clip: float | None = None,
+        window: int | None = None,
         scale_target: bool | None = None,
         missing_indicator: bool = False,
         seed: int | None = None,
         device: str = "auto",
+        distributed: bool | None = None,
     ) -> None:
         self.module = module
         self.module_params = module_params
         self.task = task
         self.loss = loss
         self.optimizer = optimizer
+        self.optimizer_params = optimizer_params
         self.lr = lr
         self.weight_decay = weight_decay
+        self.schedule = schedule
+        self.schedule_params = schedule_params
+        self.warmup = warmup
         self.epochs = epochs
         self.batch_size = batch_size
+        self.accumulate = accumulate
+        self.shuffle = shuffle
+        self.amp = amp
+        self.compile = compile
         self.grad_clip = grad_clip
+        self.window = window
         self.scale_target = scale_target
         self.missing_indicator = missing_indicator
         self.seed = seed
         self.device = device
+        self.distributed = distributed
 
     @property
     def hyperparameters(self) -> Mapping[str, Any]:
-        """The parameters; those of the module as ``module__name``."""
+        """The parameters; those of the module as ``module__name``, of optimizer and schedule likewise."""
         flat = self.get_params(deep=False)
         flat["loss"] = self._make_loss().to_json() if isinstance(self.loss, BaseLoss) else self._loss_name()
-        nested = flat.pop("module_params") or {}
-        return parameters.describe(flat | {f"module__{name}": value for name, value in nested.items()})
+        for part in ("module", "optimizer", "schedule"):
+            nested = flat.pop(f"{part}_params")
+            if isinstance(nested, Mapping):  # fit refuses anything else
+                flat |= {f"{part}__{name}": value for name, value in nested.items()}
+        return parameters.describe(flat)
+
+    @property
+    def reads_history(self) -> bool:
+        """Whether the module reads windows."""
+        return self.window is not None
 
     @property
     def device_in_use(self) -> str:
@@ -153,7 +228,12 @@ class TorchModel(EstimatorModel):
     @property
     def classes(self) -> tuple[Any, ...] | None:
         """The classes of a fitted classifier, ascending."""
-        return self._classes
+        return self._labels.classes
+
+    @property
+    def peak_memory(self) -> int | None:
+        """The most bytes of the device's memory the last fit had in use; None on the CPU."""
+        return self._peak
 
     @property
     def libraries(self) -> tuple[str, ...]:
@@ -162,93 +242,103 @@ class TorchModel(EstimatorModel):
 
     # --- training -------------------------------------------------------------------------------------------------
 
-    def _fit_loop(self, train: Samples, val: Samples | None, observer: LoopObserver, seed: int | None) -> None:
-        self._check_params()
+    def _fit_loop(
+        self,
+        train: Samples,
+        val: Samples | None,
+        observer: LoopObserver,
+        seed: int | None,
+        resume: Resume | None = None,
+    ) -> None:
+        check_parameters(self.get_params(deep=False))
         loss = self._make_loss()
-        self._check_loss(loss)
-        self._device = resolve_device(self.device)
-        self.scaler_ = FeatureScaler.fit(train.X, missing_indicator=self.missing_indicator)
-        labels = self._fit_labels(train, loss)
+        check_loss(loss, self.task, self.scale_target)
+        launch, self._device = fit_device(self.device, self.distributed)
+        layer = open_layer(self._device)
+        layer.start()
+        try:
+            self._train(train, val, loss, observer, join(launch, self._device), self._chosen_seed(seed), resume)
+        finally:
+            # Rows and optimizer are gone: what they took is given back.
+            self._run = None
+            self._peak = layer.peak_memory()
+            layer.empty_cache()
+
+    def _train(
+        self,
+        train: Samples,
+        val: Samples | None,
+        loss: BaseLoss,
+        observer: LoopObserver,
+        team: Team,
+        seed: int,
+        resume: Resume | None,
+    ) -> None:
+        self.scaler_ = FeatureScaler.fit(train.features, missing_indicator=self.missing_indicator)
+        sequences = None if self.window is None else Sequences(int(self.window))
+        if sequences is not None:
+            train, val = self._complete(sequences, train, val)
+        self._labels = self._fit_labels(train, loss)
         dates, val_dates = bind_dates(loss, train, val)
-        train_rows = self._rows(train, labels, loss, dates)
-        val_rows = None if val is None else self._rows(val, self._labels(val.y), loss, val_dates)
-        seed = self._chosen_seed(seed)
+        inputs = self._inputs(sequences)
+        train_rows = inputs.rows(train, loss, dates)
+        val_rows = None if val is None else inputs.rows(val, loss, val_dates)
+        del inputs, sequences  # the index of all rows, which the placed ones need no more
+        seed = self._record_seed(team.agree_on(seed))
         random = PrivateRandom(seed, self._device)
         with random:
             self.module_ = self._build().to(self._device)
-        loop = EpochLoop(
-            self.module_,
-            OptimizerRegistry.create(
-                self.optimizer, params=self.module_.parameters(), lr=self.lr, weight_decay=self.weight_decay
-            ),
-            loss.module(check_on_device=False),
-            train_rows,
-            shift=self._shift,
-            scale=self._scale,
-            batch_size=self.batch_size,
-            batching=_batching(loss),
-            grad_clip=self.grad_clip,
-            generator=torch.Generator().manual_seed(seed),
-        )
+        run = self._run = begin(self, self.module_, loss, train_rows, self._labels, random, team, seed)
+        first = 0 if resume is None else self._go_on(run, resume)
+        team.agree(self.module_)
         observer.loop_begin("epoch", self.epochs)
-        for epoch in range(self.epochs):
-            if observer.epoch_begin(epoch):
+        for epoch in range(first, self.epochs):
+            if team.any(observer.epoch_begin(epoch)):
                 if epoch == 0:
                     raise self._no_first_turn()
                 break
             started = time.perf_counter()
-            with random:
-                train_loss, stop = loop.run(observer)
-            logs = {"train_loss": train_loss, "lr": float(self.lr)}
+            losses: dict[str, Tensor] = {}
+            losses["train_loss"], stop = run.epoch(epoch, observer)
+            team.agree_on_statistics(self.module_)
             if val_rows is not None:
-                logs["val_loss"] = loop.validate(val_rows)
+                losses["val_loss"] = run.validate(val_rows)
+            # The one time in an epoch that the device is waited for.
+            logs = dict(zip(losses, torch.stack(list(losses.values())).tolist(), strict=True))
+            run.rate.after_epoch(epoch, logs.get("val_loss", logs["train_loss"]))
+            logs["lr"] = run.rate.now
             logs["seconds"] = time.perf_counter() - started
             self._epoch = epoch
             stop = observer.epoch_end(TrainState(epoch=epoch, unit="epoch", total=self.epochs, logs=logs)) or stop
-            if stop:
+            # Also when a callback asks for the end first: what predicts nothing is not handed out. It may go back.
+            if not np.isfinite(logs["train_loss"]):
+                raise self._diverged("predictions are")
+            if team.any(stop):
                 break
-            if not math.isfinite(train_loss):
-                raise LossError(
-                    f"epoch {epoch}: training diverged, predictions are no longer finite; lower lr={self.lr}, or set"
-                    " grad_clip",
-                    code="model.diverged",
-                    epoch=epoch,
-                )
-
         self._check_finite()
+
+    def _record_seed(self, seed: int) -> int:
+        # Among several processes the first one's counts, and goes on record with all of them.
+        if self._draft is not None:
+            self._draft = replace(self._draft, seed=seed)
+        return seed
 
     def _chosen_seed(self, seed: int | None) -> int:
         seed = super()._chosen_seed(seed)
         return secrets.randbelow(1 << 31) if seed is None else seed
 
     def _check_finite(self) -> None:
-        """Refuse to hand out weights that predict nothing, also when a callback stopped the loop before we noticed."""
+        """Refuse to hand out weights that the last step has spoilt."""
         bad = [name for name, value in self.module_.state_dict().items() if not bool(torch.isfinite(value).all())]
         if bad:
-            raise LossError(
-                f"epoch {self._epoch}: training diverged, {bad[0]} is no longer finite; lower lr={self.lr}, or set"
-                " grad_clip",
-                code="model.diverged",
-                epoch=self._epoch,
-            )
+            raise self._diverged(f"{bad[0]} is")
 
-    def _check_params(self) -> None:
-        if self.task not in ("regression", "classification"):
-            raise ParameterError(f"task={self.task!r}: pass 'regression' or 'classification'", code="model.task")
-        for name in ("epochs", "batch_size"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-                raise ParameterError(f"{name}={value!r}: pass a whole number, at least 1", code=f"model.{name}")
-        self._check_number("lr", self.lr, lambda value: value > 0, "above 0")
-        self._check_number("weight_decay", self.weight_decay, lambda value: value >= 0, "not negative")
-        if self.grad_clip is not None:
-            self._check_number("grad_clip", self.grad_clip, lambda value: value > 0, "above 0, or None")
-
-    @staticmethod
-    def _check_number(name: str, value: Any, allowed: Callable[[float], bool], what: str) -> None:
-        number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-        if not number or not math.isfinite(value) or not allowed(value):
-            raise ParameterError(f"{name}={value!r}: pass a finite number {what}", code=f"model.{name}")
+    def _diverged(self, what: str) -> LossError:
+        return LossError(
+            f"epoch {self._epoch}: training diverged, {what} no longer finite; lower lr={self.lr}, or set grad_clip",
+            code="model.diverged",
+            epoch=self._epoch,
+        )
 
     def _loss_name(self) -> str:
         if isinstance(self.loss, str):
@@ -258,111 +348,100 @@ class TorchModel(EstimatorModel):
     def _make_loss(self) -> BaseLoss:
         return training_loss(self._loss_name() if self.loss is None else self.loss)
 
-    def _check_loss(self, loss: BaseLoss) -> None:
-        if is_series(loss) and (self.scale_target or self.task == "classification"):
-            raise ParameterError(
-                f"{type(loss).__name__} takes returns as they are: leave scale_target={self.scale_target!r} out, and"
-                " task='regression'",
-                code="model.loss_of_returns",
-            )
-
     def _build(self) -> nn.Module:
+        if isinstance(self.module, nn.Module):
+            return copy.deepcopy(self.module)
         build = ModuleRegistry.get(self.module) if isinstance(self.module, str) else self.module
         module: nn.Module = build(n_features=self.scaler_.n_outputs, n_outputs=1, **(self.module_params or {}))
         return module
 
-    def _fit_labels(self, train: Samples, loss: BaseLoss) -> NDArray[np.float64]:
-        """Learn classes, or shift and scale, from the train labels; return the labels as numbers."""
-        self._classes, self._shift, self._scale = None, 0.0, 1.0
+    def _fit_labels(self, train: Samples, loss: BaseLoss) -> LabelCode:
         if self.task == "classification":
-            self._classes = tuple(np.unique(np.asarray(train.y)).tolist())
-            if len(self._classes) != 2:
-                raise DataError(
-                    f"the train labels have {len(self._classes)} classes: a TorchModel tells two apart",
-                    code="model.n_classes",
-                    count=len(self._classes),
-                )
-            return self._labels(train.y)
-        y = self._labels(train.y)
+            return LabelCode.of_classes(train.y)
         by_default = loss.name in LossRegistry.search("regression")
-        if by_default if self.scale_target is None else self.scale_target:
-            self._shift = float(y.mean())
-            spread = float(y.std())
-            self._scale = spread if spread > 1e-12 * max(1.0, abs(self._shift)) else 1.0
-        return y
+        return LabelCode.of_numbers(train.y, scaled=by_default if self.scale_target is None else self.scale_target)
 
-    def _labels(self, y: Any) -> NDArray[np.float64]:
-        if self._classes is None:
-            return np.asarray(y, dtype=np.float64)
-        hit: NDArray[np.bool_] = np.asarray(y)[:, None] == np.asarray(self._classes)
-        if not hit.any(axis=1).all():
-            row = int(np.flatnonzero(~hit.any(axis=1))[0])
-            raise DataError(
-                f"validation row {row} is of class {y[row]!r}, which no train row has: drop such rows, or train on"
-                " more",
-                code="model.unknown_class",
-                row=row,
+    def _inputs(self, sequences: Sequences | None = None) -> ModelInputs:
+        if sequences is None and self.window is not None:
+            sequences = Sequences(int(self.window))
+        return ModelInputs(self.scaler_, self._labels, sequences, self._device)
+
+    def _complete(self, sequences: Sequences, train: Samples, val: Samples | None) -> tuple[Samples, Samples | None]:
+        """Leave out the rows whose windows are short, and put that on record."""
+        n_rows = len(train)
+        train = sequences.complete(train, "train")
+        val = None if val is None else sequences.complete(val, "validation")
+        if self._draft is not None:
+            self._draft = replace(
+                self._draft,
+                n_rows=len(train),
+                n_val_rows=0 if val is None else len(val),
+                n_short_windows=n_rows - len(train),
             )
-        return hit[:, 1].astype(np.float64)
-
-    def _rows(self, samples: Samples, labels: NDArray[np.float64], loss: BaseLoss, dates: GroupIndex | None) -> Rows:
-        """Scale rows and put them on the device.
-
-        Rows of weight 0 say nothing and are left out, unless the loss looks across rows: there they hold positions.
-        """
-        X, weight = samples.X, samples.sample_weight
-        if weight is not None and (weight == 0).any() and not looks_across(loss):
-            kept = weight > 0
-            X, labels, weight = X[kept], labels[kept], weight[kept]
-        return Rows(
-            torch.from_numpy(self.scaler_.transform(X)).to(self._device),
-            torch.from_numpy(labels.astype(np.float32)).to(self._device),
-            None if weight is None else torch.from_numpy(weight.astype(np.float32)).to(self._device),
-            dates,
-        )
+        return train, val
 
     # --- prediction -----------------------------------------------------------------------------------------------
 
-    def _scores(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        out = np.empty(X.shape[0])
-        for start in range(0, X.shape[0], _PREDICT_ROWS):
-            part = torch.from_numpy(self.scaler_.transform(X[start : start + _PREDICT_ROWS])).to(self._device)
-            out[start : start + len(part)] = predict_scores(self.module_, part).cpu().numpy()
-        return out * self._scale + self._shift
-
-    def _predict(self, X: NDArray[Any]) -> NDArray[Any]:
-        scores = self._scores(X)
-        return scores if self._classes is None else np.asarray(self._classes)[(scores > 0).astype(np.intp)]
+    def _predict(self, X: NDArray[Any] | History) -> NDArray[Any]:
+        scores = self._inputs().scores(self.module_, X)
+        return scores if self.classes is None else self._labels.labels(scores, can_miss=self.reads_history)
 
     def _has_proba(self) -> bool:
         return self.task == "classification"
 
-    def _predict_proba(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def _predict_proba(self, X: NDArray[Any] | History) -> NDArray[np.float64]:
         # tanh neither overflows nor loses digits at either end
-        positive = 0.5 * (1.0 + np.tanh(0.5 * self._scores(X)))
+        positive = 0.5 * (1.0 + np.tanh(0.5 * self._inputs().scores(self.module_, X)))
         return np.column_stack([1.0 - positive, positive])
 
     # --- going back and saving ------------------------------------------------------------------------------------
 
     def snapshot(self) -> ModelState | None:
         """Return a copy of the weights, on the CPU."""
-        return ModelState(epoch=self._epoch, weights=self._state())
+        return ModelState(epoch=self._epoch, weights=host_state(self.module_))
 
     def restore(self, state: ModelState) -> None:
         """Put the weights of a snapshot back."""
         self.module_.load_state_dict(state.weights)
 
-    def _state(self) -> dict[str, Tensor]:
-        return {
-            name: value.detach().to("cpu", copy=True).contiguous() for name, value in self.module_.state_dict().items()
-        }
+    def _snapshot_to_bytes(self, state: ModelState) -> bytes:
+        data: bytes = safetensors.torch.save(state.weights)
+        return data
+
+    def _snapshot_from_bytes(self, epoch: int, data: bytes) -> ModelState:
+        return ModelState(epoch=epoch, weights=safetensors.torch.load(data))
+
+    def _training_state(self) -> dict[str, bytes]:
+        return {} if self._run is None else self._run.state()
+
+    def _resumes_exactly(self, segment: int | None) -> bool:
+        # Of several processes a checkpoint holds the first one's dropout stream.
+        return self.distributed is False or launched() is None
+
+    def _go_on(self, run: FitRun, resume: Resume) -> int:
+        """Take over the weights and the training state of a broken-off fit; return the number of the next epoch."""
+        _check_format(resume.payload_format)
+        state, _ = from_payload(resume.payloads[_PAYLOAD])
+        check_shapes(self._build, state)
+        self.module_.load_state_dict(state)
+        run.go_on_from(resume.state)
+        self._epoch = resume.epoch - 1
+        return resume.epoch
+
+    def set_learning_rate(self, lr: float) -> bool:
+        """Train on with another base rate, which the schedule goes on multiplying; False outside of a fit."""
+        if self._run is None:
+            return False
+        self._run.rate.set(lr)
+        return True
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_run"}
 
     def _to_payloads(self) -> tuple[str, dict[str, bytes]]:
         self._facts()
-        tensors = {f"module.{name}": value for name, value in self._state().items()}
-        for name in ("mean", "scale", "indicated"):
-            tensors[f"scaler.{name}"] = torch.from_numpy(getattr(self.scaler_, name))
-        return "safetensors", {_PAYLOAD: safetensors.torch.save(tensors)}
+        return "safetensors", {_PAYLOAD: to_payload(self.module_, self.scaler_)}
 
     def _config(self) -> dict[str, Any]:
         if not isinstance(self.module, str):
@@ -375,56 +454,35 @@ class TorchModel(EstimatorModel):
         params["loss"] = self.loss.to_dict() if isinstance(self.loss, BaseLoss) else self.loss
         return {
             "params": parameters.encode(params),
-            "shift": self._shift,
-            "scale": self._scale,
+            "shift": self._labels.shift,
+            "scale": self._labels.scale,
             "epoch": self._epoch,
-            "classes": None if self._classes is None else list(self._classes),
+            "classes": None if self.classes is None else list(self.classes),
         }
 
     @classmethod
     def _from_bundle(cls, config: Mapping[str, Any], payload_format: str, payloads: Mapping[str, bytes]) -> Self:
-        if payload_format != "safetensors":
-            raise FormatMismatchError(
-                f"a TorchModel is rebuilt from safetensors, this bundle holds {payload_format}: use"
-                " tradewright.load_model",
-                code="bundle.payload_format",
-            )
+        _check_format(payload_format)
         params = parameters.decode(config["params"])
         if isinstance(params["loss"], Mapping):
             params["loss"] = BaseLoss.from_dict(params["loss"])
         model = cls(**params)
-        tensors = safetensors.torch.load(payloads[_PAYLOAD])
-        scaler = {name: tensors[f"scaler.{name}"].numpy() for name in ("mean", "scale", "indicated")}
-        model.scaler_ = FeatureScaler(**scaler)
-        model._shift, model._scale, model._epoch = config["shift"], config["scale"], config["epoch"]
-        model._classes = None if config["classes"] is None else tuple(config["classes"])
+        state, model.scaler_ = from_payload(payloads[_PAYLOAD])
+        classes = None if config["classes"] is None else tuple(config["classes"])
+        model._labels = LabelCode(classes, config["shift"], config["scale"])
+        model._epoch = config["epoch"]
         model._device = resolve_device(model.device)
-        state = {name.removeprefix("module."): tensor for name, tensor in tensors.items() if name.startswith("module.")}
-        model._check_shapes(state)
+        check_shapes(model._build, state)
         with PrivateRandom(0, model._device):  # building draws initial weights
             model.module_ = model._build()
         model.module_.load_state_dict(state)
         model.module_.to(model._device)
         return model
 
-    def _check_shapes(self, state: Mapping[str, Tensor]) -> None:
-        """Compare the shapes the parameters ask for with the payload's, before memory is taken for them."""
-        try:
-            with torch.device("meta"):
-                wanted = {name: tuple(value.shape) for name, value in self._build().state_dict().items()}
-        except RuntimeError:  # a builder that reads its own weights; what it asks for shows when it is built
-            return
-        found = {name: tuple(value.shape) for name, value in state.items()}
-        if wanted != found:
-            name = sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))[0]
-            raise IntegrityError(
-                f"the manifest asks for {name} of shape {wanted.get(name)}, the payload has {found.get(name)}: the"
-                " bundle does not belong together; save the model again",
-                code="bundle.payload",
-            )
 
-
-def _batching(loss: BaseLoss) -> Batching:
-    if is_series(loss):
-        return "all"
-    return "dates" if looks_across(loss) else "rows"
+def _check_format(payload_format: str) -> None:
+    if payload_format != "safetensors":
+        raise FormatMismatchError(
+            f"a TorchModel is rebuilt from safetensors, this bundle holds {payload_format}: use tradewright.load_model",
+            code="bundle.payload_format",
+        )

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tradewright.errors import ColumnNotFoundError, DataError, EmptyDataError, ParameterError
 from tradewright.panel.assets import encode_assets
+from tradewright.panel.columns import is_numeric, numeric_column, through_arrow
 from tradewright.panel.times import common_unit, normalize_times
 
 __all__ = ["did_you_mean", "panel_parts_from_arrays", "panel_parts_from_frame"]
@@ -41,7 +42,7 @@ def panel_parts_from_frame(
     import narwhals.stable.v2 as nw
 
     try:
-        table = nw.from_native(_through_arrow(frame), eager_only=True)
+        table = nw.from_native(through_arrow(frame), eager_only=True)
     except TypeError as error:
         hint = "call .collect() first" if hasattr(frame, "collect") else "or use Panel.from_arrays for numpy arrays"
         raise DataError(
@@ -75,7 +76,7 @@ def panel_parts_from_frame(
 
     used = {name for name in roles.values() if name is not None}
     if features is None:
-        names = [name for name, series in named.items() if name not in used and _is_numeric(series.dtype)]
+        names = [name for name, series in named.items() if name not in used and is_numeric(series.dtype)]
     else:
         names = _chosen_features(features, list(named), roles)
 
@@ -83,9 +84,9 @@ def panel_parts_from_frame(
         return None if name is None else named[name].to_native()
 
     def numbers(role: str, name: str | None) -> NDArray[Any] | None:
-        return None if name is None else _numbers(role, name, named[name])
+        return None if name is None else numeric_column(role, name, named[name])
 
-    columns = {name: _numbers("feature", name, named[name]) for name in names}
+    columns = {name: numeric_column("feature", name, named[name]) for name in names}
 
     return _parts(
         columns,
@@ -98,24 +99,6 @@ def panel_parts_from_frame(
         numbers("returns", returns),
         names=(time, label_end or "label_end", asset or "asset"),
     )
-
-
-def _through_arrow(frame: Any) -> Any:
-    """A frame of a library that narwhals does not know, by the Arrow PyCapsule interface; others as they are."""
-    import narwhals.stable.v2 as nw
-
-    known = nw.from_native(frame, pass_through=True)
-    if known is not frame or not hasattr(frame, "__arrow_c_stream__"):
-        return frame
-    import polars as pl
-
-    try:
-        return pl.DataFrame(frame)  # views of the Arrow buffers
-    except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
-        raise DataError(
-            f"the Arrow stream of a {type(frame).__name__} is no table of rows: pass one with named columns ({error})",
-            code="data.not_a_frame",
-        ) from error
 
 
 def panel_parts_from_arrays(
@@ -241,32 +224,8 @@ def _chosen_features(features: Sequence[str], columns: Sequence[str], roles: dic
     return names
 
 
-def _numbers(role: str, name: str, series: Any) -> NDArray[Any]:
-    """A numeric column as numpy: a view where the library gives one; nulls become NaN."""
-    import narwhals.stable.v2 as nw
-
-    values: NDArray[Any] | None = None
-    if _is_numeric(series.dtype):
-        if series.dtype == nw.Boolean and series.null_count():
-            series = series.cast(nw.Float64)
-        values = series.to_numpy()
-    if values is None or values.dtype.kind not in "fiub":
-        raise DataError(
-            f"{role} {name!r} is {series.dtype}, not numeric: encode it first, or leave it out",
-            code="data.not_numeric",
-            column=name,
-        )
-    return values
-
-
 def _index_hint(frame: Any, name: str) -> str:
     """A word for pandas users whose times are the index."""
     if getattr(getattr(frame, "index", None), "name", None) == name:
         return f"; {name!r} is the index: pass frame.reset_index()"
     return ""
-
-
-def _is_numeric(dtype: Any) -> bool:
-    import narwhals.stable.v2 as nw
-
-    return bool(dtype.is_numeric() or dtype == nw.Boolean) and not dtype.is_decimal()

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tradewright.errors import ColumnNotFoundError, DataError, ParameterError
+from tradewright.panel.columns import matrix_of
 from tradewright.panel.times import OPEN, as_datetimes, format_time
 
 if TYPE_CHECKING:
@@ -290,15 +291,8 @@ class Panel:
         """
         names = self.feature_names if features is None else tuple(features)
         columns = [self._column(name) for name in names]
-        if dtype is None:
-            dtype = "float32" if columns and all(column.dtype == np.float32 for column in columns) else "float64"
         taken = [column if rows is None else _take(column, rows) for column in columns]
-        out = np.empty((len(taken[0]) if taken else len(self), len(names)), dtype=dtype)
-        # Blocks of rows keep the strided writes inside the cache.
-        for start in range(0, len(out), 4096):
-            for j, column in enumerate(taken):
-                out[start : start + 4096, j] = column[start : start + 4096]
-        return out
+        return matrix_of(taken, len(taken[0]) if taken else len(self), dtype)
 
     def take(self, rows: Any) -> Self:
         """Return the panel of some rows.
@@ -322,6 +316,17 @@ class Panel:
             weight=per_row(self.weight),
             returns=per_row(self.returns),
         )
+
+    def positions(self, rows: Any) -> NDArray[np.int64]:
+        """Return rows, given as :meth:`take` takes them, as their positions in the panel, shape (k,).
+
+        Raises
+        ------
+        DataError
+            When they are not rows of this panel.
+        """
+        found: NDArray[np.int64] = _take(np.arange(len(self)), rows)
+        return found
 
     def to_frame(self) -> pl.DataFrame:
         """Return the panel as a polars frame: ``time`` (in its zone), ``asset``, features, target, ``label_end`` and the rest.

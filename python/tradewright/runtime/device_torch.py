@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-__all__ = ["find"]
+__all__ = ["accelerators", "find", "num_threads"]
 
 
 def find(device: str) -> str | None:
@@ -17,3 +17,15 @@ def find(device: str) -> str | None:
     if kind in ("auto", "mps") and torch.backends.mps.is_available():
         return "mps"
     return None
+
+
+def num_threads() -> int:
+    """Return how many threads torch computes with."""
+    return torch.get_num_threads()
+
+
+def accelerators() -> list[str]:
+    """Return the names of the devices beside the CPU; looking does not start them."""
+    if torch.cuda.is_available():
+        return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return ["mps"] if torch.backends.mps.is_available() else []

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import tradewright
+from tradewright import _optional
 from tradewright.runtime.threads import num_threads
 
 __all__ = ["environment", "git_sha", "library_versions", "show_versions"]
@@ -90,18 +91,27 @@ def environment() -> dict[str, Any]:
     Returns
     -------
     dict
-        ``python``, ``os``, ``cpu``, ``cores``, ``versions`` (by distribution), ``threads``, ``git_sha``.
+        ``python``, ``os``, ``cpu``, ``cores``, ``accelerators``, ``versions`` (by distribution), ``threads``,
+        ``git_sha``. What torch knows is there when torch is loaded.
     """
     versions = library_versions(*_LIBRARIES)
+    of_torch: dict[str, int] = {}
+    accelerators: list[str] = []
+    if _optional.is_loaded("torch"):
+        from tradewright.runtime import device_torch
+
+        of_torch, accelerators = {"torch": device_torch.num_threads()}, device_torch.accelerators()
     return {
         "python": f"{platform.python_implementation()} {versions.pop('python')}",
         "executable": sys.executable,
         "os": platform.platform(),
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
+        "accelerators": accelerators,
         "versions": versions,
         "threads": {
             "tradewright": num_threads(),
+            **of_torch,
             **{name: os.environ[name] for name in _THREAD_VARIABLES if name in os.environ},
         },
         "git_sha": git_sha(),

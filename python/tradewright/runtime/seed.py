@@ -85,8 +85,8 @@ def fold_seed(seed: int, fold: int) -> int:
 def seeded(seed: int, deterministic: bool = True) -> Iterator[None]:
     """Run a block under :func:`set_seed` and put the caller's generators back afterwards, whatever happens in it.
 
-    torch's deterministic-kernel switches are put back too. If the block is the first to import torch, its generator
-    is seeded from entropy afterwards, as a fresh import would be.
+    torch's switches are put back too: deterministic kernels, threads, default dtype, gradients, matmul precision. If
+    the block is the first to import torch, its generator is seeded from entropy afterwards, as a fresh import would be.
 
     Examples
     --------

@@ -15,7 +15,7 @@ WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
 @dataclass(frozen=True, eq=False)
 class TorchRandomState:
-    """torch's global random state: its generators, and the switches for deterministic kernels."""
+    """torch's global state: its generators, the switches for deterministic kernels, and what else a training can turn."""
 
     cpu: Any
     cuda: list[Any]
@@ -23,6 +23,10 @@ class TorchRandomState:
     warn_only: bool
     benchmark: bool
     workspace: str | None
+    threads: int
+    dtype: torch.dtype
+    grad: bool
+    precision: str
 
 
 def seed_all(seed: int, *, deterministic: bool) -> None:
@@ -45,6 +49,10 @@ def get_state() -> TorchRandomState:
         warn_only=torch.is_deterministic_algorithms_warn_only_enabled(),
         benchmark=torch.backends.cudnn.benchmark,
         workspace=os.environ.get(WORKSPACE),
+        threads=torch.get_num_threads(),
+        dtype=torch.get_default_dtype(),
+        grad=torch.is_grad_enabled(),
+        precision=torch.get_float32_matmul_precision(),
     )
 
 
@@ -59,6 +67,11 @@ def set_state(state: TorchRandomState | None) -> None:
         torch.cuda.set_rng_state_all(state.cuda)
     torch.use_deterministic_algorithms(state.deterministic, warn_only=state.warn_only)
     torch.backends.cudnn.benchmark = state.benchmark
+    if torch.get_num_threads() != state.threads:  # setting them anew is not free
+        torch.set_num_threads(state.threads)
+    torch.set_default_dtype(state.dtype)
+    torch.set_grad_enabled(state.grad)
+    torch.set_float32_matmul_precision(state.precision)
     if state.workspace is None:
         os.environ.pop(WORKSPACE, None)
     else:

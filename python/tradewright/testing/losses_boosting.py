@@ -29,10 +29,11 @@ class _DataSet:
 def boosting(loss: BaseLoss, problem: Problem) -> None:
     """Objectives and metrics give what the loss gives, in both calling conventions and after a pickle."""
     target, prediction, weight = problem.target, problem.prediction, problem.weight
+    further: dict[str, Any] = dict(problem.further)
     expected = problem.grad_hess(loss)
     libraries: tuple[Literal["lightgbm", "xgboost"], ...] = ("lightgbm", "xgboost")
     for library in libraries:
-        objective = loss.objective(library, **problem.further)
+        objective = loss.objective(library, **further)
         for call in (objective, pickle.loads(pickle.dumps(objective))):
             for arguments in ((target, prediction, weight), (prediction, _DataSet(target, weight))):
                 parts = call(*arguments)
@@ -44,10 +45,10 @@ def boosting(loss: BaseLoss, problem: Problem) -> None:
         narrow = objective(target, prediction.astype(np.float32), weight)
         for part, whole in zip(narrow, expected, strict=True):
             assert_close(part, whole, 1e-3, 1e-4 * float(np.abs(whole).max()))
-        if problem.further:
+        if further:
             short = problem.rows(slice(0, len(target) - 1))
             assert_raises(lambda objective=objective, short=short: objective(short.target, short.prediction))  # type: ignore[misc]
         if loss.reduction != "none":
-            metric = loss.metric(library, **problem.further)
+            metric = loss.metric(library, **further)
             found = metric(prediction, _DataSet(target, weight))
             assert found[:2] == (loss.name, problem.call(loss)), "the metric is not the loss"

@@ -9,15 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradewright.loss_functions import BaseLoss, DirectionalLoss, PointLoss
-from tradewright.testing.loss_problem import Problem, assert_close, assert_raises, changed, slope
+from tradewright.testing import losses_common
+from tradewright.testing.loss_problem import Problem, assert_close, assert_raises, changed, run, slope
 
-__all__ = ["checks", "problems"]
+__all__ = ["check_point_loss"]
 
 Array = NDArray[Any]
 _REDUCED = ("mean", "mean_n", "sum")
 
 
-def problems(loss: Any, rows: int, rng: np.random.Generator) -> Iterator[Problem]:
+def check_point_loss(loss: PointLoss, *, rows: int = 400, seed: int = 0) -> list[str]:
+    """Check that a loss of rows keeps every promise of the contract; see :func:`check_loss`."""
+    checks = [*_checks(loss), *losses_common.checks(loss)]
+    for problem in _problems(loss, rows, np.random.default_rng(seed)):
+        ran = run(loss, problem, checks)
+    return ran
+
+
+def _problems(loss: Any, rows: int, rng: np.random.Generator) -> Iterator[Problem]:
     """Draw random rows; for a loss with per-row arguments also rows that have them."""
     # GMADL is steep: its scores and targets are small numbers.
     unit = loss.a**-0.5 if isinstance(loss, DirectionalLoss) and loss.kind == "gmadl" else 1.0
@@ -34,9 +43,9 @@ def problems(loss: Any, rows: int, rng: np.random.Generator) -> Iterator[Problem
         yield problem.replace(further=drawn)
 
 
-def checks(loss: Any) -> list[Callable[[Any, Problem], None]]:
+def _checks(loss: Any) -> list[Callable[[Any, Problem], None]]:
     """Return what is checked of this loss."""
-    found = [_reductions, _weighted_values, _missing, _empty, _bad_values, _argument_shapes]
+    found = [_foresight, _reductions, _weighted_values, _missing, _empty, _bad_values, _argument_shapes]
     if loss.differentiable:
         return [_gradient, _hessian, _weights, _permutation, *found, _omitted, _extremes, _whole_numbers]
     return [*found, _no_gradient]
@@ -70,16 +79,33 @@ def _gradient(loss: PointLoss, problem: Problem) -> None:
         assert problem.call(changed(loss, reduction=reduction)) == value, "a call gives another value"
 
 
+def _foresight(loss: PointLoss, problem: Problem) -> None:
+    """Predictions that know the target lose less than those that know its opposite: losses are minimised."""
+    target, reduced = problem.target, changed(loss, reduction="mean")
+    if loss.targets != "real":
+        target = np.round(target)
+        right = np.clip(target, 0.1, 0.9) if loss.predictions == "unit" else 6 * target - 3
+        wrong = 1 - right if loss.predictions == "unit" else -right
+    else:
+        right, wrong = target, -target
+    shape = problem.prediction.shape
+    right, wrong = (np.broadcast_to(s if len(shape) == 1 else s[:, None], shape) for s in (right, wrong))
+    known = problem.replace(target=target, further={})
+    assert known.replace(prediction=right).call(reduced) < known.replace(prediction=wrong).call(reduced), (
+        "it is no loss"
+    )
+
+
 def _hessian(loss: PointLoss, problem: Problem) -> None:
     gradient, hessian = problem.grad_hess(loss)
     weight = _per_prediction(problem.weight, loss)
     assert (hessian >= 1e-6 * weight * (1 - 1e-6)).all(), "the hessian falls below its floor"
     slopes = problem.value_and_grad(changed(loss, reduction="none"))[1]
-    # The boosting form may be the loss times a constant, such as one half.
-    used = np.abs(slopes) > 1e-6 * np.abs(slopes).max()
-    factors = gradient[used] / slopes[used]
-    assert_close(factors, np.full_like(factors, factors[0]), 1e-9)
+    assert_close(gradient, loss.boosting_scale * slopes, 1e-9, 1e-14 * float(np.abs(slopes).max()))
     plain = changed(loss, hessian=None)
+    if loss.default_hessian is not None:
+        named = changed(loss, hessian=loss.default_hessian)
+        assert_close(problem.grad_hess(plain)[1], problem.grad_hess(named)[1], 1e-12)
     if "exact" in loss.hessians:
 
         def at(prediction: Array) -> Array:
@@ -215,8 +241,10 @@ def _extremes(loss: PointLoss, problem: Problem) -> None:
         value, gradient = loss.value_and_grad(target, prediction.astype(dtype), **further)
         assert np.isfinite(value).all(), f"not finite at {ends}"
         assert np.isfinite(gradient).all(), f"the gradient is not finite at {ends}"
-        for part in loss.grad_hess(target, prediction.astype(dtype), **further):
-            assert np.isfinite(part).all(), f"boosting gets infinities at {ends}"
+        slopes, hessian = loss.grad_hess(target, prediction.astype(dtype), **further)
+        assert np.isfinite(slopes).all(), f"boosting gets infinities at {ends}"
+        assert np.isfinite(hessian).all(), f"boosting gets infinite curvatures at {ends}"
+        assert (hessian >= 0.999e-6).all(), f"the hessian falls below its floor at {ends}"
 
 
 def _no_gradient(loss: BaseLoss, problem: Problem) -> None:

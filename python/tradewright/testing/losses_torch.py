@@ -9,7 +9,7 @@ import torch
 
 from tradewright.errors import UnsupportedError
 from tradewright.loss_functions import BaseLoss
-from tradewright.loss_functions.adapters.torch_adapter import _inputs
+from tradewright.loss_functions.adapters.torch_operators import tensor_inputs
 from tradewright.testing.loss_problem import Problem
 
 __all__ = ["check", "check_sum"]
@@ -29,7 +29,7 @@ def check(loss: BaseLoss, problem: Problem) -> None:
         target, prediction, given = _tensors(problem, dtype)
         if not loss.differentiable:
             value = loss(target, prediction, **given)
-            composed = loss._on_device(torch, _inputs(prediction, target, given, tuple(prediction.shape), dtype))
+            composed = loss._on_device(torch, tensor_inputs(prediction, target, given, tuple(prediction.shape), dtype))
             torch.testing.assert_close(value, composed, rtol=rtol, atol=atol)
             continue
         prediction.requires_grad_()
@@ -38,7 +38,7 @@ def check(loss: BaseLoss, problem: Problem) -> None:
         assert value.dtype == dtype, "the value has another dtype than the prediction"
         (gradient,) = torch.autograd.grad((value * upstream).sum(), prediction)
 
-        composed = loss._on_device(torch, _inputs(prediction, target, given, tuple(prediction.shape), dtype))
+        composed = loss._on_device(torch, tensor_inputs(prediction, target, given, tuple(prediction.shape), dtype))
         (expected,) = torch.autograd.grad((composed * upstream).sum(), prediction)
         scale = float(composed.detach().abs().max())
         torch.testing.assert_close(value, composed, rtol=rtol, atol=atol * max(1.0, scale))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tradewright.base import Samples
-from tradewright.base.model import check_labels
+from tradewright.base.checks import check_rows
+from tradewright.base.metadata import Task
 from tradewright.base.samples import FloatDtype
 from tradewright.errors import DataError, ParameterError
 from tradewright.panel import Panel
@@ -30,8 +31,9 @@ class TrainingData:
     ----------
     train, val : Samples, Samples or None
         The rows.
-    tables : tuple
-        What the checks read: train and validation rows with their names, as panels, frames or matrices.
+    tables : callable
+        Returns what the checks read: train and validation rows with their names, as panels, frames or matrices. Made
+        when asked for: of a panel they may be copies that need not be held while the model is fitted.
     times : mapping of str to ndarray
         ``time_train``, ``time_val``, ``label_end_train``, ``label_end_val``: those given beside the tables.
     facts : mapping
@@ -44,18 +46,18 @@ class TrainingData:
 
     train: Samples
     val: Samples | None
-    tables: tuple[Any, Any]
+    tables: Callable[[], tuple[Any, Any]]
     times: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     closed: Literal["both", "left"] = "both"
     purge_scope: Literal["all", "asset"] = "all"
     rows: tuple[Any, Any] = (None, None)
 
-    def check_labels(self) -> None:
-        """Refuse labels and weights that cannot be trained on, by the panel's rows where there is a fold."""
-        check_labels(self.train, "train", self.rows[0])
+    def check(self, task: Task) -> None:
+        """Refuse labels, weights and features that cannot be trained on, by the panel's rows where there is a fold."""
+        check_rows(self.train, "train", task, self.rows[0])
         if self.val is not None:
-            check_labels(self.val, "validation", self.rows[1])
+            check_rows(self.val, "validation", task, self.rows[1])
 
     @property
     def fold(self) -> int | None:
@@ -64,20 +66,26 @@ class TrainingData:
         return fold
 
     @classmethod
-    def from_panel(cls, panel: Panel, fold: Fold | None, dtype: FloatDtype | None) -> TrainingData:
-        """Take the rows of a fold; without a fold all of them, and no validation rows."""
+    def from_panel(
+        cls, panel: Panel, fold: Fold | None, dtype: FloatDtype | None, *, history: bool = False
+    ) -> TrainingData:
+        """Take the rows of a fold; without a fold all of them, and no validation rows.
+
+        With ``history`` the samples keep hold of the panel's other rows too, whose features may be read as the past of
+        theirs, and no matrix of features is made.
+        """
         if fold is not None and fold.data_fingerprint not in (None, panel.fingerprint):
             raise DataError(
                 "the fold's plan was made from other data than this panel: make the plan of the panel you train on",
                 code="train.other_data",
                 fold=fold.index,
             )
-        train_panel = panel if fold is None else panel.take(fold.train)
-        val_panel = panel.take(fold.val) if fold is not None and len(fold.val) else None
-        train = Samples.collect(train_panel, dtype=dtype)
-        val = None if val_panel is None else Samples.collect(val_panel, expected=train.feature_names, dtype=dtype)
+        rows = (None, None) if fold is None else (fold.train, fold.val if len(fold.val) else None)
+        train = Samples.collect(panel, rows=rows[0], dtype=dtype, history=history)
+        val = None if rows[1] is None else Samples.collect(panel, rows=rows[1], dtype=dtype, history=history)
+        times = panel.times if rows[0] is None else rows[0].take(panel.times)
         # Taken afresh: the panel's columns are views, and the caller may have written to them since.
-        facts: dict[str, Any] = {"data_fingerprint": panel_fingerprint(panel), "time_range": _range(train_panel.times)}
+        facts: dict[str, Any] = {"data_fingerprint": panel_fingerprint(panel), "time_range": _range(times)}
         if fold is not None:
             facts |= {
                 "plan_digest": fold.plan_digest,
@@ -85,9 +93,12 @@ class TrainingData:
                 "train_ranges": _ranges(fold.train),
                 "purged_ranges": tuple(sorted(_ranges(fold.purged) + _ranges(fold.embargoed))),
             }
-        tables = (train_panel, val_panel)
         if fold is None:
-            return cls(train, val, tables, {}, facts)
+            return cls(train, None, lambda: (panel, None), {}, facts)
+
+        def tables() -> tuple[Panel, Panel | None]:
+            return panel.take(rows[0]), None if rows[1] is None else panel.take(rows[1])
+
         return cls(train, val, tables, {}, facts, fold.closed, fold.purge_scope, (fold.train, fold.val))
 
     @classmethod
@@ -102,17 +113,41 @@ class TrainingData:
         sample_weight: ArrayLike | None,
         groups: ArrayLike | None,
         assets: ArrayLike | None,
+        groups_val: ArrayLike | None = None,
+        assets_val: ArrayLike | None = None,
         times: Mapping[str, ArrayLike | None],
+        history: bool = False,
     ) -> TrainingData:
         """Take plain tables."""
-        if X_val is None and y_val is not None:
-            raise ParameterError("y_val without X_val: pass both, or neither", code="train.arguments")
+        for name, values in {"y_val": y_val, "groups_val": groups_val, "assets_val": assets_val}.items():
+            if X_val is None and values is not None:
+                raise ParameterError(f"{name} without X_val: pass both, or neither", code="train.arguments")
+        if history and X_val is not None:
+            raise ParameterError(
+                "this model reads the earlier rows of each asset, also for validation: train(panel, fold=...) knows them",
+                code="data.no_history",
+            )
         train = Samples.collect(
-            X_train, y_train, dtype=dtype, sample_weight=sample_weight, groups=groups, assets=assets
+            X_train,
+            y_train,
+            dtype=dtype,
+            sample_weight=sample_weight,
+            groups=groups,
+            assets=assets,
+            history=history,
+            name="X_train",
         )
         val = None
         if X_val is not None:
-            val = Samples.collect(X_val, y_val, expected=train.feature_names, dtype=dtype)
+            val = Samples.collect(
+                X_val,
+                y_val,
+                expected=train.feature_names,
+                dtype=dtype,
+                groups=groups_val,
+                assets=assets_val,
+                name="X_val",
+            )
         known: dict[str, NDArray[Any]] = {}
         for name, values in times.items():
             if values is None:
@@ -122,7 +157,8 @@ class TrainingData:
                 raise ParameterError(f"{name} without X_val: pass both, or neither", code="train.arguments")
             known[name] = _per_row(name, values, len(rows))
         facts = {"time_range": _range(known["time_train"])} if "time_train" in known else {}
-        return cls(train, val, _tables(X_train, train, X_val, val), known, facts)
+        tables = _tables(X_train, train, X_val, val)
+        return cls(train, val, lambda: tables, known, facts)
 
 
 def refuse_mixed_forms(X_train: Any, fold: Any, others: Mapping[str, Any]) -> None:
@@ -143,6 +179,8 @@ def _tables(X_train: Any, train: Samples, X_val: Any, val: Samples | None) -> tu
     """Return the caller's frames, whose names make findings readable, where their columns agree; else the matrices."""
     if train.named and (val is None or (val.named and set(X_val.columns) == set(X_train.columns))):
         return X_train, X_val
+    if train.history is not None:
+        return train.history.table, None  # where the features of such rows are
     return train.X, None if val is None else val.X
 
 

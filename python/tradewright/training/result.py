@@ -34,7 +34,8 @@ class TrainingResult:
     best_epoch : int or None
         The turn the model was cut back to; without early stopping the one with the lowest ``val_loss``, else the last.
     training_time : float
-        Seconds from the first to the last hook: the fit, its callbacks and nothing else.
+        Seconds from the first to the last hook: the fit, its callbacks and nothing else. Of a resumed training, with
+        what was done before.
     artifacts : mapping of str to Path
         The files of this training: ``model``, ``config``, ``environment``, ``metrics``, ``learning_curve`` …
     run_id : str or None
@@ -46,7 +47,8 @@ class TrainingResult:
     report : SanityReport or None
         The leakage report the training began with.
     notes : tuple of str
-        What a reader of the score should know: checks that could not run, findings that were allowed.
+        What a reader of the score should know: checks that could not run, findings that were allowed, where the
+        training was resumed and whether it has the bits of one that was not broken off.
     """
 
     status: Status

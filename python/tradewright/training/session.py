@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import signal
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tradewright.base import BaseModel
-from tradewright.errors import CallbackError
+from tradewright.errors import CallbackError, LossError
 from tradewright.runtime.environment import environment
 from tradewright.runtime.seed import seeded
 from tradewright.tracking import RunStatus, TrackingRun
+from tradewright.training import record
+from tradewright.training.checkpoint_file import Checkpoint, Progress, write_checkpoint
 from tradewright.training.data import TrainingData
 from tradewright.training.dispatcher import Dispatcher
 from tradewright.training.files import TrainingFiles
 from tradewright.training.gate import Verdict, check_leakage
 from tradewright.training.interrupts import SignalGuard
 from tradewright.training.observer import TrainingObserver
-from tradewright.training.result import Status, TrainingResult, best_turn, metrics_at
+from tradewright.training.result import Status, TrainingResult
+from tradewright.training.resuming import resume_notes, rows_digests
 
 if TYPE_CHECKING:
     import tradewright.training.trainer
@@ -45,6 +48,8 @@ class Plan:
         The seed of this training, of its fold where there is one.
     checks, allow_leakage, dry_run, on_interrupt
         As in :meth:`ModelTrainer.train`.
+    resumed : Checkpoint or None
+        Where the training goes on.
     """
 
     seed: int
@@ -52,6 +57,7 @@ class Plan:
     allow_leakage: bool
     dry_run: int
     on_interrupt: Literal["stop", "raise"]
+    resumed: Checkpoint | None = None
 
 
 class TrainingSession:
@@ -86,10 +92,12 @@ class TrainingSession:
         self.data, self.plan = data, plan
         self.dispatcher, self.files, self.tracking_run = dispatcher, files, run
         self.guard = guard
-        self.observer = TrainingObserver(dispatcher, trainer, plan.dry_run)
+        self.observer = TrainingObserver(dispatcher, trainer, plan.dry_run, plan.resumed)
         self.verdict = Verdict(None)
         self.environment: dict[str, Any] = {}
         self.result: TrainingResult | None = None
+        self._digests: dict[str, str] | None = None
+        self._diverged: LossError | None = None
 
     def run(self) -> TrainingResult:
         """Do the training.
@@ -109,10 +117,12 @@ class TrainingSession:
             error = self._train()
             status = self._status(error)
             error = self._end_hooks(error, status)
+            if error is None and self._diverged is not None and not self.model.is_fitted:
+                error, status = self._refuse_diverged(self._diverged), "failed"
             if error is not None and status in ("completed", "stopped"):
                 status = "failed"
-            self.result = self._result(status)
-            error = self._late(error, "writing the files", partial(self._write_files, self.result, error))
+            self.result = record.result_of(self, status)
+            error = self._late(error, "writing the files", partial(record.write_files, self, self.result, error))
             self.result = replace(self.result, artifacts=dict(self.files.written))
         except KeyboardInterrupt:
             # Ctrl-C in a hook of the end, or while the files were written.
@@ -134,7 +144,7 @@ class TrainingSession:
 
     def _interrupted_late(self) -> None:
         reason = self._interruption()
-        result = self.result or self._result("interrupted")
+        result = self.result or record.result_of(self, "interrupted")
         self.result = replace(
             result, status="interrupted", stop_reason=reason, artifacts=result.artifacts or dict(self.files.written)
         )
@@ -150,8 +160,9 @@ class TrainingSession:
         """Check and fit; return what went wrong."""
         try:
             self.guard.release()
-            self._record_start()
-            self.data.check_labels()
+            self.environment = environment()
+            record.log_start(self)
+            self.data.check(self.model.task)
             self.verdict = check_leakage(
                 self.data, self.plan.checks, allow_leakage=self.plan.allow_leakage, task=self.model.task
             )
@@ -160,9 +171,15 @@ class TrainingSession:
             facts = dict(self.data.facts)
             if self.verdict.report is not None:
                 facts["report_digest"] = self.verdict.report.digest
+            resumed = self.plan.resumed
             with seeded(self.plan.seed):
                 self.model.fit_samples(
-                    self.data.train, self.data.val, observer=self.observer, seed=self.plan.seed, facts=facts
+                    self.data.train,
+                    self.data.val,
+                    observer=self.observer,
+                    seed=self.plan.seed,
+                    facts=facts,
+                    resume=None if resumed is None else resumed.resume,
                 )
         except BaseException as error:  # noqa: BLE001  raised again once the run is closed
             return self._cause(error)
@@ -172,9 +189,39 @@ class TrainingSession:
         self.observer.look_for_signals()
         return self.observer.error
 
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of the score should know."""
+        resumed = self.plan.resumed
+        if resumed is None:
+            return list(self.verdict.notes)
+        return [*resume_notes(resumed, self.model, self.dispatcher.segment), *self.observer.notes, *self.verdict.notes]
+
+    def save_checkpoint(self, path: Path, logs: Mapping[str, float]) -> None:
+        """Write the training as it is now, and tell the callbacks."""
+        if self._digests is None:
+            # The rows stay as they are during a training.
+            self._digests = rows_digests(self.data)
+        observer = self.observer
+        progress = Progress(
+            turns=observer.turns,
+            batches=observer.batches,
+            seed=self.plan.seed,
+            segment=self.dispatcher.segment,
+            seconds=observer.seconds,
+            rows=self._digests,
+            history=observer.history_so_far(),
+        )
+        write_checkpoint(path, self.model, progress, self.dispatcher.states())
+        self.dispatcher.call("on_checkpoint_saved", path, logs)
+
     def _cause(self, error: BaseException) -> BaseException | None:
         """Return what really ended the fit: a model that got no first turn says only that, not who asked for it."""
         observer = self.observer
+        if isinstance(error, LossError) and error.code == "model.diverged" and observer.stop_reason is not None:
+            # A callback saw it first and asked for the end: no error, if it also goes back to weights from before.
+            self._diverged = error
+            return observer.error
         no_turn = isinstance(error, CallbackError) and error.code == "model.stopped_before_start"
         if no_turn:
             observer.look_for_signals()
@@ -209,6 +256,11 @@ class TrainingSession:
             error = self._late(error, hook, partial(self.dispatcher.call, hook, argument))
         return error
 
+    def _refuse_diverged(self, error: LossError) -> BaseException:
+        """Fail a training that was stopped when its weights were no longer finite, and that nobody took back."""
+        self.observer.stop_reason = f"{type(error).__name__}: {error}"
+        return self._late(error, "on_exception", partial(self.dispatcher.call, "on_exception", error)) or error
+
     def _late(self, error: BaseException | None, what: str, work: Callable[[], None]) -> BaseException | None:
         """Do something after the loop; return the error the training ends with: the first one there was."""
         try:
@@ -228,106 +280,3 @@ class TrainingSession:
             and self.observer.unit == "fit"
             and self.plan.on_interrupt == "stop"
         )
-
-    # --- the record -----------------------------------------------------------------------------------------------
-
-    def _record_start(self) -> None:
-        self.environment = environment()
-        run = self.tracking_run
-        if run is None:
-            return
-        facts = {name: value for name, value in self.data.facts.items() if not name.endswith("_ranges")}
-        run.log_params(
-            {
-                "model": type(self.model).__name__,
-                "n_rows": len(self.data.train),
-                "n_val_rows": 0 if self.data.val is None else len(self.data.val),
-                "n_features": self.data.train.X.shape[1],
-                **facts,
-                **self.model.hyperparameters,
-            }
-        )
-
-    def _result(self, status: Status) -> TrainingResult:
-        observer = self.observer
-        history = tuple(observer.history)
-        fitted = self.model.is_fitted and bool(history)
-        restored = self.model.metadata.best_iteration if fitted else None
-        return TrainingResult(
-            status=status,
-            stop_reason=observer.stop_reason,
-            metrics=metrics_at(history, restored),
-            history=history,
-            best_epoch=best_turn(history, restored),
-            training_time=0.0 if observer.began is None else time.perf_counter() - observer.began,
-            run_id=None if self.tracking_run is None else self.tracking_run.run_id,
-            model=self.model if fitted else None,
-            environment=self.environment,
-            report=self.verdict.report,
-            notes=self.verdict.notes,
-        )
-
-    def _config(self) -> dict[str, Any]:
-        data = self.data
-        return {
-            "experiment_name": self.experiment_name,
-            "model": type(self.model).__name__,
-            "framework": self.model.framework,
-            "task": self.model.task,
-            "hyperparameters": dict(self.model.hyperparameters),
-            "seed": self.plan.seed,
-            "callbacks": [repr(callback) for callback in self.dispatcher.callbacks],
-            "checks": self.plan.checks,
-            "allow_leakage": self.plan.allow_leakage,
-            "dry_run": self.plan.dry_run,
-            "data": {
-                "n_rows": len(data.train),
-                "n_val_rows": 0 if data.val is None else len(data.val),
-                "feature_names": data.train.feature_names,
-                **data.facts,
-            },
-            "notes": self.verdict.notes,
-        }
-
-    def _write_files(self, result: TrainingResult, error: BaseException | None) -> None:
-        files = self.files
-        files.write_json("config", self._config())
-        files.write_json("environment", self.environment)
-        files.write_json(
-            "metrics",
-            {
-                "status": result.status,
-                "stop_reason": result.stop_reason,
-                "best_epoch": result.best_epoch,
-                "training_time": result.training_time,
-                "metrics": result.metrics,
-                "history": result.history,
-            },
-        )
-        if result.report is not None:
-            files.write_json("report", result.report.to_dict())
-        if error is not None and result.status == "failed":
-            files.write_traceback(error)
-        if result.model is not None:
-            files.write_model(result.model)
-        files.write_plots(result, self.observer.unit)
-        self._record_end(result)
-
-    def _record_end(self, result: TrainingResult) -> None:
-        run = self.tracking_run
-        if run is None:
-            return
-        run.set_tags(
-            {
-                "status": result.status,
-                "stop_reason": result.stop_reason,
-                "report_digest": None if result.report is None else result.report.digest,
-                "notes": "; ".join(result.notes) or None,
-            }
-        )
-        facts: dict[str, float] = {"training_seconds": result.training_time, "n_turns": len(result.history)}
-        if result.best_epoch is not None:
-            facts["best_epoch"] = result.best_epoch
-        run.log_metrics(facts, step=0)
-        for path in self.files.written.values():
-            run.log_artifact(path)

@@ -12,12 +12,15 @@ from numpy.typing import ArrayLike
 
 import tradewright
 from tradewright import _optional
-from tradewright.base import BaseModel, Callback
-from tradewright.errors import CallbackError, ParameterError, UnsupportedError
+from tradewright.base import Callback
+from tradewright.errors import CallbackError, ParameterError
+from tradewright.models import as_model
 from tradewright.panel import Panel
+from tradewright.runtime.distributed import launched
 from tradewright.runtime.environment import git_sha
 from tradewright.runtime.seed import check_seed, fold_seed, fresh_seed
 from tradewright.tracking import TrackingClient, TrackingRun, connect
+from tradewright.training.checkpoint_file import Checkpoint, read_checkpoint
 from tradewright.training.data import TrainingData, refuse_mixed_forms
 from tradewright.training.defaults import default_callbacks
 from tradewright.training.dispatcher import Dispatcher
@@ -25,6 +28,7 @@ from tradewright.training.files import TrainingFiles, new_folder
 from tradewright.training.gate import check_suite
 from tradewright.training.interrupts import SignalGuard
 from tradewright.training.result import TrainingResult
+from tradewright.training.resuming import check_resume
 from tradewright.training.session import Plan, TrainingSession
 
 if TYPE_CHECKING:
@@ -38,8 +42,9 @@ class ModelTrainer:
 
     Parameters
     ----------
-    model : BaseModel
-        The model; trained in place, from scratch each time.
+    model : BaseModel, or whatever :func:`tradewright.as_model` takes
+        What to train: a model, which is trained in place, from scratch each time; a registered name; an estimator or a
+        torch module, for which a model is made.
     experiment_name : str
         The experiment of the tracking store.
     mlflow_uri : str, optional
@@ -64,26 +69,20 @@ class ModelTrainer:
 
     def __init__(
         self,
-        model: BaseModel,
+        model: Any,
         experiment_name: str = "default",
         mlflow_uri: str | None = None,
         *,
         output_dir: str | PathLike[str] | None = None,
         seed: int | None = None,
     ) -> None:
-        if not isinstance(model, BaseModel):
-            raise ParameterError(
-                f"model is a {type(model).__name__}, not a tradewright model: wrap it (tw.SklearnModel, "
-                "tw.BoostingModel, tw.TorchModel), or make one with tw.ModelRegistry.create",
-                code="train.model",
-            )
         if not experiment_name:
             raise ParameterError("experiment_name is empty: name the experiment", code="train.experiment_name")
         if seed is not None:
             check_seed(seed)
         if mlflow_uri not in (None, "off") and not _optional.is_available("mlflow"):
             raise _optional.missing("mlflow", f"mlflow_uri={mlflow_uri!r}")
-        self.model = model
+        self.model = as_model(model)
         self.experiment_name = experiment_name
         self.mlflow_uri = mlflow_uri
         self.seed = seed
@@ -107,6 +106,8 @@ class ModelTrainer:
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
         assets: ArrayLike | None = None,
+        groups_val: ArrayLike | None = None,
+        assets_val: ArrayLike | None = None,
         time_train: ArrayLike | None = None,
         time_val: ArrayLike | None = None,
         label_end_train: ArrayLike | None = None,
@@ -129,6 +130,8 @@ class ModelTrainer:
             Labels, weights, date ids and asset ids of the train rows.
         X_val, y_val : optional
             Rows whose loss is computed each turn, for ``val_loss`` and early stopping. They don't change the fit.
+        groups_val, assets_val : array-like, optional
+            Date ids and asset ids of the validation rows, for losses that look across the rows of a date.
         callbacks : iterable of Callback, optional
             By default :func:`default_callbacks`; a given list is used as it is.
         time_train, time_val, label_end_train, label_end_val : array-like, optional
@@ -140,9 +143,11 @@ class ModelTrainer:
         allow_leakage : bool
             Train all the same, and record what was found.
         resume_from : path, optional
-            Not there yet.
+            A file of :class:`ModelCheckpoint`: go on where that training was, with the same model, rows, seed and
+            callbacks. The parameter that says how many turns there are may have changed.
         dry_run : int
-            Stop after so many turns, through every hook, checkpoint and logger. 0 is a real training.
+            Stop after so many batches, or rounds where there are no batches, through every hook, checkpoint and
+            logger; callbacks that look at each n-th turn only then look at all. 0 is a real training.
         on_interrupt : {"stop", "raise"}
             After Ctrl-C: return the result, or raise KeyboardInterrupt. In both the round ends and the model is kept.
 
@@ -156,6 +161,8 @@ class ModelTrainer:
             The train and validation rows are not independent; names the findings.
         NoValidationError, UnknownMonitorError
             A callback watches what there is not.
+        ResumeError, ModelLoadError, UnsupportedError
+            The checkpoint is of another training; it cannot be read; the model cannot go on with a broken-off fit.
         ParameterError, DataError, FeatureMismatchError
             Arguments that don't fit together; labels that are missing or not finite.
         Exception
@@ -171,7 +178,7 @@ class ModelTrainer:
         Memory: one matrix of the train rows and one of the validation rows, none of the caller's arrays copied where
         they already are such matrices.
         """
-        self._refuse_arguments(checks, resume_from, dry_run, on_interrupt)
+        self._refuse_arguments(checks, dry_run, on_interrupt)
         others = {
             "y_train": y_train,
             "X_val": X_val,
@@ -179,6 +186,8 @@ class ModelTrainer:
             "sample_weight": sample_weight,
             "groups": groups,
             "assets": assets,
+            "groups_val": groups_val,
+            "assets_val": assets_val,
         }
         times = {
             "time_train": time_train,
@@ -188,25 +197,28 @@ class ModelTrainer:
         }
         refuse_mixed_forms(X_train, fold, {**others, **times})
         if isinstance(X_train, Panel):
-            data = TrainingData.from_panel(X_train, fold, self.model._dtype)
+            data = TrainingData.from_panel(X_train, fold, self.model._dtype, history=self.model.reads_history)
         else:
-            data = TrainingData.from_arrays(X_train, **others, times=times, dtype=self.model._dtype)
-        return self._run(data, callbacks, checks, allow_leakage, dry_run, on_interrupt)
+            data = TrainingData.from_arrays(
+                X_train, **others, times=times, dtype=self.model._dtype, history=self.model.reads_history
+            )
+        resumed = None if resume_from is None else read_checkpoint(resume_from)
+        plan = Plan(self._training_seed(data, resumed), checks, allow_leakage, int(dry_run), on_interrupt, resumed)
+        return self._run(data, callbacks, plan)
 
     def _run(
         self,
         data: TrainingData,
         callbacks: Iterable[Callback] | None,
-        checks: str | None,
-        allow_leakage: bool,
-        dry_run: int,
-        on_interrupt: Literal["stop", "raise"],
+        plan: Plan,
     ) -> TrainingResult:
         if self._is_training:
             raise CallbackError("this trainer is training: use another one inside a callback", code="train.nested")
-        plan = Plan(self._training_seed(data.fold), checks, allow_leakage, dry_run, on_interrupt)
+        writes = _writes()
+        if not writes:
+            callbacks = ()
         dispatcher = None if callbacks is None else Dispatcher(callbacks, self)
-        files = TrainingFiles(new_folder(self._root, self.experiment_name))
+        files = TrainingFiles(new_folder(self._root, self.experiment_name), writes=writes)
         self.last_result = None
         self._tracking()  # before signals are held off: importing MLflow takes seconds, and may be interrupted
         guard = SignalGuard()
@@ -226,22 +238,24 @@ class ModelTrainer:
             self._is_training = False
             guard.remove()
 
-    def _refuse_arguments(self, checks: str | None, resume_from: Any, dry_run: object, on_interrupt: str) -> None:
+    def _refuse_arguments(self, checks: str | None, dry_run: object, on_interrupt: str) -> None:
         check_suite(checks)
-        if resume_from is not None:
-            raise UnsupportedError(
-                "resume_from is not supported by this version: train from scratch", code="train.resume_from"
-            )
         if isinstance(dry_run, bool) or not isinstance(dry_run, int | np.integer) or dry_run < 0:
             raise ParameterError(f"dry_run={dry_run!r}: pass a number of turns, or 0", code="train.dry_run")
         if on_interrupt not in ("stop", "raise"):
             raise ParameterError(f"on_interrupt={on_interrupt!r}: pass 'stop' or 'raise'", code="train.on_interrupt")
 
-    def _training_seed(self, fold: int | None) -> int:
-        if self.model.seed is not None:
-            return self.model.seed
-        seed = fresh_seed() if self.seed is None else self.seed
-        return seed if fold is None else fold_seed(seed, fold)
+    def _training_seed(self, data: TrainingData, resumed: Checkpoint | None) -> int:
+        """Return the seed of a training; that of the one it goes on with, which is checked to be this one."""
+        seed = self.model.seed
+        if seed is None and self.seed is not None:
+            seed = self.seed if data.fold is None else fold_seed(self.seed, data.fold)
+        if resumed is not None:
+            check_resume(resumed, self.model, data, seed)
+            return resumed.progress.seed
+        if seed is not None:
+            return seed
+        return fresh_seed() if data.fold is None else fold_seed(fresh_seed(), data.fold)
 
     # --- tracking -------------------------------------------------------------------------------------------------
 
@@ -252,7 +266,7 @@ class ModelTrainer:
         return None if client is None else client.client
 
     def _tracking(self) -> TrackingClient | None:
-        if self._client is None and self.mlflow_uri != "off":
+        if self._client is None and self.mlflow_uri != "off" and _writes():
             self._client = connect(self.mlflow_uri)
         return self._client
 
@@ -300,15 +314,26 @@ class ModelTrainer:
         """How many turns are planned, where that is known."""
         return self._now().observer.total
 
+    @property
+    def is_dry_run(self) -> bool:
+        """Whether this is a trial of a few batches or rounds."""
+        return self._now().plan.dry_run > 0
+
     def request_stop(self, reason: str) -> None:
         """Ask for the end of training; acted upon after all callbacks of the hook have run."""
         self._now().observer.request_stop(reason)
 
-    def checkpoint_saved(self, path: Path, logs: Mapping[str, float]) -> None:
-        """Tell every callback that a checkpoint is durably on disk."""
-        self._now().dispatcher.call("on_checkpoint_saved", path, logs)
+    def save_checkpoint(self, path: Path, logs: Mapping[str, float]) -> None:
+        """Write the model and what a resumed training needs as one file, then tell every callback."""
+        self._now().save_checkpoint(path, logs)
 
     def _now(self) -> TrainingSession:
         if self._session is None:
             raise CallbackError("no training has begun: call train first", code="train.not_begun")
         return self._session
+
+
+def _writes() -> bool:
+    """Whether this process writes files, has callbacks and talks to tracking servers: of several, the first one."""
+    launch = launched()
+    return launch is None or launch.writes

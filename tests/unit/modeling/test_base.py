@@ -102,7 +102,7 @@ class TestFit:
     def test_an_array_must_have_the_width(self):
         model = Sums().fit(FRAME, Y)
         assert model.predict(FRAME.to_numpy()).tolist() == [4.0, 4.0, 1.0]
-        with pytest.raises(FeatureMismatchError, match="X has 3 features, the model was fitted on 2"):
+        with pytest.raises(FeatureMismatchError, match="X has 3 features, but Sums is expecting 2"):
             model.predict(np.zeros((1, 3)))
 
     def test_labels_and_weights_are_checked(self):

@@ -4,6 +4,7 @@ import copy
 import io
 import math
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from tradewright.base import Callback, ModelState
 from tradewright.callbacks import EarlyStopping, ModelCheckpoint, ProgressBar
 from tradewright.callbacks.monitor import Monitor
 from tradewright.errors import CallbackError, NoValidationError, ParameterError, UnknownMonitorError
-from tradewright.training import ModelTrainer
+from tradewright.training import ModelTrainer, checkpoint_file
 
 DATA = split_problem()
 
@@ -211,6 +212,12 @@ class FakeTrainer:
     def snapshot(self):
         return ModelState(self.epoch, None)
 
+    def _snapshot_to_bytes(self, state):
+        return b""
+
+    def _snapshot_from_bytes(self, epoch, data):
+        return ModelState(epoch, None)
+
     def request_stop(self, reason):
         self.reason = self.reason or reason
 
@@ -402,17 +409,18 @@ def test_old_ones_go_only_after_the_new_one_is_there(tmp_path):
 def test_a_failed_save_keeps_the_old_one(tmp_path, monkeypatch):
     checkpoint = ModelCheckpoint(tmp_path / "c")
     run = trainer(tmp_path, val_losses=[3, 2, 1, 0, 0, 0, 0, 0, 0, 0])
-    real = DescentModel.save
+    real = checkpoint_file.write_bundle
 
-    def full_disk(self, path):
-        if self.epoch == 2 and path.parent.name == "c":
+    def full_disk(path, manifest, payloads):
+        if path.name == "epoch-002.tw":
             raise OSError("no space left")
-        real(self, path)
+        real(path, manifest, payloads)
 
-    monkeypatch.setattr(DescentModel, "save", full_disk)
+    monkeypatch.setattr(checkpoint_file, "write_bundle", full_disk)
     with pytest.raises(OSError, match="no space left"):
         run.train(*DATA, callbacks=[checkpoint], checks=None)
     assert [path.name for path in (tmp_path / "c").iterdir()] == ["epoch-001.tw"]
+    assert checkpoint.best_model_path == tmp_path / "c" / "epoch-001.tw"
 
 
 def test_without_monitor_the_newest_are_kept(tmp_path):
@@ -435,7 +443,7 @@ def test_templates_that_make_no_file_name(tmp_path, filename):
         train(tmp_path, ModelCheckpoint(tmp_path / "c", filename=filename))
 
 
-@pytest.mark.parametrize("wrong", [{"save_top_k": -2}, {"every_n_epochs": 0}, {"mode": "best"}])
+@pytest.mark.parametrize("wrong", [{"save_top_k": -2}, {"every_n_epochs": 0}, {"mode": "best"}, {"every_n_steps": 0}])
 def test_wrong_checkpoint_parameters(wrong):
     with pytest.raises(ParameterError, match=next(iter(wrong))):
         ModelCheckpoint(**wrong)
@@ -485,6 +493,19 @@ def test_a_bar_in_a_terminal_refreshes_by_the_clock(tmp_path):
     assert drawn[-1] == 2000
     assert "2000/2000" in console.file.getvalue()
     assert bar._progress is None
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_narrow_terminal_shows_the_count_and_whole_numbers(tmp_path, width):
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=width, color_system=None)
+    train(tmp_path, ProgressBar(console=console), epochs=3)
+    last = [line for line in screen.getvalue().replace("\r", "\n").split("\n") if "3/3" in line][-1]
+    assert "…" not in last
+    shown = {60: [], 80: ["val_loss", "train_loss"], 120: ["val_loss", "train_loss", "lr"]}[width]
+    for name in shown:
+        assert re.search(rf"{name} [0-9.]+", last)
+    assert "seconds" not in last
 
 
 def test_a_broken_terminal_does_not_end_the_training(tmp_path):

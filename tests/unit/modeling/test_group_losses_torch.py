@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 from tradewright import GroupIndex, LossRegistry  # noqa: E402
 from tradewright.errors import LossError  # noqa: E402
 from tradewright.loss_functions import ListNetLoss, PairwiseLogisticLoss, ProfitBasedLoss, SharpeLoss  # noqa: E402
-from tradewright.loss_functions.adapters import torch_adapter  # noqa: E402
+from tradewright.loss_functions.adapters import torch_adapter, torch_operators  # noqa: E402
 
 NAMES = [*LossRegistry.search("ranking"), *LossRegistry.search("series")]
 
@@ -63,7 +63,6 @@ def test_values_per_group(name):
     np.testing.assert_allclose(gradient, slopes * dates.numpy(), rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["pairwise", "listwise", "sharpe_loss"])
 @pytest.mark.parametrize("ready", [False, True])
 def test_compile_fullgraph(name, ready):
@@ -77,7 +76,7 @@ def test_compile_fullgraph(name, ready):
     def step(x, target):
         return module(layer(x).squeeze(1), target, **ids) * 2
 
-    compiled = torch.compile(step, fullgraph=True)
+    compiled = torch.compile(step, fullgraph=True, backend="aot_eager")
     value = compiled(x, target)
     value.backward()
     gradient = layer.weight.grad.clone()
@@ -86,6 +85,92 @@ def test_compile_fullgraph(name, ready):
     expected.backward()
     torch.testing.assert_close(value, expected)
     torch.testing.assert_close(gradient, layer.weight.grad)
+
+
+@pytest.mark.parametrize(
+    "name", ["lambdarank", "ic", "listmle", "sharpe_loss", "differential_sharpe", "cvar_loss", "sum"]
+)
+@pytest.mark.parametrize("ready", [False, True])
+def test_compile_fullgraph_where_a_composition_runs(name, ready, monkeypatch):
+    """As on an accelerator: sizes depend on values, so the graph calls an operator that composes and differentiates."""
+    torch._dynamo.reset()
+    target, prediction, dates, assets = tensors("sharpe_loss" if name == "sum" else name)
+    loss = SharpeLoss(cost=0.001) + 0.1 * ListNetLoss() if name == "sum" else made(name)
+    ids = {"groups": GroupIndex(dates.numpy(), assets.numpy())} if ready else {"groups": dates, "assets": assets}
+    if name == "sum" and ready:
+        ids = {"groups": dates, "assets": assets, "sample_weight": 1.0 + (dates % 3).double()}
+
+    def step(prediction, target):
+        return loss(target, prediction * 1.5, **ids) * 2
+
+    (expected,) = torch.autograd.grad(step(prediction, target), prediction)
+    with monkeypatch.context() as patch:
+        for module in (torch_adapter, torch_operators):
+            patch.setattr(module, "in_core", lambda _: False)
+        value = torch.compile(step, fullgraph=True, backend="aot_eager")(prediction, target)
+        (gradient,) = torch.autograd.grad(value, prediction)
+        bad = target.clone()
+        bad[7] = torch.nan
+        with pytest.raises(LossError, match="row 7: the target is nan"):
+            torch.compile(step, fullgraph=True, backend="aot_eager")(prediction, bad)
+    torch.testing.assert_close(value, step(prediction, target), rtol=1e-10, atol=0)
+    torch.testing.assert_close(gradient, expected, rtol=1e-9, atol=1e-13)
+
+
+# opcheck itself looks at the .grad of a tensor that is no leaf.
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")
+@pytest.mark.parametrize("composed", [False, True])
+def test_opcheck(composed, monkeypatch):
+    monkeypatch.setattr(torch_operators, "in_core", lambda _: not composed)
+    target, prediction, dates, assets = tensors("sharpe_loss")
+    spec = f"{torch_operators.register(SharpeLoss(cost=0.001))}|groups|assets"
+    columns = [target, dates, assets]
+    torch.library.opcheck(torch.ops.tradewright.loss_value_grad, (prediction, columns, spec))
+    torch.library.opcheck(torch.ops.tradewright.loss_value, (prediction.detach(), columns, spec))
+
+
+def outcome(call):
+    try:
+        return call()
+    except LossError as error:
+        return error.code
+
+
+@pytest.mark.filterwarnings("ignore:.*groups were skipped:RuntimeWarning")
+@pytest.mark.parametrize("name", NAMES)
+def test_composition_gives_and_refuses_what_the_core_does(name):
+    """Random small panels: missing targets, dates of no weight, too few dates, weights that differ."""
+    rng = np.random.default_rng(5)
+    extra = {} if name in LossRegistry.search("ranking") else {"cost": 0.01, "initial_position": 0.2}
+    seen = set()
+    for trial in range(40):
+        dates, assets = (rng.permuted(ids) for ids in np.divmod(np.flatnonzero(rng.random(20) < 0.5), 4))
+        n = len(dates)
+        y = rng.integers(0, 4, n).astype(float) if name in ("lambdarank", "approx_ndcg") else rng.normal(0, 0.05, n)
+        y[rng.random(n) < 0.2] = np.nan
+        w = [None, np.take([0.0, 1.0, 2.0, 0.0, 0.0], dates), rng.choice([0.0, 1.0], n)][trial % 3]
+        s, assets = rng.normal(size=n), np.arange(n)
+        for reduction in LossRegistry.get(name).reductions:
+            loss = LossRegistry.create(name, reduction=reduction, nan_policy="omit", **extra)
+
+            def core(loss=loss, y=y, s=s, w=w, dates=dates, assets=assets):
+                return loss.value_and_grad(y, s, sample_weight=w, groups=dates, assets=assets)
+
+            def composition(loss=loss, y=y, s=s, w=w, dates=dates, assets=assets):
+                prediction = torch.tensor(s, requires_grad=True)
+                given = {"groups": dates, "assets": assets} | ({} if w is None else {"sample_weight": w})
+                given = {key: torch.tensor(values) for key, values in given.items()}
+                value = torch_operators.compose(loss, torch.tensor(y), prediction, given, check=True)
+                return value.detach().numpy(), torch.autograd.grad(value.sum(), prediction)[0].numpy()
+
+            expected, found = outcome(core), outcome(composition)
+            if isinstance(expected, str):
+                assert found == expected, loss
+                seen.add(expected)
+                continue
+            np.testing.assert_allclose(found[0], expected[0], rtol=1e-9, atol=1e-12, err_msg=repr(loss))
+            np.testing.assert_allclose(found[1], expected[1], rtol=1e-8, atol=1e-11, err_msg=repr(loss))
+    assert len(seen) >= 1
 
 
 def test_equals_numpy_bit_for_bit():
@@ -151,14 +236,14 @@ class TestErrors:
         with pytest.raises(LossError, match="index of 3 rows, y_pred has 30"):
             ListNetLoss()(target, prediction, groups=index)
         with pytest.raises(LossError, match="index of 3 rows, y_pred has 30"):
-            torch_adapter._on_device(ListNetLoss(), target, prediction, {"groups": index}, check=True)
+            torch_operators.compose(ListNetLoss(), target, prediction, {"groups": index}, check=True)
 
     def test_composition_refuses_what_the_core_refuses(self):
         target, prediction, dates, assets = tensors("sharpe_loss")
         ids = {"groups": dates, "assets": assets}
 
         def run(loss, target=target, prediction=prediction, **given):
-            return torch_adapter._on_device(loss, target, prediction, {**ids, **given}, check=True)
+            return torch_operators.compose(loss, target, prediction, {**ids, **given}, check=True)
 
         bad = target.clone()
         bad[11] = torch.nan
@@ -173,8 +258,8 @@ class TestErrors:
         with pytest.raises(LossError, match="nothing is left"):
             run(LossRegistry.create("crra_loss", position="identity"), prediction=prediction * 1e4)
         with pytest.raises(LossError, match="too few"):
-            torch_adapter._on_device(SharpeLoss(), target[:1], prediction[:1], {}, check=True)
+            torch_operators.compose(SharpeLoss(), target[:1], prediction[:1], {}, check=True)
         with pytest.raises(LossError, match="pass assets="):
-            torch_adapter._on_device(ProfitBasedLoss(cost=0.1), target, prediction, {"groups": dates}, check=True)
+            torch_operators.compose(ProfitBasedLoss(cost=0.1), target, prediction, {"groups": dates}, check=True)
         with pytest.raises(LossError, match="pass groups="):
-            torch_adapter._on_device(ListNetLoss(), target, prediction, {}, check=True)
+            torch_operators.compose(ListNetLoss(), target, prediction, {}, check=True)

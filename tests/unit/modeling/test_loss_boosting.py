@@ -19,6 +19,7 @@ from tradewright.loss_functions import (
     HuberLoss,
     MAELoss,
     MSELoss,
+    PairwiseLogisticLoss,
     PseudoHuberLoss,
     QuantileLoss,
 )
@@ -133,6 +134,88 @@ def test_losses_without_a_twin_learn(loss, data):
     booster = train(loss.objective("lightgbm"), X, y, w, start, rounds=40)
     fitted = loss(y, start + booster.predict(X), sample_weight=w)
     assert fitted < 0.9 * loss(y, start, sample_weight=w)
+
+
+class TestMetricOfSeveralSets:
+    """Dates differ from set to set: a metric finds those of the set that is evaluated."""
+
+    LOSS = PairwiseLogisticLoss()
+
+    @pytest.fixture
+    def sets(self, data):
+        X, y, _ = data
+        dates = np.arange(ROWS) // 20
+        return [(X[rows], y[rows].astype(np.float32), dates[rows]) for rows in (slice(0, 1400), slice(1400, ROWS))]
+
+    def expected(self, sets, predict):
+        return [self.LOSS(y, predict(X), groups=dates) for X, y, dates in sets]
+
+    def test_lightgbm(self, sets):
+        (X, y, dates), (late, later, last) = sets
+        metric = self.LOSS.metric("lightgbm", sets=[{"groups": dates}, {"groups": last}])
+        objective = self.LOSS.objective("lightgbm", groups=dates)
+        rows = lgb.Dataset(X, y), lgb.Dataset(late, later)
+        seen: dict[str, dict[str, list[float]]] = {}
+        booster = lgb.train(
+            {**SETTINGS, "objective": objective, "metric": "none"},
+            rows[0],
+            num_boost_round=5,
+            valid_sets=list(rows),
+            valid_names=["early", "late"],
+            feval=metric,
+            callbacks=[lgb.record_evaluation(seen)],
+        )
+        found = [seen[name]["pairwise"][-1] for name in ("early", "late")]
+        np.testing.assert_allclose(found, self.expected(sets, booster.predict), rtol=1e-9)
+        model = lgb.LGBMRegressor(n_estimators=5, num_leaves=15, verbose=-1, n_jobs=1, objective=objective)
+        model.set_params(metric="none").fit(X, y, eval_X=(X, late), eval_y=(y, later), eval_metric=metric)
+        found = [history["pairwise"][-1] for history in model.evals_result_.values()]
+        np.testing.assert_allclose(found, self.expected(sets, model.predict), rtol=1e-9)
+
+    def test_xgboost(self, sets):
+        xgb = pytest.importorskip("xgboost")
+        (X, y, dates), (late, later, last) = sets
+        metric = self.LOSS.metric("xgboost", sets=[{"groups": dates}, {"groups": last}])
+        objective = self.LOSS.objective("xgboost", groups=dates)
+        rows = xgb.DMatrix(X, y), xgb.DMatrix(late, later)
+        seen: dict[str, dict[str, list[float]]] = {}
+        settings = {"nthread": 1, "disable_default_eval_metric": 1, "base_score": 0.0}
+        booster = xgb.train(
+            settings,
+            rows[0],
+            num_boost_round=5,
+            obj=objective,
+            custom_metric=metric,
+            evals=[(rows[0], "early"), (rows[1], "late")],
+            evals_result=seen,
+            verbose_eval=False,
+        )
+        found = [seen[name]["pairwise"][-1] for name in ("early", "late")]
+        expected = self.expected(sets, lambda X: booster.predict(xgb.DMatrix(X), output_margin=True))
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+        model = xgb.XGBRegressor(n_estimators=5, n_jobs=1, objective=objective, eval_metric=metric, base_score=0.0)
+        model.fit(X, y, eval_set=[(X, y), (late, later)], verbose=False)
+        found = [model.evals_result()[f"validation_{k}"]["pairwise"][-1] for k in range(2)]
+        np.testing.assert_allclose(found, self.expected(sets, model.predict), rtol=1e-5)
+
+    def test_sets_of_one_length_are_told_by_their_data(self):
+        y, s = np.array([1.0, 0.0]), np.array([0.5, 0.0])
+        rows = [lgb.Dataset(np.zeros((2, 1)), y, free_raw_data=False).construct() for _ in range(2)]
+        sets = [{"groups": [1, 1], "data": rows[0]}, {"groups": [1, 1], "data": rows[1]}]
+        skew = self.LOSS.metric("lightgbm", sets=[{**sets[0], "groups": [1, 2]}, sets[1]])
+        assert skew(s, rows[1])[1] == pytest.approx(np.log1p(np.exp(-0.5)))
+        with pytest.warns(RuntimeWarning, match="all 2 groups were skipped"):
+            assert skew(s, rows[0])[1] == 0.0
+        with pytest.raises(LossError, match="bound to 2 sets of 2 rows and cannot tell"):
+            skew(y, s)
+        with pytest.raises(LossError, match="cannot tell"):
+            pickle.loads(pickle.dumps(self.LOSS.metric("lightgbm", sets=[{"groups": [1, 1]}] * 2)))(y, s)
+        with pytest.raises(LossError, match="bound to 2 and 3 rows and was called with 4"):
+            self.LOSS.metric("lightgbm", sets=[{"groups": [1, 1]}, {"groups": [1, 1, 1]}])(np.ones(4), np.ones(4))
+        with pytest.raises(ParameterError, match="pass those there"):
+            self.LOSS.metric("lightgbm", groups=[1, 1], sets=[{"groups": [1, 1]}])
+        with pytest.raises(ParameterError, match="no argument 'costs'"):
+            self.LOSS.metric("lightgbm", sets=[{"costs": [1, 1]}])
 
 
 class TestBinding:

@@ -6,12 +6,20 @@ import numpy as np
 import pytest
 import sklearn
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.metrics import log_loss
-from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, cross_validate
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_val_score, cross_validate
 
 from tradewright.errors import LossError, ParameterError
-from tradewright.loss_functions import MADL, BinaryCrossEntropy, CostSensitiveLoss, FocalLoss, MSELoss
+from tradewright.loss_functions import (
+    MADL,
+    BinaryCrossEntropy,
+    CostSensitiveLoss,
+    FocalLoss,
+    ICLoss,
+    MSELoss,
+    SharpeLoss,
+)
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(200, 3))
@@ -76,6 +84,24 @@ def test_metadata_is_routed():
         logits = model.decision_function(X[test])
         expected = -loss(Y[test], logits, sample_weight=weight[test], costs=costs[test])
         assert score == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("loss", [ICLoss(), SharpeLoss(cost=0.001)])
+def test_dates_and_assets_are_routed(loss):
+    """Search and cross-validation hand each fold its own dates; scikit-learn's own ``groups`` goes to both."""
+    dates, assets = np.divmod(np.arange(200), 5)
+    scorer = loss.scorer().set_score_request(groups=True, assets=True)
+    ids = {"groups": dates, "assets": assets}
+    with sklearn.config_context(enable_metadata_routing=True):
+        cv = GroupKFold(4)  # it asks for groups of its own accord
+        scores = cross_val_score(Ridge(), X, R, scoring=scorer, cv=cv, params=ids)
+        search = GridSearchCV(Ridge(), {"alpha": [1.0, 1e4]}, scoring=scorer, cv=cv).fit(X, R, **ids)
+    expected = []
+    for train, test in GroupKFold(4).split(X, R, dates):
+        scored = Ridge().fit(X[train], R[train]).predict(X[test])
+        expected.append(-loss(R[test], scored, groups=dates[test], assets=assets[test]))
+    np.testing.assert_allclose(scores, expected, rtol=1e-12)
+    assert search.cv_results_["mean_test_score"][0] == pytest.approx(np.mean(expected), rel=1e-12)
 
 
 def test_what_cannot_be_asked_for():

@@ -11,8 +11,8 @@ torch = pytest.importorskip("torch")
 
 from tradewright import _core  # noqa: E402
 from tradewright.errors import LossError, UnsupportedError  # noqa: E402
-from tradewright.loss_functions import BinaryCrossEntropy, MSELoss  # noqa: E402
-from tradewright.loss_functions.adapters import torch_adapter  # noqa: E402
+from tradewright.loss_functions import BinaryCrossEntropy, CostSensitiveLoss, HuberLoss, MSELoss  # noqa: E402
+from tradewright.loss_functions.adapters import torch_adapter, torch_operators  # noqa: E402
 
 PAIRS = [
     (BinaryCrossEntropy, torch.nn.BCEWithLogitsLoss, torch.randn),
@@ -66,7 +66,7 @@ def test_gradcheck(ours, draw, reduction):
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")
 def test_opcheck():
     target, prediction = tensors(n=8)
-    key = torch_adapter.register(BinaryCrossEntropy())
+    key = torch_operators.register(BinaryCrossEntropy())
     for names, columns in ((key, [target]), (f"{key}|sample_weight", [target, torch.ones(8)])):
         torch.library.opcheck(torch.ops.tradewright.loss_value_grad, (prediction, columns, names))
         torch.library.opcheck(torch.ops.tradewright.loss_value, (prediction.detach(), columns, names))
@@ -91,6 +91,23 @@ def test_compile_fullgraph():
     expected.backward()
     torch.testing.assert_close(value, expected)
     torch.testing.assert_close(gradient, layer.weight.grad)
+
+
+@pytest.mark.parametrize("on_device", [False, True])
+def test_a_plain_call_compiles(on_device, monkeypatch):
+    """Not only modules; and each loss under one compiled function keeps its own parameters."""
+    torch._dynamo.reset()
+    if on_device:
+        for module in (torch_adapter, torch_operators):
+            monkeypatch.setattr(module, "in_core", lambda _: False)
+    target, prediction = tensors()
+    step = torch.compile(lambda loss, p: loss(target, p) * 2, fullgraph=True, backend="aot_eager")
+    for delta in (1.0, 0.1):
+        loss = HuberLoss(delta=delta)
+        value = step(loss, prediction)
+        assert value.item() == pytest.approx(2 * loss(target.numpy(), prediction.detach().numpy()))
+        (gradient,) = torch.autograd.grad(value, prediction)
+        torch.testing.assert_close(gradient, (prediction.detach() - target).clamp(-delta, delta) * 2 / 500)
 
 
 def test_second_derivative_is_refused():
@@ -182,7 +199,7 @@ class TestComposition:
 
     def run(self, loss, target, prediction, weight=None, check=True):
         given = {} if weight is None else {"sample_weight": weight}
-        return torch_adapter._on_device(loss, target, prediction, given, check=check)
+        return torch_operators.compose(loss, target, prediction, given, check=check)
 
     @pytest.mark.parametrize(("ours", "draw"), [(pair[0], pair[2]) for pair in PAIRS])
     @pytest.mark.parametrize("reduction", ["mean", "mean_n", "sum", "none"])
@@ -214,6 +231,16 @@ class TestComposition:
         with pytest.raises(LossError, match="undefined"):
             self.run(MSELoss(), target, prediction, torch.zeros(500))
         assert torch.isinf(self.run(MSELoss(), target, bad, check=False))
+
+    def test_per_row_arguments(self):
+        target, prediction = (values[:2] for values in tensors())
+        for costs, match in (
+            ([[1.0, torch.nan, 0, 0], [1, 1, 0, 0]], "row 0: costs"),
+            ([[1.0] * 4, [-1.0] * 4], "row 1"),
+        ):
+            given = {"costs": torch.tensor(costs)}
+            with pytest.raises(LossError, match=match):
+                torch_operators.compose(CostSensitiveLoss(), target.round(), prediction, given, check=True)
 
     def test_half_precision_is_computed_in_single(self):
         target, prediction = tensors(dtype=torch.float32)

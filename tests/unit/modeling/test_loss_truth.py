@@ -165,3 +165,31 @@ def test_single_precision_stays_close_to_the_truth():
             expected, slope = rows.value_and_grad(y, narrow.astype(np.float64))
             np.testing.assert_allclose(value, expected, rtol=2e-5)
             np.testing.assert_allclose(gradient, slope, rtol=2e-5, atol=1e-7)
+
+
+def test_curvatures_of_gauss_and_newton():
+    rng = np.random.default_rng(4)
+    s, y, w = rng.normal(0, 2, 300), (rng.random(300) < 0.4) * 1.0, rng.uniform(0.5, 2, 300)
+    p = 1 / (1 + np.exp(-s))
+    gap = y * (-0.5 - 5.0) + (1 - y) * (2.0 - 0.25)
+    r, f = rng.normal(0, 0.02, 300), rng.normal(0, 0.05, 300)
+    q = 1 / (1 + np.exp(-1000 * r * f))
+    costs = {"cost_fp": 2.0, "cost_fn": 5.0}
+    cases = [
+        (BinaryCrossEntropy, {}, p * (1 - p)),
+        (LabelSmoothingBCE, {}, p * (1 - p)),
+        (WeightedBCE, {"pos_weight": 3.0}, (3 * y + 1 - y) * p * (1 - p)),
+        (CostSensitiveLoss, costs, (5 * y + 2 * (1 - y)) * p * (1 - p)),
+        (CostSensitiveLoss, {**costs, "cost_tp": -0.5, "cost_tn": 0.25, "form": "expected"}, abs(gap) * p * (1 - p)),
+        (MSELoss, {}, np.ones(300)),
+    ]
+    for make, params, expected in cases:
+        found = make(**params, hessian="gauss_newton").grad_hess(y, s, sample_weight=w)[1]
+        np.testing.assert_allclose(found, np.maximum(w * expected, 1e-6 * w), rtol=1e-10, err_msg=str(make))
+    found = DirectionalLoss(kind="gmadl").grad_hess(r, f, sample_weight=w)[1]
+    np.testing.assert_allclose(found, np.maximum(w * 1e6 * r**4 * q * (1 - q), 1e-6 * w), rtol=1e-9)
+    found = DirectionalLoss(sharpness=2.0, hessian="gauss_newton").grad_hess(r, f)[1]
+    z = 1 / (1 + np.exp(2 * np.sign(r) * f))
+    np.testing.assert_allclose(found, np.maximum(4 * abs(r) * z * (1 - z), 1e-6), rtol=1e-10)
+    found = BinaryCrossEntropy(from_logits=False, hessian="gauss_newton").grad_hess(y, p)[1]
+    np.testing.assert_allclose(found, 1 / (p * (1 - p)), rtol=1e-10)

@@ -246,9 +246,9 @@ def test_large_groups_equal_the_composition(loss, term):
     for spread in (0.5, 8.0, 400.0):
         s = rng.normal(size=500) * spread
         prediction = torch.tensor(s, requires_grad=True)
-        from tradewright.loss_functions.adapters import torch_adapter
+        from tradewright.loss_functions.adapters import torch_operators
 
-        composed = torch_adapter._on_device(
+        composed = torch_operators.compose(
             loss, torch.tensor(y), prediction, {"groups": torch.tensor(groups)}, check=True
         )
         composed.backward()
@@ -276,6 +276,42 @@ def test_contract_finds_a_wrong_gradient(monkeypatch):
     monkeypatch.setattr(ListNetLoss, "_value_and_grad", wrong)
     with pytest.raises(AssertionError, match="fails gradient"):
         check_loss(ListNetLoss())
+
+
+def test_curvatures_of_their_own():
+    """What boosting takes where no name of a curvature says it: active pairs of the hinge, 1/|sc|² of the correlation."""
+    rng = np.random.default_rng(7)
+    groups, s, y, w = (
+        rng.integers(0, 8, 80),
+        rng.normal(size=80),
+        rng.normal(size=80).round(1),
+        rng.choice([0.5, 2.0], 80),
+    )
+    active, scale = np.zeros(80), np.zeros(80)
+    for g in np.unique(groups):
+        rows = np.flatnonzero(groups == g)
+        pairs = [(i, j) for i in rows for j in rows if y[i] > y[j]]
+        mass = sum(w[i] * w[j] for i, j in pairs)
+        for i, j in pairs:
+            if s[i] - s[j] < 1.0:
+                active[i] += w[i] * w[j] / mass
+                active[j] += w[i] * w[j] / mass
+        centred = s[rows] - np.average(s[rows], weights=w[rows])
+        scale[rows] = w[rows] / (w[rows] * centred**2).sum()
+    for loss, expected in ((PairwiseHingeLoss(), active), (ICLoss(), scale)):
+        hessian = loss.grad_hess(y, s, sample_weight=w, groups=groups)[1]
+        np.testing.assert_allclose(hessian, np.maximum(expected, 1e-6 * w), rtol=1e-9)
+
+
+@pytest.mark.parametrize("make", [PairwiseLogisticLoss, ListNetLoss, ListMLELoss, LambdaRankLoss])
+def test_convex_losses_have_one_curvature(make):
+    rng = np.random.default_rng(8)
+    groups, s, y = rng.integers(0, 6, 50), rng.normal(size=50), rng.integers(0, 4, 50)
+    exact, *others = (
+        make(hessian=choice).grad_hess(y, s, groups=groups)[1] for choice in ("exact", "gauss_newton", "abs", None)
+    )
+    for other in others:
+        np.testing.assert_array_equal(other, exact)
 
 
 def test_known_values():

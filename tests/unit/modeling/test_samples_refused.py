@@ -39,7 +39,7 @@ def test_words_as_weights():
 @pytest.mark.parametrize("which", ["train", "validation"])
 def test_weights_that_sum_to_nothing(which):
     zero, one = Samples.collect(X, Y, sample_weight=np.zeros(6)), Samples.collect(X, Y)
-    with pytest.raises(DataError, match=f"all 6 {which} rows is 0"):
+    with pytest.raises(DataError, match=f"all 6 {which} rows is zero"):
         ModelRegistry.create("ridge").fit_samples(*((zero,) if which == "train" else (one, zero)))
 
 

@@ -257,7 +257,7 @@ def test_contract_finds_a_wrong_gradient(monkeypatch):
 
 def test_large_panels_equal_the_composition():
     """Many tasks, balanced and not, sorted and not."""
-    from tradewright.loss_functions.adapters import torch_adapter
+    from tradewright.loss_functions.adapters import torch_operators
 
     rng = np.random.default_rng(3)
     dates, assets = np.repeat(np.arange(600), 97), np.tile(np.arange(97), 600)
@@ -272,7 +272,7 @@ def test_large_panels_equal_the_composition():
                 continue
             prediction = torch.tensor(s, requires_grad=True)
             given = {"groups": torch.tensor(d), "assets": torch.tensor(a)}
-            composed = torch_adapter._on_device(loss, torch.tensor(y), prediction, given, check=True)
+            composed = torch_operators.compose(loss, torch.tensor(y), prediction, given, check=True)
             composed.backward()
             value, gradient = loss.value_and_grad(y, s, groups=d, assets=a)
             expected = prediction.grad.numpy()

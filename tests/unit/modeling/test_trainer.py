@@ -21,8 +21,8 @@ from tradewright.errors import (
     FeatureMismatchError,
     LeakageError,
     MissingExtraError,
+    ModelNotFoundError,
     ParameterError,
-    UnsupportedError,
 )
 from tradewright.runtime.seed import fold_seed
 from tradewright.training import ModelTrainer, default_callbacks
@@ -491,7 +491,7 @@ def panel(n=80):
         ({"dry_run": -1}, ParameterError, "dry_run"),
         ({"dry_run": True}, ParameterError, "dry_run"),
         ({"on_interrupt": "exit"}, ParameterError, "on_interrupt"),
-        ({"resume_from": "x.tw"}, UnsupportedError, "resume_from"),
+        ({"resume_from": "x.tw"}, ModelNotFoundError, "there is no file"),
         ({"fold": object()}, ParameterError, "goes with a Panel"),
         ({"time_train": np.arange(3)}, DataError, "time_train has shape"),
     ],
@@ -527,8 +527,16 @@ def test_labels_that_are_not_finite_fail_the_run(tmp_path):
 
 @pytest.mark.parametrize("wrong", [object(), DescentModel, None])
 def test_what_is_no_model(wrong):
-    with pytest.raises(ParameterError, match="not a tradewright model"):
+    with pytest.raises(ParameterError, match="pass"):
         ModelTrainer(wrong)
+
+
+def test_an_estimator_becomes_a_model(tmp_path):
+    from sklearn.linear_model import Ridge
+
+    result = ModelTrainer(Ridge(), mlflow_uri="off", output_dir=tmp_path).train(*DATA, callbacks=[], checks=None)
+    assert result.status == "completed"
+    assert type(result.model).__name__ == "SklearnModel"
 
 
 def test_wrong_trainer_arguments():

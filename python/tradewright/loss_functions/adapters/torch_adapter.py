@@ -1,29 +1,19 @@
-"""Losses on torch tensors: autograd, ``torch.compile`` and modules, written once for all losses.
-
-On the CPU a call is one custom operator: it views the tensors as arrays, lets the core compute value and gradient
-in one pass, and keeps the gradient for the way back. On an accelerator the loss is composed of torch's own
-operations and never leaves the device.
-"""
+"""Losses on torch tensors: calls with autograd, and modules, written once for all losses."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any
 
-import numpy as np
 import torch
 
 from tradewright.errors import LossError, UnsupportedError
+from tradewright.loss_functions.adapters.torch_operators import OPTIONAL, compose, in_core, operate, register
 from tradewright.loss_functions.base import BaseLoss
-from tradewright.loss_functions.group_index import GroupIndex, find_index
-from tradewright.loss_functions.inputs import LossInputs, check_shapes, shape_error
+from tradewright.loss_functions.group_index import GroupIndex
+from tradewright.loss_functions.inputs import check_shapes, shape_error
 
 __all__ = ["LossModule", "as_array", "evaluate", "is_tensor", "make_module"]
-
-#: Operators take tensors and strings, so losses are handed over by key. A key says all there is to know about its
-#: loss; the table is bounded by the number of different losses a process makes.
-_LOSSES: dict[str, BaseLoss] = {}
-_OPTIONAL = ("sample_weight", "groups", "assets")
 
 
 def is_tensor(value: Any) -> bool:
@@ -63,33 +53,17 @@ def evaluate(
     check_on_device: bool = True,
 ) -> torch.Tensor:
     """Compute the loss of tensors, with autograd. Arguments are those of :meth:`BaseLoss.__call__`."""
-    named = dict(zip(_OPTIONAL, (sample_weight, groups, assets), strict=True)) | dict(per_row or {})
+    named = dict(zip(OPTIONAL, (sample_weight, groups, assets), strict=True)) | dict(per_row or {})
     given = {name: value for name, value in named.items() if value is not None}
     target, given = _checked(loss, target, prediction, given)
     # A value per group has no shape that an operator could foretell: it is composed on the CPU too.
-    composed = loss.reduction == "none" and not loss.per_row_value
-    if prediction.device.type != "cpu" or composed:
-        return _on_device(loss, target, prediction, given, check=check_on_device or composed)
-    names: list[str] = []
-    columns = [target]
-    for name, column in given.items():
-        if isinstance(column, GroupIndex):
-            names.append(f"{name}@{column._key}")
-        else:
-            names.append(name)
-            columns.append(column)
-    spec = "|".join([key or register(loss), *names])
-    if prediction.requires_grad and torch.is_grad_enabled():
-        value: torch.Tensor = _value_grad(prediction, columns, spec)[0]
-        return value
-    return cast("torch.Tensor", _value(prediction, columns, spec))
-
-
-def register(loss: BaseLoss) -> str:
-    """Return the key under which the operators find ``loss``."""
-    key = f"{type(loss).__module__}.{type(loss).__qualname__}:{loss.to_json()}"
-    _LOSSES[key] = loss
-    return key
+    each_group = loss.reduction == "none" and not loss.per_row_value
+    # On an accelerator a composition is fused into a compiled graph where it can be traced; else the graph calls an
+    # operator, which composes.
+    opaque = torch.compiler.is_compiling() and not loss.traceable
+    if each_group or not (in_core(prediction) or opaque):
+        return compose(loss, target, prediction, given, check=check_on_device or each_group)
+    return operate(key or register(loss), target, prediction, given, check=check_on_device)
 
 
 def _checked(
@@ -119,122 +93,9 @@ def _checked(
     for name, value in tensors.items():
         shape = tuple(value.shape)
         rows = prediction.shape[0]
-        if shape[:1] != (rows,) or (name in _OPTIONAL and shape not in ((rows,), (rows, 1))):
+        if shape[:1] != (rows,) or (name in OPTIONAL and shape not in ((rows,), (rows, 1))):
             raise shape_error(name, shape, tuple(prediction.shape))
     return target, given
-
-
-def _inputs(prediction: Any, target: Any, given: Mapping[str, Any], shape: tuple[int, ...], dtype: Any) -> LossInputs:
-    flat = {
-        name: value if isinstance(value, GroupIndex) else value.reshape(-1)
-        for name, value in given.items()
-        if name in _OPTIONAL
-    }
-    return LossInputs(
-        prediction=prediction.reshape(-1),
-        target=target.reshape(-1),
-        weight=flat.get("sample_weight"),
-        groups=flat.get("groups"),
-        assets=flat.get("assets"),
-        per_row={name: value for name, value in given.items() if name not in _OPTIONAL},
-        shape=shape,
-        dtype=dtype,
-    )
-
-
-# --- accelerators -------------------------------------------------------------------------------------------------
-
-
-def _on_device(
-    loss: BaseLoss, target: torch.Tensor, prediction: torch.Tensor, given: Mapping[str, Any], *, check: bool
-) -> torch.Tensor:
-    working = prediction.float() if prediction.dtype in (torch.float16, torch.bfloat16) else prediction
-    inputs = _inputs(working, target, given, tuple(prediction.shape), prediction.dtype)
-    # A compiled graph cannot stop to look at values.
-    if check and not torch.compiler.is_compiling():
-        loss._check_on_device(torch, inputs)
-    value: torch.Tensor = loss._on_device(torch, inputs).to(prediction.dtype)
-    return value
-
-
-# --- the CPU operators --------------------------------------------------------------------------------------------
-
-
-def _numpy_call(prediction: torch.Tensor, columns: Sequence[torch.Tensor], spec: str) -> tuple[BaseLoss, LossInputs]:
-    key, *names = spec.split("|")
-    target, *further = (_numpy_view(column) for column in columns)
-    given: dict[str, Any] = {}
-    arrays = iter(further)
-    for name in names:
-        plain, _, index = name.partition("@")
-        given[plain] = find_index(index) if index else next(arrays)
-    return _LOSSES[key], _inputs(_numpy_view(prediction), target, given, tuple(prediction.shape), None)
-
-
-def _numpy_view(tensor: torch.Tensor) -> Any:
-    if tensor.dtype in (torch.float16, torch.bfloat16):
-        tensor = tensor.float()
-    # An expanded tensor repeats one value by a stride of 0, which the core does not read.
-    if 0 in tensor.stride():
-        tensor = tensor.contiguous()
-    return tensor.detach().resolve_neg().numpy()
-
-
-def _to_tensor(value: Any, prediction: torch.Tensor) -> torch.Tensor:
-    if isinstance(value, np.ndarray):
-        return torch.from_numpy(value).to(prediction.dtype)
-    return torch.tensor(value, dtype=prediction.dtype)
-
-
-@torch.library.custom_op("tradewright::loss_value", mutates_args=(), device_types="cpu")
-def _value(prediction: torch.Tensor, columns: Sequence[torch.Tensor], spec: str) -> torch.Tensor:
-    loss, inputs = _numpy_call(prediction, columns, spec)
-    return _to_tensor(loss._value(inputs), prediction)
-
-
-@_value.register_fake
-def _(prediction: torch.Tensor, _columns: Sequence[torch.Tensor], spec: str) -> torch.Tensor:
-    return prediction.new_empty(_value_shape(prediction, spec))
-
-
-@torch.library.custom_op("tradewright::loss_value_grad", mutates_args=(), device_types="cpu")
-def _value_grad(
-    prediction: torch.Tensor, columns: Sequence[torch.Tensor], spec: str
-) -> tuple[torch.Tensor, torch.Tensor]:
-    loss, inputs = _numpy_call(prediction, columns, spec)
-    # Fresh on every call: autograd holds on to it, and a reused buffer would change under loss(a) + loss(b).
-    gradient = np.empty(inputs.shape, dtype=inputs.prediction.dtype)
-    value = loss._value_and_grad(inputs, gradient.reshape(-1))
-    return _to_tensor(value, prediction), _to_tensor(gradient, prediction)
-
-
-@_value_grad.register_fake
-def _(prediction: torch.Tensor, _columns: Sequence[torch.Tensor], spec: str) -> tuple[torch.Tensor, torch.Tensor]:
-    return prediction.new_empty(_value_shape(prediction, spec)), prediction.new_empty(prediction.shape)
-
-
-def _value_shape(prediction: torch.Tensor, spec: str) -> tuple[int, ...]:
-    loss = _LOSSES[spec.split("|")[0]]
-    return tuple(prediction.shape) if loss.reduction == "none" else ()
-
-
-def _keep_gradient(ctx: Any, inputs: tuple[Any, ...], output: tuple[torch.Tensor, torch.Tensor]) -> None:
-    ctx.save_for_backward(output[1])
-    ctx.columns = len(inputs[1])
-
-
-def _backward(ctx: Any, upstream: torch.Tensor, _: torch.Tensor) -> tuple[Any, ...]:
-    if torch.is_grad_enabled():
-        raise UnsupportedError(
-            "a tradewright loss has no second derivative through autograd; call backward without create_graph=True, or "
-            "use loss.grad_hess",
-            code="loss.double_backward",
-        )
-    (gradient,) = ctx.saved_tensors
-    return upstream * gradient, [None] * ctx.columns, None
-
-
-_value_grad.register_autograd(_backward, setup_context=_keep_gradient)
 
 
 # --- modules ------------------------------------------------------------------------------------------------------

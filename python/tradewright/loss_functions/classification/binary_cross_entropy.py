@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-from tradewright.loss_functions.parameters import boolean
+from tradewright.loss_functions.parameters import flag
 from tradewright.loss_functions.point import Domain, PointLoss
 from tradewright.loss_functions.start import log_odds, weighted_mean
 
@@ -58,13 +58,14 @@ class BinaryCrossEntropy(PointLoss):
     """
 
     name: ClassVar[str] = "bce"
+    default_hessian: ClassVar[str | None] = "exact"
     targets: ClassVar[Domain] = "unit"
 
     from_logits: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        boolean(self, "from_logits")
+        flag(self, "from_logits")
 
     @property
     def predictions(self) -> Domain:
@@ -86,7 +87,7 @@ class BinaryCrossEntropy(PointLoss):
         >>> round(BinaryCrossEntropy().init_score([1, 0, 0, 0]), 6)
         -1.098612
         """
-        mean = weighted_mean(y, sample_weight, self.nan_policy)
+        mean = weighted_mean(self, y, sample_weight)
         start = log_odds(mean, 1.0 - mean)
         return start if self.from_logits else mean
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, final, get_args
 
-from tradewright.loss_functions.base import choice
-from tradewright.loss_functions.parameters import finite, refuse
+from tradewright.errors import LossError
+from tradewright.loss_functions.parameters import choice, number, refuse
 from tradewright.loss_functions.point import Domain, PointLoss
 from tradewright.loss_functions.start import log_odds, weighted_mean
 
@@ -45,7 +45,7 @@ class CostSensitiveLoss(PointLoss):
     -----
     A call takes ``costs=`` of shape (n, 4) in the order false positive, false negative, true positive, true negative;
     they replace the four parameters on every row. They must be finite; columns three and four are not read by the log
-    form, and its first two should not be negative.
+    form, and its first two must not be negative.
 
     Act on a row when its probability exceeds (c_fp − c_tn) / (c_fp − c_tn + c_fn − c_tp).
 
@@ -84,7 +84,7 @@ class CostSensitiveLoss(PointLoss):
     def __post_init__(self) -> None:
         super().__post_init__()
         choice(self, "form", get_args(CostForm))
-        finite(self, "cost_fp", "cost_fn", "cost_tp", "cost_tn")
+        number(self, "cost_fp", "cost_fn", "cost_tp", "cost_tn")
         if self.form == "log":
             for name in ("cost_fp", "cost_fn"):
                 if getattr(self, name) < 0:
@@ -92,6 +92,11 @@ class CostSensitiveLoss(PointLoss):
             for name in ("cost_tp", "cost_tn"):
                 if getattr(self, name) != 0:
                     raise refuse(self, name, 'the log form knows no cost of being right; use form="expected"')
+
+    @property
+    def default_hessian(self) -> str:  # type: ignore[override]  # the expected cost is not convex
+        """The exact curvature in the log form, else that of Gauss and Newton."""
+        return "exact" if self.form == "log" else "gauss_newton"
 
     @property
     def logits(self) -> bool:
@@ -108,10 +113,23 @@ class CostSensitiveLoss(PointLoss):
         >>> CostSensitiveLoss(cost_fn=3.0).init_score([1, 0, 0, 0])
         0.0
         """
-        mean = weighted_mean(y, sample_weight, self.nan_policy)
+        mean = weighted_mean(self, y, sample_weight)
         if self.form == "log" and self.cost_fn * mean + self.cost_fp * (1.0 - mean) > 0.0:
             return log_odds(self.cost_fn * mean, self.cost_fp * (1.0 - mean))
         return log_odds(mean, 1.0 - mean)
+
+    def _check_per_row(self, name: str, values: Any) -> None:
+        if self.form != "log" or not len(values):
+            return
+        errors = values[:, :2]
+        if bool((errors < 0).any()):
+            row = int((errors < 0).any(1).nonzero()[0].ravel()[0])
+            raise LossError(
+                f"row {row}: costs of errors are {errors[row].tolist()}; the log form takes costs of at least 0; use "
+                'form="expected"',
+                code="loss.costs_negative",
+                row=row,
+            )
 
     def _params(self, per_row: Mapping[str, Any]) -> Mapping[str, float]:
         costs = {name: getattr(self, name) for name in ("cost_fp", "cost_fn", "cost_tp", "cost_tn")}

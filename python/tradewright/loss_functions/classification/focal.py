@@ -8,7 +8,7 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
-from tradewright.loss_functions.parameters import within
+from tradewright.loss_functions.parameters import number
 from tradewright.loss_functions.point import Domain, PointLoss
 from tradewright.loss_functions.start import log_odds, weighted_mean, zero_of
 
@@ -60,6 +60,7 @@ class FocalLoss(PointLoss):
     """
 
     name: ClassVar[str] = "focal"
+    default_hessian: ClassVar[str | None] = "abs"
     targets: ClassVar[Domain] = "binary"
     hessians: ClassVar[tuple[str, ...]] = ("exact", "abs", "constant")
 
@@ -68,9 +69,9 @@ class FocalLoss(PointLoss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        within(self, "gamma", 0.0, 1e6)
+        number(self, "gamma", low=0.0, high=1e6)
         if self.alpha is not None:
-            within(self, "alpha", 0.0, 1.0)
+            number(self, "alpha", low=0.0, high=1.0)
 
     @property
     def logits(self) -> bool:
@@ -85,7 +86,7 @@ class FocalLoss(PointLoss):
         >>> round(FocalLoss(gamma=0.0, alpha=None).init_score([1, 0, 0, 0]), 6)
         -1.098612
         """
-        mean = weighted_mean(y, sample_weight, self.nan_policy)
+        mean = weighted_mean(self, y, sample_weight)
         start = log_odds(mean, 1.0 - mean)
         if mean in (0.0, 1.0):
             return start

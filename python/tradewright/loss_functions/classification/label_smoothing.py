@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-from tradewright.loss_functions.parameters import within
+from tradewright.loss_functions.parameters import number
 from tradewright.loss_functions.point import Domain, PointLoss
 from tradewright.loss_functions.start import log_odds, weighted_mean
 
@@ -54,13 +54,14 @@ class LabelSmoothingBCE(PointLoss):
     """
 
     name: ClassVar[str] = "label_smoothing"
+    default_hessian: ClassVar[str | None] = "exact"
     targets: ClassVar[Domain] = "unit"
 
     epsilon: float = 0.1
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        within(self, "epsilon", 0.0, 1.0, closed="left")
+        number(self, "epsilon", low=0.0, high=1.0, open_high=True)
 
     @property
     def logits(self) -> bool:
@@ -75,7 +76,7 @@ class LabelSmoothingBCE(PointLoss):
         >>> round(LabelSmoothingBCE(epsilon=0.5).init_score([1, 1]), 6)
         1.098612
         """
-        mean = self._smooth(weighted_mean(y, sample_weight, self.nan_policy))
+        mean = self._smooth(weighted_mean(self, y, sample_weight))
         return log_odds(mean, 1.0 - mean)
 
     def _smooth(self, target: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-from tradewright.loss_functions.parameters import positive
+from tradewright.loss_functions.parameters import number
 from tradewright.loss_functions.point import Domain, PointLoss
 from tradewright.loss_functions.start import log_odds, weighted_mean
 
@@ -55,13 +55,14 @@ class WeightedBCE(PointLoss):
     """
 
     name: ClassVar[str] = "weighted_bce"
+    default_hessian: ClassVar[str | None] = "exact"
     targets: ClassVar[Domain] = "unit"
 
     pos_weight: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        positive(self, "pos_weight")
+        number(self, "pos_weight", low=0.0, open_low=True)
 
     @property
     def logits(self) -> bool:
@@ -76,7 +77,7 @@ class WeightedBCE(PointLoss):
         >>> WeightedBCE(pos_weight=3.0).init_score([1, 0, 0, 0])
         0.0
         """
-        mean = weighted_mean(y, sample_weight, self.nan_policy)
+        mean = weighted_mean(self, y, sample_weight)
         return log_odds(self.pos_weight * mean, 1.0 - mean)
 
     def _params(self, per_row: Mapping[str, Any]) -> Mapping[str, float]:

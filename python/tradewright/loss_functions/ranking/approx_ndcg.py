@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, final
 
 from tradewright.loss_functions import group_device
-from tradewright.loss_functions.base import choice
-from tradewright.loss_functions.checked import check_number
 from tradewright.loss_functions.grouped import GroupLoss
+from tradewright.loss_functions.parameters import choice, number
 
 __all__ = ["ApproxNDCGLoss"]
 
@@ -53,6 +52,7 @@ class ApproxNDCGLoss(GroupLoss):
     """
 
     name: ClassVar[str] = "approx_ndcg"
+    default_hessian: ClassVar[str | None] = "constant"
     hessians: ClassVar[tuple[str, ...]] = ("constant",)
 
     temperature: float = 0.1
@@ -60,7 +60,7 @@ class ApproxNDCGLoss(GroupLoss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number(self, "temperature", low=0.0, open_low=True)
+        number(self, "temperature", low=0.0, open_low=True)
         choice(self, "gain", ("exp2", "linear"))
 
     @property

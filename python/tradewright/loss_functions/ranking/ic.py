@@ -57,6 +57,7 @@ class ICLoss(GroupLoss):
     name: ClassVar[str] = "ic"
     hessians: ClassVar[tuple[str, ...]] = ("constant",)
     row_weights: ClassVar[bool] = True
+    scale_free: ClassVar[bool] = True
 
     def _params(self) -> Mapping[str, float]:
         return {}

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, final
 
 from tradewright.loss_functions import group_device
-from tradewright.loss_functions.base import choice
-from tradewright.loss_functions.checked import check_flag, check_number, check_whole
 from tradewright.loss_functions.grouped import GroupLoss
+from tradewright.loss_functions.parameters import choice, flag, number, whole
 
 __all__ = ["LambdaRankLoss"]
 
@@ -67,6 +66,7 @@ gain="linear", or pass quantiles
     """
 
     name: ClassVar[str] = "lambdarank"
+    default_hessian: ClassVar[str | None] = "exact"
     hessians: ClassVar[tuple[str, ...]] = ("exact", "gauss_newton", "abs", "constant")
 
     sharpness: float = 1.0
@@ -76,10 +76,10 @@ gain="linear", or pass quantiles
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number(self, "sharpness", low=0.0, open_low=True)
-        check_whole(self, "truncation", low=1, optional=True)
+        number(self, "sharpness", low=0.0, open_low=True)
+        whole(self, "truncation", low=1, optional=True)
         choice(self, "gain", ("exp2", "linear"))
-        check_flag(self, "normalize")
+        flag(self, "normalize")
 
     @property
     def targets(self) -> str:

@@ -53,6 +53,7 @@ class ListMLELoss(GroupLoss):
     """
 
     name: ClassVar[str] = "listmle"
+    default_hessian: ClassVar[str | None] = "exact"
     hessians: ClassVar[tuple[str, ...]] = ("exact", "gauss_newton", "abs", "constant")
 
     def _params(self) -> Mapping[str, float]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 from tradewright.loss_functions import group_device
-from tradewright.loss_functions.checked import check_number
 from tradewright.loss_functions.grouped import GroupLoss
+from tradewright.loss_functions.parameters import number
 
 __all__ = ["ListNetLoss"]
 
@@ -52,13 +52,14 @@ class ListNetLoss(GroupLoss):
     """
 
     name: ClassVar[str] = "listwise"
+    default_hessian: ClassVar[str | None] = "exact"
     hessians: ClassVar[tuple[str, ...]] = ("exact", "gauss_newton", "abs", "constant")
 
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number(self, "temperature", low=0.0, open_low=True)
+        number(self, "temperature", low=0.0, open_low=True)
 
     def _params(self) -> Mapping[str, float]:
         return {"temperature": float(self.temperature)}

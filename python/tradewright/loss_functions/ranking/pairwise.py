@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, final
 
-from tradewright.errors import ParameterError
 from tradewright.loss_functions import group_device
-from tradewright.loss_functions.base import choice
-from tradewright.loss_functions.checked import check_number
 from tradewright.loss_functions.grouped import GroupLoss
+from tradewright.loss_functions.parameters import choice, number
 
 __all__ = ["PairwiseHingeLoss", "PairwiseLogisticLoss"]
 
@@ -29,13 +27,7 @@ class _PairwiseLoss(GroupLoss):
     def __post_init__(self) -> None:
         super().__post_init__()
         choice(self, "average", ("group", "pairs"))
-        if self.pair_weight not in (None, "target_gap"):
-            raise ParameterError(
-                f"{type(self).__name__}: pair_weight={self.pair_weight!r} is not allowed; pass None or 'target_gap'",
-                code="parameter.invalid",
-                name="pair_weight",
-                value=self.pair_weight,
-            )
+        choice(self, "pair_weight", (None, "target_gap"))
 
     def _params(self) -> Mapping[str, float]:
         return {
@@ -92,13 +84,14 @@ class PairwiseLogisticLoss(_PairwiseLoss):
     """
 
     name: ClassVar[str] = "pairwise"
+    default_hessian: ClassVar[str | None] = "exact"
     hessians: ClassVar[tuple[str, ...]] = ("exact", "gauss_newton", "abs", "constant")
 
     sharpness: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number(self, "sharpness", low=0.0, open_low=True)
+        number(self, "sharpness", low=0.0, open_low=True)
 
     def _params(self) -> Mapping[str, float]:
         return {**super()._params(), "sharpness": float(self.sharpness)}
@@ -158,7 +151,7 @@ class PairwiseHingeLoss(_PairwiseLoss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number(self, "margin", low=0.0, open_low=True)
+        number(self, "margin", low=0.0, open_low=True)
 
     def _params(self) -> Mapping[str, float]:
         return {**super()._params(), "margin": float(self.margin)}

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 from tradewright.loss_functions import group_device
-from tradewright.loss_functions.checked import check_number
 from tradewright.loss_functions.grouped import GroupLoss
+from tradewright.loss_functions.parameters import number
 from tradewright.loss_functions.ranking.ic import correlation
 
 __all__ = ["SoftSpearmanLoss"]
@@ -51,13 +51,14 @@ class SoftSpearmanLoss(GroupLoss):
     """
 
     name: ClassVar[str] = "soft_spearman"
+    default_hessian: ClassVar[str | None] = "constant"
     hessians: ClassVar[tuple[str, ...]] = ("constant",)
 
     temperature: float = 0.1
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number(self, "temperature", low=0.0, open_low=True)
+        number(self, "temperature", low=0.0, open_low=True)
 
     def _params(self) -> Mapping[str, float]:
         return {"temperature": float(self.temperature)}

@@ -50,6 +50,7 @@ class MAELoss(PointLoss):
     """
 
     name: ClassVar[str] = "mae"
+    default_hessian: ClassVar[str | None] = "constant"
     hessians: ClassVar[tuple[str, ...]] = ("constant",)
 
     def init_score(self, y: Any, sample_weight: Any = None) -> float:
@@ -60,7 +61,7 @@ class MAELoss(PointLoss):
         >>> MAELoss().init_score([1.0, 2.0, 9.0])
         2.0
         """
-        return weighted_quantile(y, sample_weight, self.nan_policy, 0.5)
+        return weighted_quantile(self, y, sample_weight, 0.5)
 
     def _params(self, per_row: Mapping[str, Any]) -> Mapping[str, float]:
         return {}

@@ -52,6 +52,8 @@ class MSELoss(PointLoss):
     """
 
     name: ClassVar[str] = "mse"
+    boosting_scale: ClassVar[float] = 0.5
+    default_hessian: ClassVar[str | None] = "exact"
 
     def init_score(self, y: Any, sample_weight: Any = None) -> float:
         """Return the best constant, the weighted mean of the targets.
@@ -61,7 +63,7 @@ class MSELoss(PointLoss):
         >>> MSELoss().init_score([1.0, 3.0], sample_weight=[3.0, 1.0])
         1.5
         """
-        return weighted_mean(y, sample_weight, self.nan_policy)
+        return weighted_mean(self, y, sample_weight)
 
     def _params(self, per_row: Mapping[str, Any]) -> Mapping[str, float]:
         return {}

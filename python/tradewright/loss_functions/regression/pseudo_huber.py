@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-from tradewright.loss_functions.parameters import positive
+from tradewright.loss_functions.parameters import number
 from tradewright.loss_functions.point import PointLoss
 from tradewright.loss_functions.start import weighted_mean
 
@@ -51,13 +51,14 @@ class PseudoHuberLoss(PointLoss):
     """
 
     name: ClassVar[str] = "pseudo_huber"
+    default_hessian: ClassVar[str | None] = "exact"
     hessians: ClassVar[tuple[str, ...]] = ("exact", "constant")
 
     delta: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        positive(self, "delta")
+        number(self, "delta", low=0.0, open_low=True)
 
     def init_score(self, y: Any, sample_weight: Any = None) -> float:
         """Return the weighted mean of the targets; the best constant has no closed form.
@@ -67,7 +68,7 @@ class PseudoHuberLoss(PointLoss):
         >>> PseudoHuberLoss().init_score([1.0, 3.0])
         2.0
         """
-        return weighted_mean(y, sample_weight, self.nan_policy)
+        return weighted_mean(self, y, sample_weight)
 
     def _params(self, per_row: Mapping[str, Any]) -> Mapping[str, float]:
         return {"delta": self.delta}

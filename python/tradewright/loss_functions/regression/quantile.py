@@ -9,7 +9,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from tradewright.errors import LossError, UnsupportedError
-from tradewright.loss_functions.parameters import refuse
+from tradewright.loss_functions.parameters import keep, real, refuse
 from tradewright.loss_functions.point import PointLoss
 from tradewright.loss_functions.start import weighted_quantile
 
@@ -30,7 +30,8 @@ class QuantileLoss(PointLoss):
     Parameters
     ----------
     quantiles : float or tuple of float, default 0.5
-        Between 0 and 1, both excluded. With Q of them, predictions are of shape (n, Q), a column for each.
+        Between 0 and 1, both excluded. With Q of them, predictions are of shape (n, Q), a column for each; a
+        list is kept as a tuple.
     reduction, nan_policy, hessian
         See :class:`BaseLoss`; ``hessian`` may be ``"constant"``, which is the default.
 
@@ -61,16 +62,18 @@ class QuantileLoss(PointLoss):
     """
 
     name: ClassVar[str] = "quantile"
+    default_hessian: ClassVar[str | None] = "constant"
     hessians: ClassVar[tuple[str, ...]] = ("constant",)
 
     quantiles: float | tuple[float, ...] = 0.5
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        levels: tuple[Any, ...] = self._levels()
-        valid = all(isinstance(level, int | float) and 0.0 < level < 1.0 for level in levels)
-        if not levels or not valid:
+        several = isinstance(self.quantiles, tuple | list)
+        levels = [real(level) for level in self._levels()]
+        if not levels or not all(level and 0.0 < level < 1.0 for level in levels):
             raise refuse(self, "quantiles", "pass a number between 0 and 1, both excluded, or a tuple of such")
+        keep(self, "quantiles", tuple(levels) if several else levels[0])
 
     @property
     def outputs(self) -> int:
@@ -121,10 +124,10 @@ class QuantileLoss(PointLoss):
             raise UnsupportedError(
                 "several quantiles have no single start value; use a QuantileLoss for each", code="loss.init_score"
             )
-        return weighted_quantile(y, sample_weight, self.nan_policy, levels[0])
+        return weighted_quantile(self, y, sample_weight, levels[0])
 
     def _levels(self) -> tuple[float, ...]:
-        return self.quantiles if isinstance(self.quantiles, tuple) else (self.quantiles,)
+        return tuple(self.quantiles) if isinstance(self.quantiles, tuple | list) else (self.quantiles,)
 
     def _params(self, per_row: Mapping[str, Any]) -> Mapping[str, float]:
         levels = self._levels()

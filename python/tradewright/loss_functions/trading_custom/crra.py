@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-from tradewright.loss_functions.checked import check_number
+from tradewright.loss_functions.parameters import number
 from tradewright.loss_functions.series import SeriesLoss
 
 __all__ = ["CRRALoss"]
@@ -52,6 +52,7 @@ the position, or check that returns are fractions and not percent
     """
 
     name: ClassVar[str] = "crra_loss"
+    default_hessian: ClassVar[str | None] = "gauss_newton"
     reductions: ClassVar[tuple[str, ...]] = ("mean", "mean_n", "sum")
     hessians: ClassVar[tuple[str, ...]] = ("gauss_newton", "constant")
     refuses_ruin: ClassVar[bool] = True
@@ -60,7 +61,7 @@ the position, or check that returns are fractions and not percent
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number(self, "gamma", low=0.0)
+        number(self, "gamma", low=0.0)
 
     def _params(self) -> Mapping[str, float]:
         return {"gamma": float(self.gamma)}

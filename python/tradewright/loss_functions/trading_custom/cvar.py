@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-from tradewright.loss_functions.checked import check_number
+from tradewright.loss_functions.parameters import number
 from tradewright.loss_functions.series import SeriesLoss
 
 __all__ = ["CVaRLoss"]
@@ -54,7 +54,7 @@ class CVaRLoss(SeriesLoss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number(self, "alpha", low=0.0, high=1.0, open_high=True)
+        number(self, "alpha", low=0.0, high=1.0, open_high=True)
 
     def _params(self) -> Mapping[str, float]:
         return {"alpha": float(self.alpha)}

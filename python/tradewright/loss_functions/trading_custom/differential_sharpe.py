@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-from tradewright.loss_functions.checked import check_flag, check_number
+from tradewright.loss_functions.parameters import flag, number
 from tradewright.loss_functions.series import SeriesLoss
 
 __all__ = ["DifferentialSharpeLoss"]
@@ -75,10 +75,10 @@ class DifferentialSharpeLoss(SeriesLoss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number(self, "eta", low=0.0, high=1.0, open_low=True)
-        check_flag(self, "full_gradient")
-        check_number(self, "initial_mean")
-        check_number(self, "initial_square")
+        number(self, "eta", low=0.0, high=1.0, open_low=True)
+        flag(self, "full_gradient")
+        number(self, "initial_mean")
+        number(self, "initial_square")
 
     def init_score(self, y: Any, sample_weight: Any = None) -> float:
         """Return 0.001: from 0 nothing moves."""

@@ -9,8 +9,7 @@ from typing import Any, ClassVar, Literal, final, get_args
 
 import numpy as np
 
-from tradewright.loss_functions.base import choice
-from tradewright.loss_functions.parameters import positive
+from tradewright.loss_functions.parameters import choice, number
 from tradewright.loss_functions.point import PointLoss
 from tradewright.loss_functions.start import counted_targets, log_odds
 
@@ -81,7 +80,12 @@ class DirectionalLoss(PointLoss):
     def __post_init__(self) -> None:
         super().__post_init__()
         choice(self, "kind", get_args(DirectionalKind))
-        positive(self, "sharpness", "a", "b")
+        number(self, "sharpness", "a", "b", low=0.0, open_low=True)
+
+    @property
+    def default_hessian(self) -> str:  # type: ignore[override]  # GMADL is not convex
+        """The exact curvature of the logistic form, that of Gauss and Newton for GMADL."""
+        return "exact" if self.kind == "logistic" else "gauss_newton"
 
     def init_score(self, y: Any, sample_weight: Any = None) -> float:
         """Return the start value: the best constant of the logistic form; 0, where GMADL is steepest, for the other.
@@ -91,7 +95,7 @@ class DirectionalLoss(PointLoss):
         >>> round(DirectionalLoss(sharpness=2.0).init_score([0.03, -0.01]), 6)
         0.549306
         """
-        target, weight = counted_targets(y, sample_weight, self.nan_policy)
+        target, weight = counted_targets(self, y, sample_weight)
         up, down = float(np.dot(weight, target.clip(min=0.0))), float(np.dot(weight, (-target).clip(min=0.0)))
         if self.kind == "gmadl" or not math.isfinite(up + down) or up + down == 0.0:
             return 0.0

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-from tradewright.loss_functions.checked import check_flag, check_number
+from tradewright.loss_functions.parameters import flag, number
 from tradewright.loss_functions.series import SeriesLoss
 
 __all__ = ["CalmarLoss", "MaxDrawdownLoss"]
@@ -65,7 +65,7 @@ class MaxDrawdownLoss(SeriesLoss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_flag(self, "compounding")
+        flag(self, "compounding")
 
     @property
     def refuses_ruin(self) -> bool:  # type: ignore[override]
@@ -123,8 +123,8 @@ class CalmarLoss(SeriesLoss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number(self, "periods_per_year", low=0.0, open_low=True)
-        check_number(self, "eps", low=0.0, open_low=True)
+        number(self, "periods_per_year", low=0.0, open_low=True)
+        number(self, "eps", low=0.0, open_low=True)
 
     def init_score(self, y: Any, sample_weight: Any = None) -> float:
         """Return 0.001: at 0 the ratio is undefined, and far from it the gradient is small."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 from tradewright.errors import ParameterError
-from tradewright.loss_functions.checked import check_flag, check_number, check_whole
+from tradewright.loss_functions.parameters import flag, number, whole
 from tradewright.loss_functions.series import SeriesLoss
 
 __all__ = ["SharpeLoss"]
@@ -52,8 +52,8 @@ class SharpeLoss(SeriesLoss):
     their order. Train on the whole period, or on long consecutive stretches.
 
     The ratio has no unit at ``position="identity"``, and at scores of 0 it is undefined: :meth:`init_score` starts boosting
-    at 0.001, a small long position in everything. The derivatives of a row are tiny (about 1/n): set
-    ``min_child_weight`` or ``min_sum_hessian_in_leaf`` to 0.
+    at 0.001, a small long position in everything. A learning rate of 1 is a whole step of Gauss and Newton. The
+    derivatives of a row are tiny (about 1/n): set ``min_child_weight`` or ``min_sum_hessian_in_leaf`` to 0.
 
     References
     ----------
@@ -75,8 +75,9 @@ class SharpeLoss(SeriesLoss):
     """
 
     name: ClassVar[str] = "sharpe_loss"
+    scale_free: ClassVar[bool] = True
+    default_hessian: ClassVar[str | None] = "gauss_newton"
     hessians: ClassVar[tuple[str, ...]] = ("gauss_newton", "constant")
-    least: ClassVar[int] = 2
     per_row_names: ClassVar[tuple[str, ...]] = ("volatility",)
 
     periods_per_year: float = 1.0
@@ -88,14 +89,14 @@ class SharpeLoss(SeriesLoss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number(self, "periods_per_year", low=0.0, open_low=True)
-        check_number(self, "risk_free")
-        check_whole(self, "ddof", low=0)
-        check_number(self, "eps", low=0.0, open_low=True)
-        check_flag(self, "pooled")
+        number(self, "periods_per_year", low=0.0, open_low=True)
+        number(self, "risk_free")
+        whole(self, "ddof", low=0)
+        number(self, "eps", low=0.0, open_low=True)
+        flag(self, "pooled")
         if self.target_volatility is None:
             return
-        check_number(self, "target_volatility", low=0.0, open_low=True)
+        number(self, "target_volatility", low=0.0, open_low=True)
         if not self.pooled:
             raise ParameterError(
                 "SharpeLoss: target_volatility scales the positions of a pooled ratio; pass pooled=True too",
@@ -107,6 +108,11 @@ class SharpeLoss(SeriesLoss):
     def init_score(self, y: Any, sample_weight: Any = None) -> float:
         """Return 0.001: at 0 the ratio is undefined, and far from it the gradient is small."""
         return 0.001
+
+    @property
+    def least(self) -> int:  # type: ignore[override]  # a deviation takes more with a larger ddof
+        """The fewest returns of positive weight: 2, or one more than ``ddof``."""
+        return max(2, self.ddof + 1)
 
     @property
     def _is_pooled(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-from tradewright.loss_functions.checked import check_number
+from tradewright.loss_functions.parameters import number
 from tradewright.loss_functions.series import SeriesLoss
 
 __all__ = ["SortinoLoss"]
@@ -52,6 +52,7 @@ class SortinoLoss(SeriesLoss):
     """
 
     name: ClassVar[str] = "sortino_loss"
+    scale_free: ClassVar[bool] = True
 
     periods_per_year: float = 1.0
     target: float = 0.0
@@ -59,9 +60,9 @@ class SortinoLoss(SeriesLoss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number(self, "periods_per_year", low=0.0, open_low=True)
-        check_number(self, "target")
-        check_number(self, "eps", low=0.0, open_low=True)
+        number(self, "periods_per_year", low=0.0, open_low=True)
+        number(self, "target")
+        number(self, "eps", low=0.0, open_low=True)
 
     def init_score(self, y: Any, sample_weight: Any = None) -> float:
         """Return 0.001: at 0 the ratio is undefined, and far from it the gradient is small."""

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Ridge
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
 
+from tradewright.models.linear.standardized import standardized
 from tradewright.models.sklearn_model import SklearnModel
 
 __all__ = ["ridge"]
 
 
 def ridge(alpha: float = 1.0, *, fit_intercept: bool = True) -> SklearnModel:
-    """Build a ridge regression on imputed and standardised features.
+    """Build a ridge regression on standardised features, NaN standing for their mean.
 
-    Means, scales and the values that stand in for NaN come from the train rows alone.
+    Means and scales come from the train rows alone.
 
     Parameters
     ----------
     alpha : float
-        The penalty, ‖y − Xw‖² + alpha·‖w‖², on standardised features; 0 is ordinary least squares.
+        The penalty, ‖y − Xw‖² + alpha·‖w‖², on standardised features; 0 is ordinary least squares. It weighs as much as
+        ``alpha`` rows, so on many rows it takes a large one to matter.
     fit_intercept : bool
         Whether to fit a constant.
 
@@ -31,13 +30,4 @@ def ridge(alpha: float = 1.0, *, fit_intercept: bool = True) -> SklearnModel:
     >>> ridge(alpha=1e-6).fit(X, X[:, 0]).predict(X).round(3)
     array([0., 1., 2., 3.])
     """
-    return SklearnModel(
-        Pipeline(
-            [
-                # A feature that is missing in all train rows stays, as a constant: the width must not change.
-                ("imputer", SimpleImputer(strategy="mean", keep_empty_features=True)),
-                ("scaler", StandardScaler()),
-                ("ridge", Ridge(alpha=alpha, fit_intercept=fit_intercept)),
-            ]
-        )
-    )
+    return standardized("ridge", Ridge(alpha=alpha, fit_intercept=fit_intercept))

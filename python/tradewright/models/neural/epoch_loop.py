@@ -1,69 +1,59 @@
-"""The epochs of a torch training: permuted batches taken from whole tensors, losses in the units of the labels."""
+"""The epochs of a torch training: steps taken from whole tensors, losses in the units of the labels."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from tradewright.base import LoopObserver
 from tradewright.errors import LossError
-from tradewright.loss_functions.group_index import GroupIndex
-from tradewright.models.neural.date_batches import DateBatches
+from tradewright.loss_functions import BaseLoss
+from tradewright.models.neural.batch_order import BatchOrder
+from tradewright.models.neural.batch_source import Rows
+from tradewright.models.neural.learning_rate import LearningRate
+from tradewright.models.neural.precision import Precision
+from tradewright.models.neural.scoring import score_rows
+from tradewright.models.neural.step_gradient import StepGradient, take
+from tradewright.models.neural.team import Team
+from tradewright.runtime.device_layer_torch import DeviceLayer
 
-__all__ = ["Batching", "EpochLoop", "Rows", "predict_scores"]
-
-#: What a step is made of: rows in random order, whole dates in random order, or all rows.
-Batching = Literal["rows", "dates", "all"]
-
-#: Rows per forward pass where no gradient is needed.
-_SCORING_ROWS = 1 << 16
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Rows on the device: scaled features, labels and weights as the loss takes them.
-
-    Parameters
-    ----------
-    X : Tensor of float32, shape (n_rows, n_inputs)
-        Scaled features.
-    y : Tensor of float32, shape (n_rows,)
-        Labels in their own units; 0 and 1 for classes.
-    weight : Tensor of float32 or None, shape (n_rows,)
-        Row weights.
-    dates : GroupIndex or None
-        Dates and assets, for losses that look across rows.
-    """
-
-    X: Tensor
-    y: Tensor
-    weight: Tensor | None
-    dates: GroupIndex | None = None
+__all__ = ["EpochLoop"]
 
 
 class EpochLoop:
     """One training run, an epoch at a time.
 
     The module learns labels that are shifted and scaled; losses are reported in the labels' own units, so that they
-    compare with those of other models. A device is asked for numbers once per epoch and set.
+    compare with those of other models. Nothing waits for the device between two steps: scores are kept there, and the
+    loss of an epoch is asked for once, at its end. Scores that are no longer finite show there too; on the CPU, where
+    asking costs nothing, at once.
 
     Parameters
     ----------
-    module, optimizer, loss
-        What is trained, by what, against what; the loss in torch's order: (score, label, weight, dates).
+    module : nn.Module
+        What is trained.
+    optimizer : torch.optim.Optimizer
+        Its optimizer.
+    rate : LearningRate
+        Sets the optimizer's rate before each step.
+    loss : BaseLoss
+        Against what.
     train : Rows
         The train rows.
+    gradient : StepGradient
+        Of the same module, loss and rows.
+    order : BatchOrder
+        Draws the steps.
+    precision : Precision
+        Of forward passes and steps.
+    team : Team
+        The processes that train together.
+    layer : DeviceLayer
+        The device's memory.
     shift, scale : float
         The module learns (label − shift) / scale.
-    batch_size : int
-        Rows per step; with whole dates, up to one date more.
-    batching : {"rows", "dates", "all"}
-        What a step is made of. Whole dates need the rows' ``dates``.
     grad_clip : float or None
         The largest norm of a step's gradient.
     generator : torch.Generator
@@ -74,106 +64,98 @@ class EpochLoop:
         self,
         module: nn.Module,
         optimizer: torch.optim.Optimizer,
-        loss: Callable[..., Tensor],
+        rate: LearningRate,
+        loss: BaseLoss,
         train: Rows,
+        gradient: StepGradient,
+        order: BatchOrder,
         *,
+        precision: Precision,
+        team: Team,
+        layer: DeviceLayer,
         shift: float,
         scale: float,
-        batch_size: int,
-        batching: Batching = "rows",
         grad_clip: float | None,
         generator: torch.Generator,
     ) -> None:
-        self._module = module
-        self._optimizer = optimizer
-        self._loss = loss
-        self._train = train
-        self._shift = shift
-        self._scale = scale
-        self._batch_size = batch_size
-        self._batching = batching
-        self._dates = DateBatches(train.dates, batch_size) if batching == "dates" and train.dates is not None else None
-        # Of each row, on the device: a batch takes its own.
-        numbers = None if self._dates is None or train.dates is None else train.dates.group_numbers()
-        self._numbers = None if numbers is None else torch.from_numpy(numbers).to(train.y.device)
+        self._module, self._optimizer, self._rate = module, optimizer, rate
+        self._weights = [weight for weight in module.parameters() if weight.requires_grad]
+        self._loss = loss.module(check_on_device=False)
+        self._train, self._gradient, self._order = train, gradient, order
+        self._precision, self._team, self._layer = precision, team, layer
+        self._shift, self._scale = shift, scale
         self._grad_clip = grad_clip
         self._generator = generator
-        self._targets = (train.y - shift) / scale
-        self._scores = torch.empty_like(train.y)
 
-    def run(self, observer: LoopObserver) -> tuple[float, bool]:
-        """Train for one epoch; return its loss and whether the observer asked to stop.
+    def run(self, epoch: int, observer: LoopObserver, part_rows: int | None) -> tuple[Tensor, bool]:
+        """Train for one epoch; return its loss, still on the device, and whether the observer asked to stop.
 
-        The loss is that of the scores each row got when its batch was trained on. It is NaN when scores have ceased to
-        be finite; the epoch then ended there.
+        The loss is that of the scores each row got when it was trained on. It is NaN when scores have ceased to be
+        finite; the epoch then ended there.
+
+        Parameters
+        ----------
+        epoch : int
+            Its number.
+        observer : LoopObserver
+            Told of each step, if it wants to be; may limit their number.
+        part_rows : int or None
+            How many rows of a step are read at a time; None for all.
         """
         self._module.train()
         stop = False
-        for number, rows in enumerate(self._batches()):
+        steps = self._order.draw(self._generator, self._train.y.device)[: observer.batch_limit]
+        for number, rows in enumerate(steps):
             if observer.wants_batches:
                 observer.batch_begin(number)
-            loss = self._step(rows)
+            self._rate.before_step(epoch, number, len(steps))
+            self._optimizer.zero_grad(set_to_none=True)
+            loss = self._gradient.run(rows, part_rows)
             if loss is None:
-                return math.nan, stop
+                return self._nan(), stop
+            self._precision.step(self._optimizer, self._weights, self._grad_clip)
             if observer.wants_batches:
                 stop = observer.batch_end(number, {"loss": float(loss.detach())}) or stop
-        return self._measure(self._scores, self._train), stop
+        return self._seen_loss(steps if observer.batch_limit is not None else None), stop
 
-    def _batches(self) -> Sequence[Tensor | slice]:
-        if self._batching == "all":
-            return [slice(None)]
-        device = self._targets.device
-        if self._dates is not None:
-            return [rows.to(device) for rows in self._dates.draw(self._generator)]
-        order = torch.randperm(len(self._targets), generator=self._generator).to(device)
-        return torch.split(order, self._batch_size)
+    def validate(self, rows: Rows) -> Tensor:
+        """Return the loss on rows that are not trained on, still on the device; NaN when scores are not finite."""
+        mine = self._team.part_of(slice(0, len(rows.y)))
+        assert isinstance(mine, slice)
+        scores = score_rows(self._module, rows.source, self._layer, mine.start, mine.stop)
+        return self._measure(self._team.gather(scores, len(rows.y)), rows)
 
-    def _dates_of(self, rows: Tensor | slice) -> Tensor | GroupIndex | None:
-        if self._numbers is None or isinstance(rows, slice):
-            return self._train.dates
-        return self._numbers[rows]
+    def _seen_loss(self, steps: Sequence[Tensor | slice] | None) -> Tensor:
+        """Return the train loss of an epoch; of one that was cut short, that of its rows."""
+        scores = self._gradient.scores
+        if self._team.size > 1:
+            scores = self._team.sum(scores.clone())
+            self._gradient.scores.zero_()
+        if steps is None:
+            return self._measure(scores, self._train)
+        device = self._train.y.device
+        rows = torch.cat(
+            [torch.arange(step.start, step.stop, device=device) if isinstance(step, slice) else step for step in steps]
+        )
+        if len(rows) == len(scores):
+            return self._measure(scores, self._train)
+        train = self._train
+        weight = None if train.weight is None else take(train.weight, rows)
+        return self._value(take(scores, rows), take(train.y, rows), weight, self._gradient.dates_of(rows))
 
-    def _step(self, rows: Tensor | slice) -> Tensor | None:
-        """Train on one batch; None when its scores are not finite."""
-        weight = None if self._train.weight is None else self._train.weight[rows]
-        self._optimizer.zero_grad(set_to_none=True)
-        scores = _scores(self._module, self._train.X[rows])
-        try:
-            loss = self._loss(scores, self._targets[rows], weight, self._dates_of(rows))
-        except LossError:
-            if bool(torch.isfinite(scores).all()):
-                raise
-            return None
-        loss.backward()  # type: ignore[no-untyped-call]
-        if self._grad_clip is not None:
-            nn.utils.clip_grad_norm_(self._module.parameters(), self._grad_clip)
-        self._optimizer.step()
-        self._scores[rows] = scores.detach()
-        return loss
+    def _measure(self, scores: Tensor, rows: Rows) -> Tensor:
+        return self._value(scores, rows.y, rows.weight, rows.dates)
 
-    def validate(self, rows: Rows) -> float:
-        """Return the loss on rows that are not trained on, NaN when scores are not finite."""
-        return self._measure(predict_scores(self._module, rows.X), rows)
-
-    def _measure(self, scores: Tensor, rows: Rows) -> float:
+    def _value(self, scores: Tensor, y: Tensor, weight: Tensor | None, dates: object) -> Tensor:
         scores = scores * self._scale + self._shift
         try:
             with torch.no_grad():
-                return float(self._loss(scores, rows.y, rows.weight, rows.dates))
+                loss: Tensor = self._loss(scores, y, weight, dates)
+            return loss
         except LossError:
             if bool(torch.isfinite(scores).all()):
                 raise
-            return math.nan
+            return self._nan()
 
-
-def predict_scores(module: nn.Module, X: Tensor) -> Tensor:
-    """Return the module's output per row, in evaluation mode and in batches, without gradients."""
-    module.eval()
-    with torch.inference_mode():
-        parts = [_scores(module, part) for part in torch.split(X, _SCORING_ROWS)]
-        return torch.cat(parts) if len(parts) > 1 else parts[0]
-
-
-def _scores(module: nn.Module, X: Tensor) -> Tensor:
-    out: Tensor = module(X)
-    return out[:, 0] if out.ndim == 2 else out
+    def _nan(self) -> Tensor:
+        return torch.full((), torch.nan, device=self._train.y.device)

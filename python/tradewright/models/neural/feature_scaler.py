@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tradewright.base.history import History
 from tradewright.errors import DataError
 
 __all__ = ["FeatureScaler"]
@@ -42,7 +43,7 @@ class FeatureScaler:
     indicated: NDArray[np.int64]
 
     @classmethod
-    def fit(cls, X: NDArray[Any], *, missing_indicator: bool = False) -> FeatureScaler:
+    def fit(cls, X: NDArray[Any] | History, *, missing_indicator: bool = False) -> FeatureScaler:
         """Measure the columns of ``X``; two passes in blocks, no copy of the whole.
 
         Raises
@@ -54,7 +55,7 @@ class FeatureScaler:
         count = np.zeros(n_features)
         total = np.zeros(n_features)
         for start, block, missing in _blocks(X):
-            _refuse_infinite(block, start)
+            _refuse_infinite(X, block, start)
             count += (~missing).sum(axis=0)
             total += np.where(missing, 0.0, block).sum(axis=0)
         seen = np.maximum(count, 1.0)
@@ -80,7 +81,7 @@ class FeatureScaler:
         """The number of columns of the result."""
         return len(self.mean) + len(self.indicated)
 
-    def transform(self, X: NDArray[Any]) -> NDArray[np.float32]:
+    def transform(self, X: NDArray[Any] | History) -> NDArray[np.float32]:
         """Return the scaled features, shape (n_rows, n_outputs), a new array.
 
         Raises
@@ -91,7 +92,7 @@ class FeatureScaler:
         n_features = len(self.mean)
         out = np.empty((X.shape[0], self.n_outputs), dtype=np.float32)
         for start, block, missing in _blocks(X):
-            _refuse_infinite(block, start)
+            _refuse_infinite(X, block, start)
             scaled = (block - self.mean) / self.scale
             scaled[missing] = 0.0
             with np.errstate(over="ignore"):
@@ -100,21 +101,21 @@ class FeatureScaler:
         return out
 
 
-def _blocks(X: NDArray[Any]) -> Iterator[tuple[int, NDArray[np.float64], NDArray[np.bool_]]]:
+def _blocks(X: NDArray[Any] | History) -> Iterator[tuple[int, NDArray[np.float64], NDArray[np.bool_]]]:
     step = max(1, _BLOCK_VALUES // max(1, X.shape[1]))
     for start in range(0, X.shape[0], step):
         block = X[start : start + step].astype(np.float64)
         yield start, block, np.isnan(block)
 
 
-def _refuse_infinite(block: NDArray[np.float64], start: int) -> None:
+def _refuse_infinite(X: NDArray[Any] | History, block: NDArray[np.float64], start: int) -> None:
     infinite = np.isinf(block)
     if infinite.any():
-        row, column = (int(place[0]) for place in np.nonzero(infinite))
+        place, column = (int(found[0]) for found in np.nonzero(infinite))
+        row = int(X.rows[start + place]) if isinstance(X, History) else start + place
         raise DataError(
-            f"row {start + row}, feature {column}: the value is infinite; replace it by NaN, which models fill, or clip"
-            " it",
+            f"row {row}, feature {column}: the value is infinite; replace it by NaN, which models fill, or clip it",
             code="data.infinite",
-            row=start + row,
+            row=row,
             column=column,
         )

@@ -1,24 +1,24 @@
-"""LightGBM behind BoostingModel: the loop bridge, the text format."""
+"""LightGBM behind BoostingModel: its settings, one round at a time, the text format."""
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
-import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import lightgbm as lgb
 import numpy as np
-from lightgbm.callback import CallbackEnv, EarlyStopException
+from lightgbm import basic
 from numpy.typing import NDArray
 from sklearn.base import clone
+from sklearn.utils.class_weight import compute_sample_weight
 
-from tradewright.base import LoopObserver, Samples, TrainState
+from tradewright.base import LoopObserver
 from tradewright.base.metadata import Task
 from tradewright.errors import ParameterError
-from tradewright.models.tree_based.booster_library import BoosterSink
+from tradewright.models.tree_based.booster_library import BoosterJob, BoosterSink
+from tradewright.models.tree_based.booster_loop import grow
 from tradewright.models.tree_based.booster_loss import BoosterLoss
+from tradewright.models.tree_based.booster_settings import drawn, given, numeric_labels, seed_of, threads_of
 from tradewright.models.tree_based.lightgbm_text_check import check_text
 from tradewright.runtime.threads import num_threads
 
@@ -43,6 +43,9 @@ _METRIC = ("metric", "metrics", "metric_types")
 _VERBOSITY = ("verbosity", "verbose")
 _THREADS = ("n_jobs", "num_threads", "num_thread", "nthread", "nthreads")
 _SEED = ("random_state", "seed", "random_seed")
+#: Seeds that LightGBM makes from the one above, where they were not given one by one.
+_SEEDS = ("bagging_seed", "bagging_fraction_seed", "feature_fraction_seed", "drop_seed", "extra_seed", "objective_seed")
+_CLASSES = ("num_class", "num_classes")
 _LEAST_CURVATURE = (
     "min_sum_hessian_in_leaf",
     "min_sum_hessian_per_leaf",
@@ -54,11 +57,13 @@ _STOPPING = ("early_stopping_round", "early_stopping_rounds", "early_stopping", 
 
 
 class LightGBM:
-    """LightGBM's estimators, trained through their own ``fit`` with one callback as the bridge to the loop."""
+    """LightGBM's estimators, whose parameters are trained with one round at a time."""
 
     framework = "lightgbm"
     payload_format = "lightgbm_text"
+    payload_name = "model.txt"
     estimators: ClassVar[Mapping[str, Task]] = {"LGBMRegressor": "regression", "LGBMClassifier": "classification"}
+    has_learning_rate = True
 
     def new_estimator(self, name: str, params: Mapping[str, Any]) -> Any:
         """Build an unfitted estimator."""
@@ -66,45 +71,22 @@ class LightGBM:
 
     def seed(self, estimator: Any) -> int | None:
         """Return the seed under whichever of its names it was set."""
-        seed = _given(estimator, _SEED)
-        return int(seed) if isinstance(seed, int | np.integer) else None
+        return seed_of(estimator, _SEED)
 
     def can_go_back(self, estimator: Any) -> bool:
         """Whether the first k rounds are a model of their own: dart rescales earlier trees, so there they aren't."""
-        return bool(_given(estimator, _BOOSTING) != "dart")
+        return bool(given(estimator, _BOOSTING) != "dart")
 
-    def fit(
-        self,
-        estimator: Any,
-        train: Samples,
-        val: Samples | None,
-        observer: LoopObserver,
-        seed: int | None,
-        sink: BoosterSink,
-        loss: BoosterLoss | None = None,
-    ) -> bool:
-        """Train a clone of ``estimator``, reporting each round; False when it was stopped before the first."""
-        _check(estimator)
-        prepared = clone(estimator).set_params(**_fixed(estimator, seed))
-        prepared.set_params(**(_metrics(estimator, train) if loss is None else _with_loss(estimator, loss)))
-        total = int(_given(estimator, _ROUNDS) or estimator.n_estimators)
-        observer.loop_begin("round", total)
-        if observer.epoch_begin(0):
-            return False
-        # LightGBM knows the train rows by identity and reads their scores off; a view of them is another set.
-        watched = [train] if val is None else [train, dataclasses.replace(val, X=val.X[:])]
-        weighted = any(samples.sample_weight is not None for samples in watched)
-        prepared.fit(
-            train.X,
-            train.y,
-            sample_weight=train.sample_weight,
-            **_eval_sets(prepared, watched),
-            eval_names=["train", "val"][: len(watched)],
-            eval_sample_weight=[samples.sample_weight for samples in watched] if weighted else None,
-            callbacks=[_Bridge(observer, sink, total, loss)],
-            **({} if loss is None else _starts(loss, watched)),
-        )
-        return True
+    def can_be_cut(self, estimator: Any, loss: BoosterLoss | None) -> bool:
+        """Whether trees are all a fit goes on from: dart's weights are not in the text, and a forest has no scores."""
+        return given(estimator, _BOOSTING) not in ("dart", "rf", "random_forest")
+
+    def fit(self, job: BoosterJob, observer: LoopObserver, sink: BoosterSink) -> bool:
+        """Train, reporting each round; False when it was stopped before the first."""
+        _check(job.estimator)
+        params = _params(job)
+        total = int(given(job.estimator, _ROUNDS) or job.estimator.n_estimators)
+        return grow(self, job, total, lambda: _LightGBMRounds(job, params), observer, sink)
 
     def raw_predict(self, booster: Any, X: NDArray[Any], n_rounds: int) -> NDArray[np.float64]:
         """Return the output after ``n_rounds`` rounds: numbers, or probabilities of a classifier."""
@@ -131,50 +113,77 @@ class LightGBM:
         return booster, int(booster.current_iteration())
 
 
-class _Bridge:
-    """The one LightGBM callback: reports each round, and ends training when the observer says so.
+class _LightGBMRounds:
+    """A LightGBM booster in training."""
 
-    LightGBM sorts and keeps callbacks by attributes, which a class instance can carry.
-    """
+    def __init__(self, job: BoosterJob, params: dict[str, Any]) -> None:
+        self._job = job
+        self._params = params
+        self._objective = None if job.loss is None else job.loss.objective("lightgbm")
+        y, weight = numeric_labels(job.train, "train"), _weights(job)
+        self._sets = [lgb.Dataset(job.train.X, label=y, weight=weight, params=params)]
+        if job.val is not None:
+            self._sets.append(
+                self._sets[0].create_valid(
+                    job.val.X, label=numeric_labels(job.val, "validation"), weight=job.val.sample_weight, params=params
+                )
+            )
+        self._open(None if job.loss is None else job.scores_start, job.segment_seed(0))
 
-    def __init__(self, observer: LoopObserver, sink: BoosterSink, total: int, loss: BoosterLoss | None) -> None:
-        self._observer = observer
-        self._sink = sink
-        self._total = total
-        self._loss = loss
-        self._started = time.perf_counter()
+    def _open(self, scores: list[NDArray[np.float64]] | None, seed: int | None) -> None:
+        """Make the booster that starts from these scores."""
+        for data, start in zip(self._sets, scores or (), strict=False):
+            data.set_init_score(start)
+        params = dict(self._params)
+        if seed is not None and seed != self._job.seed:
+            # Those given one by one would stand against the new seed.
+            params |= {"seed": seed} | {name: (seed + i) % 2**31 for i, name in enumerate(_SEEDS, 1)}
+            params.pop("random_state", None)
+        self.booster = lgb.Booster(params, self._sets[0])
+        self.booster.set_train_data_name("train")
+        for data in self._sets[1:]:
+            self.booster.add_valid(data, "val")
 
-    def __call__(self, env: CallbackEnv) -> None:
-        now = time.perf_counter()
-        own = [] if self._loss is None else _own_results(env.model, self._loss)
-        logs = _logs([*own, *(env.evaluation_result_list or ())])
-        logs["seconds"] = now - self._started
-        self._started = now
-        epoch = env.iteration
-        self._sink.take(env.model, epoch + 1)
-        stop = self._observer.epoch_end(TrainState(epoch=epoch, unit="round", total=self._total, logs=logs))
-        if stop or (epoch + 1 < self._total and self._observer.epoch_begin(epoch + 1)):
-            raise EarlyStopException(epoch, env.evaluation_result_list or [])
+    def go_on(self, payload: bytes, done: int) -> None:
+        """Replace the booster; its rounds so far become the scores it starts from, and its first trees."""
+        earlier = lgb.Booster(model_str=payload.decode())
+        scores = [
+            np.asarray(earlier.predict(samples.X, raw_score=True, num_threads=num_threads()))
+            for _, samples in self._job.watched
+        ]
+        if self._job.loss is not None:
+            scores = [part + self._job.loss.start for part in scores]
+        self._open(scores, self._job.segment_seed(done))
+        # What LightGBM's own `init_model` does; that one would overwrite the start of a loss.
+        basic._safe_call(basic._LIB.LGBM_BoosterMerge(self.booster._handle, earlier._handle))
+
+    def set_learning_rate(self, rate: float) -> None:
+        """Use another learning rate from the next round on."""
+        self.booster.reset_parameter({"learning_rate": rate})
+
+    def step(self, number: int) -> None:
+        """Train one more round."""
+        self.booster.update(fobj=self._objective)
+
+    def evaluate(self) -> dict[str, float]:
+        """Return LightGBM's evaluation under the keys every back end uses; the first metric of a set is its loss."""
+        results = [] if self._job.loss is None else _own_results(self.booster, self._job.loss)
+        results += self.booster.eval_train()
+        if self._job.val is not None:
+            results += self.booster.eval_valid()
+        logs: dict[str, float] = {}
+        for which, metric, value, higher_is_better in (result[:4] for result in results):
+            logs.setdefault(f"{which}_loss", -float(value) if higher_is_better else float(value))
+            logs[f"{which}_{metric}"] = float(value)
+        return logs
+
+    def close(self) -> None:
+        """Let go of the data; LightGBM's training boosters point at it until they are read back."""
+        self.booster.model_from_string(self.booster.model_to_string()).free_dataset()
+        self._sets = []
 
 
-def _eval_sets(estimator: Any, watched: list[Samples]) -> dict[str, Any]:
-    """Return the keywords for the watched sets; LightGBM 4.7 renamed them."""
-    if "eval_X" in inspect.signature(estimator.fit).parameters:
-        return {"eval_X": tuple(part.X for part in watched), "eval_y": tuple(part.y for part in watched)}
-    return {"eval_set": [(part.X, part.y) for part in watched]}
-
-
-def _logs(results: Any) -> dict[str, float]:
-    """Return LightGBM's evaluation under the keys every back end uses; the first metric of a set is its loss."""
-    logs: dict[str, float] = {}
-    for result in results or ():
-        which, metric, value, higher_is_better = result[:4]
-        logs.setdefault(f"{which}_loss", -float(value) if higher_is_better else float(value))
-        logs[f"{which}_{metric}"] = float(value)
-    return logs
-
-
-def _own_results(booster: lgb.Booster, loss: BoosterLoss) -> list[tuple[str, str, float, bool]]:
+def _own_results(booster: lgb.Booster, loss: BoosterLoss) -> list[Any]:
     """Evaluate the loss on scores that LightGBM keeps anyway; a metric of its own would not know which rows they are."""
     results = []
     for which, rows, evaluate in (("train", loss.train, booster.eval_train), ("val", loss.val, booster.eval_valid)):
@@ -184,20 +193,49 @@ def _own_results(booster: lgb.Booster, loss: BoosterLoss) -> list[tuple[str, str
     return results
 
 
-def _given(estimator: Any, names: tuple[str, ...]) -> Any:
-    """Return the parameter under whichever of its names it was set, None when it was not."""
-    params = estimator.get_params()
-    return next((params[name] for name in names if params.get(name) is not None), None)
+def _weights(job: BoosterJob) -> NDArray[np.float64] | None:
+    """Return the weights of the train rows, those of their classes in them."""
+    balance, weight = given(job.estimator, ("class_weight",)), job.train.sample_weight
+    if balance is None:
+        return weight
+    by_class: NDArray[np.float64] = compute_sample_weight(balance, job.train.y)
+    return by_class if weight is None else weight * by_class
+
+
+def _params(job: BoosterJob) -> dict[str, Any]:
+    """Return the estimator's parameters as LightGBM's trainer takes them: what its ``fit`` would make of them."""
+    estimator = job.estimator
+    prepared = clone(estimator).set_params(**_fixed(estimator, job.seed))
+    prepared.set_params(**(_metrics(job) if job.loss is None else _with_loss(estimator, job.loss)))
+    params = {name: value for name, value in prepared.get_params().items() if value is not None}
+    for name in ("importance_type", "class_weight", "n_estimators", *_ROUNDS, *_THREADS, *_OBJECTIVE, *_CLASSES):
+        params.pop(name, None)
+    params["num_threads"] = threads_of(estimator, _THREADS)
+    params["objective"] = "none" if job.loss is not None else _objective(job)
+    if job.loss is None and job.n_classes is not None and job.n_classes > 2:
+        params["num_class"] = job.n_classes
+    if "random_state" in params:
+        params["random_state"] = drawn(params["random_state"])
+    return params
+
+
+def _objective(job: BoosterJob) -> str:
+    objective = given(job.estimator, _OBJECTIVE)
+    if objective is not None:
+        return str(objective)
+    if job.n_classes is None:
+        return "regression"
+    return "multiclass" if job.n_classes > 2 else "binary"
 
 
 def _check(estimator: Any) -> None:
-    if callable(_given(estimator, _OBJECTIVE)):
+    if callable(given(estimator, _OBJECTIVE)):
         raise ParameterError(
             "objective is a function: pass the name of one of LightGBM's own objectives, or a tradewright loss as loss= of"
             " the model",
             code="model.objective",
         )
-    if _given(estimator, _STOPPING):
+    if given(estimator, _STOPPING):
         raise ParameterError(
             "LightGBM's own early stopping is set: leave early_stopping_round out and use the EarlyStopping callback",
             code="model.early_stopping",
@@ -205,11 +243,11 @@ def _check(estimator: Any) -> None:
 
 
 def _with_loss(estimator: Any, loss: BoosterLoss) -> dict[str, Any]:
-    """Return the settings that put the loss in the objective's place; the user's metrics stay."""
+    """Return the settings that go with a loss in the objective's place; the user's metrics stay."""
     refused = {
-        "objective": _given(estimator, _OBJECTIVE) is not None,
-        "class_weight": _given(estimator, ("class_weight",)) is not None,
-        "boosting='rf'": _given(estimator, _BOOSTING) in ("rf", "random_forest"),
+        "objective": given(estimator, _OBJECTIVE) is not None,
+        "class_weight": given(estimator, ("class_weight",)) is not None,
+        "boosting='rf'": given(estimator, _BOOSTING) in ("rf", "random_forest"),
     }
     if any(refused.values()):
         name = next(name for name, is_set in refused.items() if is_set)
@@ -218,55 +256,48 @@ def _with_loss(estimator: Any, loss: BoosterLoss) -> dict[str, Any]:
             code="model.objective",
             parameter=name,
         )
-    settings: dict[str, Any] = {"objective": loss.objective("lightgbm")}
-    if _given(estimator, _METRIC) is None:
+    settings: dict[str, Any] = {}
+    if given(estimator, _METRIC) is None:
         settings["metric"] = "None"
-    is_open = _given(estimator, _LEAST_CURVATURE) in (None, lgb.LGBMRegressor().min_child_weight)
+    is_open = given(estimator, _LEAST_CURVATURE) in (None, lgb.LGBMRegressor().min_child_weight)
     if loss.has_small_curvature and is_open:
         settings["min_child_weight"] = 0.0
     return settings
-
-
-def _starts(loss: BoosterLoss, watched: list[Samples]) -> dict[str, Any]:
-    starts = [np.full(len(part), loss.start) for part in watched]
-    return {"init_score": starts[0], "eval_init_score": starts}
 
 
 def _fixed(estimator: Any, seed: int | None) -> dict[str, Any]:
     """Return the settings that make the same data give the same trees, where the user left them open."""
     params = estimator.get_params()
     fixed: dict[str, Any] = {}
-    if seed is not None and _given(estimator, _SEED) is None:
+    if seed is not None and given(estimator, _SEED) is None:
         fixed["random_state"] = seed
-    if _given(estimator, _THREADS) is None:
-        fixed["n_jobs"] = num_threads()
     if "deterministic" not in params:
         fixed["deterministic"] = True
     # LightGBM would time both ways and choose, which is not repeatable.
     if not params.get("force_col_wise") and not params.get("force_row_wise"):
         fixed["force_row_wise"] = True
-    if _given(estimator, _VERBOSITY) is None:
+    if given(estimator, _VERBOSITY) is None:
         fixed["verbosity"] = -1
     return fixed
 
 
-def _metrics(estimator: Any, train: Samples) -> dict[str, Any]:
+def _metrics(job: BoosterJob) -> dict[str, Any]:
     """Put the objective's own metric before the user's: the first one is the loss.
 
     Without metrics of the user's, LightGBM takes the objective's by itself.
     """
-    name = next((name for name in _METRIC if estimator.get_params().get(name) is not None), None)
+    name = next((name for name in _METRIC if job.estimator.get_params().get(name) is not None), None)
     if name is None:
         return {}
-    metrics = estimator.get_params()[name]
+    metrics = job.estimator.get_params()[name]
     metrics = metrics.split(",") if isinstance(metrics, str) else list(metrics)
-    own = _objective_metric(estimator, len(np.unique(np.asarray(train.y))))
+    own = _objective_metric(job)
     return {name: [own, *(metric for metric in metrics if metric != own)]}
 
 
-def _objective_metric(estimator: Any, n_classes: int) -> str:
+def _objective_metric(job: BoosterJob) -> str:
     """Return the objective's own metric; LightGBM knows it by the objective's name."""
-    objective = _given(estimator, _OBJECTIVE)
-    if isinstance(estimator, lgb.LGBMClassifier) and (objective is None or n_classes > 2):
-        return "multi_logloss" if n_classes > 2 else "binary_logloss"
+    objective = given(job.estimator, _OBJECTIVE)
+    if job.n_classes is not None and (objective is None or job.n_classes > 2):
+        return "multi_logloss" if job.n_classes > 2 else "binary_logloss"
     return "l2" if objective is None else str(objective)

@@ -54,8 +54,11 @@ pub mod pairwise_hinge;
 pub mod pairwise_logistic;
 #[cfg(test)]
 mod point_tests;
+#[cfg(test)]
+mod ranking_tests;
 mod soft_rank;
 pub mod soft_spearman;
+mod sorter;
 mod tanh;
 mod usable;
 
@@ -67,6 +70,8 @@ pub mod drawdown;
 pub mod profit;
 pub mod sharpe;
 mod stream;
+mod stream_positions;
+mod stream_rows;
 
 pub use batch::Batch;
 pub use bce::BinaryCrossEntropy;

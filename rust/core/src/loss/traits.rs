@@ -170,9 +170,6 @@ pub trait GroupLoss: Copy + Send + Sync + 'static {
     /// Whether targets are read in the prediction's width, as a point loss does: for losses that do not compare them.
     const NARROW: bool = false;
 
-    /// Whether every group that has a row counts once, so that what a mean divides by is known beforehand.
-    const COUNTS_ALL: bool = false;
-
     /// Checks the parameters.
     fn check(&self) -> Result<()> {
         Ok(())

@@ -180,7 +180,7 @@ class TestClassification:
 
     def test_a_single_class(self, data):
         X, y = data
-        with pytest.raises(DataError, match="needs two classes"):
+        with pytest.raises(DataError, match="only one class among the train labels"):
             boosted(task="classification").fit(X, np.ones(len(y)))
 
 

@@ -10,7 +10,7 @@ from tradewright.base import Samples
 from tradewright.errors import LossError, ParameterError
 from tradewright.loss_functions import GroupIndex, LossRegistry
 from tradewright.models import TorchModel
-from tradewright.models.neural.date_batches import DateBatches
+from tradewright.models.neural.batch_order import DateBatches
 from tradewright.panel import Panel
 
 DATES, ASSETS = 50, 6

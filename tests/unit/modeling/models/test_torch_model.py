@@ -99,9 +99,10 @@ class TestLoop:
         wild = {"lr": 1e30, "optimizer": "sgd", "epochs": 3}
         with pytest.raises(LossError, match="lower lr"):
             net(**wild).fit(*data)
-        # unless the observer, who sees the NaN, ends the training: then it can go back
+        # also when the observer, who sees the NaN, asks for the end
         seen = watcher(stop_at=0)
-        net(**wild).fit_samples(Samples.collect(*data), Samples.collect(*data), observer=seen)
+        with pytest.raises(LossError, match="lower lr"):
+            net(**wild).fit_samples(Samples.collect(*data), Samples.collect(*data), observer=seen)
         assert math.isnan(seen.states[0].logs["train_loss"])
         assert math.isnan(seen.states[0].logs["val_loss"])
 
@@ -169,14 +170,14 @@ class TestData:
     def test_infinite_features_are_named(self, data):
         X, y = data
         X[4, 1] = np.inf
-        with pytest.raises(DataError, match="row 4, feature 1") as caught:
+        with pytest.raises(DataError, match="row 4, column 'x1'") as caught:
             net().fit(X, y)
-        assert caught.value.fields == {"row": 4, "column": 1}
+        assert caught.value.fields == {"row": 4, "column": "x1"}
 
     def test_labels_are_scaled_only_where_that_is_harmless(self, data):
-        assert net().fit(*data)._scale != 1.0
-        assert net(loss="mse", scale_target=False).fit(*data)._scale == 1.0
-        assert net(task="classification").fit(data[0], data[1] > 0)._scale == 1.0
+        assert net().fit(*data)._labels.scale != 1.0
+        assert net(loss="mse", scale_target=False).fit(*data)._labels.scale == 1.0
+        assert net(task="classification").fit(data[0], data[1] > 0)._labels.scale == 1.0
 
 
 class TestClassification:
@@ -303,7 +304,7 @@ class TestParameters:
 
     def test_unknown_names(self, data):
         with pytest.raises(UnknownNameError, match="'adamw'"):
-            net(optimizer="adamv").fit(*data)
+            net(optimizer="adamww").fit(*data)
         with pytest.raises(UnknownNameError):
             net(loss="msee").fit(*data)
         with pytest.raises(UnknownNameError):
