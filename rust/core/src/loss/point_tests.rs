@@ -231,9 +231,9 @@ proptest! {
         let columns = Columns::of(&SquaredError, &rows);
         let mut slopes = vec![0.0; rows.len()];
         value_grad(&SquaredError, &columns.batch(), SUM, &mut slopes, &Cancel::new()).unwrap();
-        for i in 0..rows.len() {
+        for (i, slope) in slopes.into_iter().enumerate() {
             let e = columns.s[i] - columns.y[i];
-            prop_assert!(near(slopes[i], 2.0 * e * columns.w[i], 1e-14));
+            prop_assert!(near(slope, 2.0 * e * columns.w[i], 1e-14));
             prop_assert_eq!(SquaredError.grad_hess(columns.s[i], columns.y[i], &[0.0; 4], Hessian::Exact), (e, 1.0));
         }
     }

@@ -32,6 +32,7 @@ impl Uncached {
 
     /// Copies values to part of the output; the ends, whose lines others write too, go through the cache. Other threads
     /// see them once `self` is dropped and this thread has handed on its work.
+    #[allow(clippy::unused_self)] // It proves that the CPU can.
     pub(super) fn copy<F: Float>(&self, from: &[F], to: &mut [F]) {
         assert_eq!(from.len(), to.len());
         let per_line = LINE / size_of::<F>();
@@ -67,6 +68,8 @@ impl Drop for Uncached {
 /// `bytes` are readable at `from` and writable at `to`, a multiple of [`LINE`] as is the address `to`; the CPU has AVX.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx")]
+// Loads need no alignment, and the address that is written to has it.
+#[allow(clippy::cast_ptr_alignment)]
 unsafe fn copy_lines(from: *const u8, to: *mut u8, bytes: usize) {
     use std::arch::x86_64::{__m256i, _mm256_loadu_si256, _mm256_stream_si256};
     for at in (0..bytes).step_by(LINE) {

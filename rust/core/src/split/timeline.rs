@@ -77,7 +77,9 @@ fn look_at_ends(ends: &[i64], before: Option<i64>) -> SeenEnds {
         maxima.push(ends[start..stop].iter().fold(i64::MIN, |top, &end| top.max(end)));
         // The next block's first row belongs to the comparison.
         let window = &ends[start..(stop + 1).min(ends.len())];
-        monotone &= window.iter().zip(&window[1..]).fold(true, |so_far, (a, b)| so_far & (a <= b));
+        for (a, b) in window.iter().zip(&window[1..]) {
+            monotone &= a <= b;
+        }
     }
     SeenEnds { monotone, maxima }
 }
