@@ -21,6 +21,8 @@ SMALL = {
     "extra_trees": _TREES,
     "hist_gradient_boosting": {"max_iter": 4, "min_samples_leaf": 5},
     "lightgbm": {"n_estimators": 4, "min_child_samples": 5, "n_jobs": 1},
+    "xgboost": {"n_estimators": 4, "max_depth": 3, "n_jobs": 1},
+    "catboost": {"n_estimators": 4, "depth": 3, "thread_count": 1},
     "mlp": _NET | {"hidden": [4]},
 }
 #: Models that solve for all rows at once, to whom a row of weight 2 is two rows; others draw, batch or bin rows.

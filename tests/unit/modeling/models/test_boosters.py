@@ -149,6 +149,22 @@ class TestLoop:
             model.fit_samples(Samples.collect(*data), observer=watcher(then=burst))
         assert not model.is_fitted
 
+    def test_saving_predicting_and_copying_in_the_middle(self, library, data, watcher, tmp_path):
+        X, y = data
+        model, during = boosted(library), []
+
+        def save(state):
+            if state.epoch == 3:
+                model.save(tmp_path / "model.tw")
+                during.append(model.predict(X))
+                during.append(pickle.loads(pickle.dumps(model)).booster_)
+
+        model.fit_samples(Samples.collect(X, y), observer=watcher(then=save))
+        back = BoostingModel.load(tmp_path / "model.tw")
+        assert np.array_equal(back.predict(X), during[0])
+        assert np.array_equal(back.predict(X), boosted(library, 4).fit(X, y).predict(X))
+        assert np.array_equal(model._library().raw_predict(during[1], X, 4), during[0])
+
 
 class TestGoingBack:
     def test_restore_predicts_and_saves_with_the_rounds_of_the_snapshot(self, library, data, watcher, tmp_path):
@@ -219,7 +235,7 @@ class TestClassification:
 
     def test_a_single_class(self, library, data):
         X, y = data
-        with pytest.raises(DataError, match="needs two classes"):
+        with pytest.raises(DataError, match="needs two"):
             boosted(library, task="classification").fit(X, np.ones(len(y)))
 
     @pytest.mark.parametrize(("library", "name"), [("lightgbm", "class_weight"), ("catboost", "class_weights")])
@@ -262,17 +278,10 @@ class TestRefused:
 
     def test_text_for_a_regressor(self, library, data):
         X, y = data
-        with pytest.raises(DataError, match="not numbers: a regressor needs numbers"):
+        with pytest.raises(DataError, match="labels are no numbers"):
             boosted(library).fit(X, np.where(y > 0, "up", "down"))
         numbers = np.round(y).astype(object)
         assert boosted(library).fit(X, numbers).score(X, np.round(y)) > 0.5
-
-    def test_infinite_features_where_the_library_takes_none(self, data):
-        X, y = data[0].copy(), data[1]
-        X[7, 1] = np.inf
-        with pytest.raises(DataError, match="train row 7 has inf in column 1") as caught:
-            boosted("xgboost").fit(X, y)
-        assert caught.value.fields == {"row": 7, "column": 1}
 
     def test_another_width(self, library, data):
         model = boosted(library).fit(*data)
