@@ -15,6 +15,7 @@ from tradewright.testing import check_model
 
 _TREES = {"n_estimators": 4, "min_samples_leaf": 5}
 _NET = {"epochs": 3, "batch_size": 32, "lr": 0.02, "device": "cpu"}
+_SEQUENCE = _NET | {"window": 3}
 #: What makes the built-in models small: they are fitted some seventy times each.
 SMALL = {
     "random_forest": _TREES,
@@ -24,15 +25,14 @@ SMALL = {
     "xgboost": {"n_estimators": 4, "max_depth": 3, "n_jobs": 1},
     "catboost": {"n_estimators": 4, "depth": 3, "thread_count": 1},
     "mlp": _NET | {"hidden": [4]},
+    "gru": _SEQUENCE | {"hidden": 4},
+    "lstm": _SEQUENCE | {"hidden": 4},
+    "tcn": _SEQUENCE,
+    "transformer": _SEQUENCE,
 }
 #: Models that solve for all rows at once, to whom a row of weight 2 is two rows; others draw, batch or bin rows.
 EXACT = {"ridge", "lasso", "elastic_net", "logistic"}
-NAMES = [
-    (name, task)
-    for name in ModelRegistry.list()
-    for task in ("regression", "classification")
-    if name in SMALL.keys() | EXACT | {"linear_sgd"} and name in ModelRegistry.search(task)
-]
+NAMES = [(name, task) for task in ("regression", "classification") for name in ModelRegistry.search(task)]
 
 
 @pytest.fixture(autouse=True)

@@ -235,7 +235,7 @@ class TestClassification:
 
     def test_a_single_class(self, library, data):
         X, y = data
-        with pytest.raises(DataError, match="needs two"):
+        with pytest.raises(DataError, match="a classifier needs two"):
             boosted(library, task="classification").fit(X, np.ones(len(y)))
 
     @pytest.mark.parametrize(("library", "name"), [("lightgbm", "class_weight"), ("catboost", "class_weights")])
@@ -278,10 +278,17 @@ class TestRefused:
 
     def test_text_for_a_regressor(self, library, data):
         X, y = data
-        with pytest.raises(DataError, match="labels are no numbers"):
+        with pytest.raises(DataError, match="no numbers: row 0 is"):
             boosted(library).fit(X, np.where(y > 0, "up", "down"))
         numbers = np.round(y).astype(object)
         assert boosted(library).fit(X, numbers).score(X, np.round(y)) > 0.5
+
+    def test_infinite_features_where_the_library_takes_none(self, data):
+        X, y = data[0].copy(), data[1]
+        X[7, 1] = np.inf
+        with pytest.raises(DataError, match="train row 7, column 'x1': the value is infinite") as caught:
+            boosted("xgboost").fit(X, y)
+        assert caught.value.fields["row"] == 7
 
     def test_another_width(self, library, data):
         model = boosted(library).fit(*data)
