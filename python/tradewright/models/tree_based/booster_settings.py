@@ -7,13 +7,11 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tradewright.base import Samples
-from tradewright.errors import DataError, ParameterError
+from tradewright.errors import ParameterError
 from tradewright.runtime.threads import num_threads
 
-__all__ = ["drawn", "given", "numeric_labels", "refuse_settings", "seed_of", "threads_of"]
+__all__ = ["drawn", "given", "refuse_settings", "seed_of", "threads_of"]
 
 
 def given(estimator: Any, names: Iterable[str]) -> Any:
@@ -53,23 +51,3 @@ def refuse_settings(library: str, refused: dict[str, tuple[bool, str]]) -> None:
                 parameter=name,
                 library=library,
             )
-
-
-def numeric_labels(samples: Samples, which: str) -> NDArray[Any]:
-    """Return the labels as numbers.
-
-    Raises
-    ------
-    DataError
-        When they are text or objects: a regressor was given classes.
-    """
-    y = np.asarray(samples.y)
-    if y.dtype.kind in "fiub":
-        return y
-    try:
-        return y.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise DataError(
-            f"the {which} labels are {y.dtype}, not numbers: a regressor needs numbers; for classes use the classifier",
-            code="model.labels_not_numeric",
-        ) from error

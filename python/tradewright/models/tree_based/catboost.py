@@ -38,9 +38,9 @@ def catboost(
 
     Notes
     -----
-    CatBoost hands out its trees when training is over: until then the model can go back to an earlier round, but neither
-    predict nor be saved, unless it trains in segments (``ModelCheckpoint(exact=True)``). Those also make a resumed
-    training exact; the learning rate can't be changed on the way.
+    CatBoost hands out its trees when training is over. A prediction or checkpoint before that makes it train those rounds
+    again, to the same trees, which costs as much as they did; at the end of a segment (``ModelCheckpoint(exact=True)``)
+    it costs nothing. Early stopping needs none of that. The learning rate can't be changed on the way.
 
     Examples
     --------

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import catboost
@@ -13,12 +15,54 @@ from tradewright.models.tree_based.booster_library import BoosterSink
 
 __all__ = ["CatBoostBridge", "Growing"]
 
+#: How much more may be trained again for the asking than there is to train, before a word is said about it.
+_PATIENCE = 10
 #: CatBoost's names of the sets.
 _SETS = {"learn": "train", "validation": "val"}
 
 
 class Growing:
-    """Stands for a booster whose trees CatBoost has not handed out yet."""
+    """Stands for a booster whose trees CatBoost has not handed out yet.
+
+    Parameters
+    ----------
+    regrow : callable
+        Trains the same rounds again; called when somebody asks for them.
+    """
+
+    def __init__(self, regrow: Callable[[], Any]) -> None:
+        self._regrow = regrow
+        self._booster: Any = None
+
+    @property
+    def booster(self) -> Any:
+        """A booster with exactly the trees that the growing one has now."""
+        if self._booster is None:
+            self._booster = self._regrow()
+        return self._booster
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _itself, (self.booster,)
+
+
+def _itself(booster: Any) -> Any:
+    return booster
+
+
+class _Stop:
+    """Ends a call of CatBoost's ``fit`` after so many rounds."""
+
+    def __init__(self, n_rounds: int) -> None:
+        self._n_rounds = n_rounds
+
+    def after_iteration(self, info: Any) -> bool:
+        return bool(info.iteration < self._n_rounds)
+
+
+def _fit(booster: Any, pools: list[Any], earlier: Any | None, bridge: Any) -> Any:
+    eval_set = pools[1] if len(pools) > 1 else None
+    booster.fit(pools[0], eval_set=eval_set, use_best_model=False, init_model=earlier, callbacks=[bridge])
+    return booster
 
 
 class CatBoostBridge:
@@ -53,21 +97,19 @@ class CatBoostBridge:
         self._total = total
         self._loss = loss
         self._started = time.perf_counter()
+        self._again = 0
+        self._anew: Callable[[_Stop], Any]
         self._pending: TrainState | None = None
         self._error: BaseException | None = None
         #: Whether the observer, or CatBoost, ended the training.
         self.is_over = False
 
-    def run(self, grown: Any, pools: list[Any], earlier: Any | None) -> None:
-        """Train ``grown``, on from ``earlier``, and keep what it has become."""
+    def run(self, settings: Mapping[str, Any], pools: list[Any], earlier: Any | None) -> Any:
+        """Train with ``settings``, on from ``earlier``; keep and return what it has become."""
+        grown = catboost.CatBoost(dict(settings))
+        self._anew = lambda stop: _fit(catboost.CatBoost(dict(settings)), pools, earlier, stop)
         try:
-            grown.fit(
-                pools[0],
-                eval_set=pools[1] if len(pools) > 1 else None,
-                use_best_model=False,
-                init_model=earlier,
-                callbacks=[self],
-            )
+            _fit(grown, pools, earlier, self)
         except catboost.CatBoostError as error:
             cause = self._error or getattr(grown.get_param("loss_function"), "error", None)
             if cause is None:
@@ -81,6 +123,7 @@ class CatBoostBridge:
             self.is_over = self._report(self._pending)
         elif seen < self._last:  # ended by the observer, or by CatBoost when nothing is left to learn
             self.is_over = True
+        return grown
 
     def after_iteration(self, info: Any) -> bool:
         """Report the round; what CatBoost calls after each. False ends the call."""
@@ -99,8 +142,22 @@ class CatBoostBridge:
         if number + 1 == self._last:
             self._pending = state
             return False
-        self._sink.take(Growing(), number + 1)
+        self._sink.take(Growing(partial(self._regrow, number + 1)), number + 1)
         return not self._report(state)
+
+    def _regrow(self, n_rounds: int) -> Any:
+        """Train so many rounds of this call again: the same trees, as the same seed and settings make them."""
+        self._again += n_rounds - self._done
+        if self._again > _PATIENCE * self._total > 0:
+            self._again = -(10**9)  # once is enough
+            warnings.warn(
+                f"predictions or checkpoints during the training made CatBoost train over {_PATIENCE} times as many rounds"
+                " again, as it hands out trees at the end only: ask less often, or train in segments,"
+                " ModelCheckpoint(exact=True, every_n_epochs=50)",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        return self._anew(_Stop(n_rounds - self._done))
 
     def _report(self, state: TrainState) -> bool:
         """Tell the observer; True when it wants the training to end."""

@@ -19,7 +19,6 @@ from tradewright.models.tree_based.booster_loss import BoosterLoss
 from tradewright.models.tree_based.booster_settings import (
     drawn,
     given,
-    numeric_labels,
     refuse_settings,
     seed_of,
     threads_of,
@@ -74,7 +73,7 @@ class CatBoost:
         """Train, reporting each round; False when it was stopped before the first.
 
         CatBoost hands out its trees when its ``fit`` returns: at the end, or after each of the segments that the
-        observer asks for. In between, the model can say how many rounds it has, but neither predict nor be saved.
+        observer asks for. Whoever wants them in between makes it train those rounds again.
         """
         _check(job)
         params = _params(job)
@@ -93,29 +92,26 @@ class CatBoost:
             # All rounds are asked for in each segment, and the bridge ends it: CatBoost chooses its learning rate by
             # their number.
             settings = {**params, "iterations": total, "random_seed": job.segment_seed(done) or 0}
-            grown = catboost.CatBoost(settings)
-            bridge.run(grown, pools, None if payload is None else self.from_bytes(payload)[0])
+            grown = bridge.run(settings, pools, None if payload is None else self.from_bytes(payload)[0])
             if bridge.is_over or last == total:
                 return True
             done, payload = last, self.to_bytes(grown, last)
 
     def raw_predict(self, booster: Any, X: NDArray[Any], n_rounds: int) -> NDArray[np.float64]:
         """Return the output after ``n_rounds`` rounds: numbers, or probabilities of a classifier."""
-        _refuse_growing(booster)
+        booster = _there(booster)
         kind = _kind_of_prediction(booster)
         raw = booster.predict(X, prediction_type=kind, ntree_end=n_rounds, thread_count=num_threads())
         return np.asarray(raw, dtype=np.float64)
 
     def importances(self, booster: Any, n_rounds: int) -> NDArray[np.float64]:
         """Return how much predictions change when a feature does, on average; CatBoost keeps no gains."""
-        _refuse_growing(booster)
-        whole = _first(booster, n_rounds)
+        whole = _first(_there(booster), n_rounds)
         return np.asarray(whole.get_feature_importance(type="PredictionValuesChange", thread_count=num_threads()))
 
     def to_bytes(self, booster: Any, n_rounds: int) -> bytes:
         """Return the first ``n_rounds`` rounds as cbm, which holds every number exactly."""
-        _refuse_growing(booster)
-        return bytes(_first(booster, n_rounds)._serialize_model())
+        return bytes(_first(_there(booster), n_rounds)._serialize_model())
 
     def from_bytes(self, data: bytes) -> tuple[Any, int]:
         """Return the booster and its number of rounds.
@@ -141,13 +137,8 @@ def _first(booster: Any, n_rounds: int) -> Any:
     return shorter
 
 
-def _refuse_growing(booster: Any) -> None:
-    if isinstance(booster, Growing):
-        raise UnsupportedError(
-            "CatBoost hands out its trees when training is over, and this one is not: leave predictions and checkpoints"
-            " for the end, or train in segments, ModelCheckpoint(exact=True, every_n_epochs=50)",
-            code="model.growing",
-        )
+def _there(booster: Any) -> Any:
+    return booster.booster if isinstance(booster, Growing) else booster
 
 
 def _check_frame(data: bytes) -> None:
@@ -177,12 +168,12 @@ def _pools(job: BoosterJob, params: Mapping[str, Any]) -> list[catboost.Pool]:
     return [
         catboost.Pool(
             samples.X,
-            label=numeric_labels(samples, which),
+            label=samples.y,
             weight=samples.sample_weight,
             baseline=start,
             thread_count=params["thread_count"],
         )
-        for (which, samples), start in zip(job.watched, starts, strict=False)
+        for (_, samples), start in zip(job.watched, starts, strict=False)
     ]
 
 

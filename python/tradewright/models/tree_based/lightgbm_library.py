@@ -18,7 +18,7 @@ from tradewright.errors import ParameterError
 from tradewright.models.tree_based.booster_library import BoosterJob, BoosterSink
 from tradewright.models.tree_based.booster_loop import grow
 from tradewright.models.tree_based.booster_loss import BoosterLoss
-from tradewright.models.tree_based.booster_settings import drawn, given, numeric_labels, seed_of, threads_of
+from tradewright.models.tree_based.booster_settings import drawn, given, seed_of, threads_of
 from tradewright.models.tree_based.lightgbm_text_check import check_text
 from tradewright.runtime.threads import num_threads
 
@@ -120,13 +120,11 @@ class _LightGBMRounds:
         self._job = job
         self._params = params
         self._objective = None if job.loss is None else job.loss.objective("lightgbm")
-        y, weight = numeric_labels(job.train, "train"), _weights(job)
+        y, weight = job.train.y, _weights(job)
         self._sets = [lgb.Dataset(job.train.X, label=y, weight=weight, params=params)]
         if job.val is not None:
             self._sets.append(
-                self._sets[0].create_valid(
-                    job.val.X, label=numeric_labels(job.val, "validation"), weight=job.val.sample_weight, params=params
-                )
+                self._sets[0].create_valid(job.val.X, label=job.val.y, weight=job.val.sample_weight, params=params)
             )
         self._open(None if job.loss is None else job.scores_start, job.segment_seed(0))
 

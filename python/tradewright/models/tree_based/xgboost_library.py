@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 
 from tradewright.base import LoopObserver, Samples
 from tradewright.base.metadata import Task
-from tradewright.errors import DataError, IntegrityError, ParameterError
+from tradewright.errors import IntegrityError, ParameterError
 from tradewright.models.tree_based.booster_library import BoosterJob, BoosterSink
 from tradewright.models.tree_based.booster_loop import grow
 from tradewright.models.tree_based.booster_loss import BoosterLoss
 from tradewright.models.tree_based.booster_settings import (
     drawn,
     given,
-    numeric_labels,
     refuse_settings,
     seed_of,
     threads_of,
@@ -171,9 +170,8 @@ def _matrices(job: BoosterJob, params: Mapping[str, Any]) -> list[tuple[xgb.DMat
     binned = given(estimator, ("tree_method",)) in (None, "auto", "hist")
     sets: list[tuple[xgb.DMatrix, str]] = []
     for (which, samples), start in zip(job.watched, starts, strict=False):
-        _refuse_infinite(samples.X, "train" if which == "train" else "validation")
         settings = {
-            "label": numeric_labels(samples, "train" if which == "train" else "validation"),
+            "label": samples.y,
             "weight": samples.sample_weight,
             "base_margin": start,
             "nthread": params["nthread"],
@@ -298,17 +296,3 @@ def _check(job: BoosterJob) -> None:
             ),
         },
     )
-
-
-def _refuse_infinite(X: NDArray[Any], which: str) -> None:
-    """Raise for infinite features, naming the cell; XGBoost takes NaN as missing, but not infinity."""
-    infinite = np.isinf(X)
-    if infinite.any():
-        row, column = (int(part[0]) for part in np.nonzero(infinite))
-        raise DataError(
-            f"{which} row {row} has {X[row, column]} in column {column}, which XGBoost does not take: replace it by NaN"
-            " (missing) or by a number",
-            code="data.not_finite",
-            row=row,
-            column=column,
-        )

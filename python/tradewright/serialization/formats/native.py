@@ -1,4 +1,4 @@
-"""The library's own safe format inside a bundle: skops, LightGBM text, safetensors."""
+"""The library's own safe format inside a bundle: skops, safetensors, and what the boosting libraries write."""
 
 from __future__ import annotations
 

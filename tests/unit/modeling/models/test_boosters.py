@@ -149,6 +149,22 @@ class TestLoop:
             model.fit_samples(Samples.collect(*data), observer=watcher(then=burst))
         assert not model.is_fitted
 
+    def test_saving_predicting_and_copying_in_the_middle(self, library, data, watcher, tmp_path):
+        X, y = data
+        model, during = boosted(library), []
+
+        def save(state):
+            if state.epoch == 3:
+                model.save(tmp_path / "model.tw")
+                during.append(model.predict(X))
+                during.append(pickle.loads(pickle.dumps(model)).booster_)
+
+        model.fit_samples(Samples.collect(X, y), observer=watcher(then=save))
+        back = BoostingModel.load(tmp_path / "model.tw")
+        assert np.array_equal(back.predict(X), during[0])
+        assert np.array_equal(back.predict(X), boosted(library, 4).fit(X, y).predict(X))
+        assert np.array_equal(model._library().raw_predict(during[1], X, 4), during[0])
+
 
 class TestGoingBack:
     def test_restore_predicts_and_saves_with_the_rounds_of_the_snapshot(self, library, data, watcher, tmp_path):

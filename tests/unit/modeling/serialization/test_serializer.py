@@ -36,6 +36,10 @@ MODELS = {
     "logistic": lambda: tw.SklearnModel(LogisticRegression()),
     "lightgbm": lambda: tw.ModelRegistry.create("lightgbm", n_estimators=5, n_jobs=1),
     "lightgbm_classifier": lambda: tw.ModelRegistry.create("lightgbm", task="classification", n_estimators=5, n_jobs=1),
+    "xgboost": lambda: tw.ModelRegistry.create("xgboost", n_estimators=5, n_jobs=1),
+    "catboost_classifier": lambda: tw.ModelRegistry.create(
+        "catboost", task="classification", n_estimators=5, depth=3, thread_count=1
+    ),
     "mlp": lambda: tw.ModelRegistry.create("mlp", hidden=[4], epochs=2, seed=0, device="cpu"),
     "mlp_classifier": lambda: tw.ModelRegistry.create(
         "mlp", task="classification", hidden=[4], epochs=2, seed=0, device="cpu"
@@ -101,7 +105,7 @@ class TestRoundTrip:
         manifest = inspect_bundle(tmp_path / "model.tw")
         assert manifest["model_class"] == type(model).__name__
         assert manifest["metadata"] == model.metadata.to_dict()
-        assert manifest["payload_format"] in {"skops", "lightgbm_text", "safetensors"}
+        assert manifest["payload_format"] in {"skops", "lightgbm_text", "xgboost_ubj", "catboost_cbm", "safetensors"}
 
 
 class TestDamage:
