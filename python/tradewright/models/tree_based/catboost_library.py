@@ -262,7 +262,10 @@ def _check(job: BoosterJob) -> None:
                 given(estimator, ("metric_period",)) not in (None, 1),
                 "every round is reported; leave it out",
             ),
-            "class_names": (given(estimator, ("class_names",)) is not None, "classes come from the labels; leave it out"),
+            "class_names": (
+                given(estimator, ("class_names",)) is not None,
+                "classes come from the labels; leave it out",
+            ),
             "a feature kind": (
                 any(given(estimator, (name,)) for name in kinds),
                 f"features are numbers here: leave {', '.join(kinds)} out, and encode categories first",
