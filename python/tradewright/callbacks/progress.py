@@ -17,6 +17,8 @@ __all__ = ["ProgressBar"]
 
 #: A person sees no more, and drawing costs training time.
 REFRESHES_PER_SECOND = 10
+#: Characters of the bar itself; rich would give it all the room that the losses need.
+BAR_WIDTH = 14
 #: How many lines a boosting fit of known length prints where no bar can be drawn.
 ROUND_LINES = 20
 
@@ -99,7 +101,7 @@ class ProgressBar(Callback):
 
         self._progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=BAR_WIDTH),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("{task.fields[logs]}"),
@@ -113,7 +115,11 @@ class ProgressBar(Callback):
     def _draw(self, logs: Mapping[str, float]) -> None:
         assert self._progress is not None
         assert self._task is not None
-        self._progress.update(self._task, completed=self._seen, logs=_text(logs), refresh=True)
+        counts = 2 * len(str(self._total or self._seen)) + 1
+        taken = len(self._name) + BAR_WIDTH + counts + len("0:00:00") + 5  # spaces between columns, one for the cursor
+        logs = {name: value for name, value in logs.items() if name != "seconds"}
+        text = _text(logs, self._console.width - taken)
+        self._progress.update(self._task, completed=self._seen, logs=text, refresh=True)
 
     def _print(self, logs: Mapping[str, float]) -> None:
         self._printed = self._seen
@@ -141,5 +147,17 @@ def _standard_error() -> Console:
     return Console(stderr=True)
 
 
-def _text(logs: Mapping[str, float]) -> str:
-    return "  ".join(f"{name} {value:.4g}" for name, value in logs.items())
+def _text(logs: Mapping[str, float], width: int | None = None) -> str:
+    """Return the logs as text; where the width is limited, whole entries that fit, the losses first."""
+    text = ""
+    for name in logs if width is None else sorted(logs, key=_rank):
+        longer = f"{text}{'  ' if text else ''}{name} {logs[name]:.4g}"
+        if width is not None and len(longer) > width:
+            break
+        text = longer
+    return text
+
+
+def _rank(name: str) -> int:
+    losses = ("val_loss", "train_loss")
+    return losses.index(name) if name in losses else len(losses)

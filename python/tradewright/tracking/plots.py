@@ -25,7 +25,7 @@ def plot_learning_curve(
     best_epoch: int | None = None,
     kept_epoch: int | None = None,
 ) -> Path | None:
-    """Draw the losses over the turns.
+    """Draw the losses over the turns; one below the other where they are so far apart that each would look flat.
 
     Parameters
     ----------
@@ -57,19 +57,32 @@ def plot_learning_curve(
     curves = {name: points for name, points in curves.items() if len(points) > 1}
     if not curves:
         return None
-    figure, axes = _figure(8, 4.5)
-    for name, points in curves.items():
-        axes.plot([x for x, _ in points], [y for _, y in points], label=name)
-    if kept_epoch is not None:
-        axes.axvline(kept_epoch, color="0.5", linestyle="--", linewidth=1, label=f"model kept: {unit} {kept_epoch}")
-    if best_epoch is not None and best_epoch != kept_epoch:
-        axes.axvline(best_epoch, color="0.5", linestyle=":", linewidth=1, label=f"lowest val_loss: {unit} {best_epoch}")
-    axes.set_xlabel(unit)
-    axes.set_ylabel("loss")
-    axes.grid(visible=True, alpha=0.3)
-    axes.legend()
+    groups = [[name] for name in curves] if _far_apart(list(curves.values())) else [list(curves)]
+    figure, places = _figure(8, 4.5, len(groups))
+    colors = dict(zip(curves, ("C0", "C1"), strict=False))
+    for names, axes in zip(groups, places, strict=True):
+        for name in names:
+            axes.plot([x for x, _ in curves[name]], [y for _, y in curves[name]], label=name, color=colors[name])
+        if kept_epoch is not None:
+            axes.axvline(kept_epoch, color="0.5", linestyle="--", linewidth=1, label=f"model kept: {unit} {kept_epoch}")
+        if best_epoch is not None and best_epoch != kept_epoch:
+            label = f"lowest val_loss: {unit} {best_epoch}"
+            axes.axvline(best_epoch, color="0.5", linestyle=":", linewidth=1, label=label)
+        axes.set_ylabel("loss")
+        axes.grid(visible=True, alpha=0.3)
+        axes.legend()
+    places[-1].set_xlabel(unit)
+    places[-1].xaxis.get_major_locator().set_params(integer=True)
     figure.savefig(path, dpi=120)
     return path
+
+
+def _far_apart(curves: Sequence[Sequence[tuple[float, float]]]) -> bool:
+    """Whether the gap between two curves is wider than either of them is high."""
+    if len(curves) < 2:
+        return False
+    low, high = sorted((min(y for _, y in points), max(y for _, y in points)) for points in curves)
+    return high[0] - low[1] > max(low[1] - low[0], high[1] - high[0])
 
 
 def plot_importance(names: Sequence[str], importance: NDArray[np.float64], path: Path) -> Path | None:
@@ -83,7 +96,7 @@ def plot_importance(names: Sequence[str], importance: NDArray[np.float64], path:
     order = np.argsort(importance, kind="stable")[-BARS:]
     if len(order) == 0:
         return None
-    figure, axes = _figure(8, 1.2 + 0.25 * len(order))
+    figure, (axes,) = _figure(8, 1.2 + 0.25 * len(order))
     axes.barh([names[i] for i in order], importance[order])
     left_out = len(importance) - len(order)
     axes.set_xlabel("importance" + (f" ({left_out} smaller ones left out)" if left_out else ""))
@@ -92,6 +105,6 @@ def plot_importance(names: Sequence[str], importance: NDArray[np.float64], path:
     return path
 
 
-def _figure(width: float, height: float) -> tuple[Any, Any]:
+def _figure(width: float, height: float, rows: int = 1) -> tuple[Any, Any]:
     figure = _optional.require("matplotlib.figure", "plots").Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.add_subplot()
+    return figure, figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]

@@ -4,6 +4,7 @@ import copy
 import io
 import math
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -492,6 +493,19 @@ def test_a_bar_in_a_terminal_refreshes_by_the_clock(tmp_path):
     assert drawn[-1] == 2000
     assert "2000/2000" in console.file.getvalue()
     assert bar._progress is None
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_narrow_terminal_shows_the_count_and_whole_numbers(tmp_path, width):
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=width, color_system=None)
+    train(tmp_path, ProgressBar(console=console), epochs=3)
+    last = [line for line in screen.getvalue().replace("\r", "\n").split("\n") if "3/3" in line][-1]
+    assert "…" not in last
+    shown = {60: [], 80: ["val_loss", "train_loss"], 120: ["val_loss", "train_loss", "lr"]}[width]
+    for name in shown:
+        assert re.search(rf"{name} [0-9.]+", last)
+    assert "seconds" not in last
 
 
 def test_a_broken_terminal_does_not_end_the_training(tmp_path):

@@ -59,6 +59,12 @@ def trainer_of(tmp_path, name, **options):
     return tw.ModelTrainer(model, mlflow_uri="off", output_dir=tmp_path, seed=1)
 
 
+def val_loss(name, model):
+    """What the back end calls its loss: XGBoost the root of what the others report."""
+    error = float(np.mean((model.predict(DATA[2]) - DATA[3]) ** 2))
+    return error**0.5 if name == "xgboost" else error
+
+
 class Raises(Callback):
     """Raises once in one hook; from the fourth call on in those of turns, so that there is a best turn to keep."""
 
@@ -148,8 +154,7 @@ def test_an_error_in_any_hook_ends_the_training_and_keeps_the_best(tmp_path, nam
         return
     best = min(result.history, key=lambda row: row["val_loss"])
     assert result.metrics["val_loss"] == best["val_loss"]
-    error = np.mean((result.model.predict(DATA[2]) - DATA[3]) ** 2)
-    np.testing.assert_allclose(error, best["val_loss"], rtol=1e-5)
+    assert val_loss(name, result.model) == pytest.approx(best["val_loss"], rel=1e-5)
 
 
 @pytest.mark.parametrize("hook", HOOKS)
@@ -194,8 +199,7 @@ def test_a_stop_from_any_hook_keeps_the_best(tmp_path, name, hook):
     assert (result.status, result.stop_reason) == ("stopped", "enough")
     best = min(result.history, key=lambda row: row["val_loss"])
     assert result.best_epoch == best["epoch"]
-    error = np.mean((result.model.predict(DATA[2]) - DATA[3]) ** 2)
-    np.testing.assert_allclose(error, best["val_loss"], rtol=1e-5)
+    assert val_loss(name, result.model) == pytest.approx(best["val_loss"], rel=1e-5)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
@@ -209,8 +213,7 @@ def test_what_tears_a_fit_apart_still_leaves_the_best_turn(tmp_path, name, error
     assert result.status == ("interrupted" if error is KeyboardInterrupt else "failed")
     best = min(result.history, key=lambda row: row["val_loss"])
     assert result.best_epoch == best["epoch"]
-    found = np.mean((result.model.predict(DATA[2]) - DATA[3]) ** 2)
-    np.testing.assert_allclose(found, best["val_loss"], rtol=1e-5)
+    assert val_loss(name, result.model) == pytest.approx(best["val_loss"], rel=1e-5)
     np.testing.assert_array_equal(
         tw.load_model(result.artifacts["model"]).predict(DATA[2]), result.model.predict(DATA[2])
     )

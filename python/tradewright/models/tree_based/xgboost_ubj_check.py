@@ -149,7 +149,8 @@ def _inner_nodes(
     number: int, left: NDArray[np.int64], right: NDArray[np.int64], parents: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """Return the nodes with children that the root leads to, level by level; refuse a way that comes back."""
-    level, found, seen = np.zeros(1, dtype=np.int64), [], 1
+    found: list[NDArray[np.int64]] = []
+    level, seen = np.zeros(1, dtype=np.int64), 1
     while True:
         level = level[left[level] != _NONE]
         if not len(level):

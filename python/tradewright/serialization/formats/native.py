@@ -15,7 +15,7 @@ __all__ = ["Native"]
 
 #: The classes a bundle may ask for; the name is all that is taken from the file.
 _CLASSES = ("BoostingModel", "SklearnModel", "TorchModel")
-_PAYLOAD_FORMATS = ("lightgbm_text", "safetensors", "skops")
+_PAYLOAD_FORMATS = ("catboost_cbm", "lightgbm_text", "safetensors", "skops", "xgboost_ubj")
 
 
 class Native:

@@ -14,6 +14,7 @@ from tradewright.errors import (
     DataError,
     FeatureMismatchError,
     FormatMismatchError,
+    IntegrityError,
     NotFittedError,
     ParameterError,
     UnsupportedError,
@@ -277,6 +278,13 @@ class TestRefused:
         model = boosted(library).fit(*data)
         with pytest.raises(FeatureMismatchError):
             model.predict(data[0][:, :3])
+
+    def test_what_is_left_of_a_payload(self, library, data):
+        model = boosted(library).fit(*data)
+        payload = model._library().to_bytes(model.booster_, 8)
+        for size in (0, 3, 40, len(payload) // 2, len(payload) - 1 if library == "xgboost" else len(payload) - 200):
+            with pytest.raises(IntegrityError):
+                model._library().from_bytes(payload[:size])
 
     def test_bundles_of_another_library(self, library, data):
         model = boosted(library).fit(*data)
