@@ -31,10 +31,12 @@ def module_at(path: Path) -> ModuleType:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_code_on_a_page_runs(page):
+def test_code_on_a_page_runs(page, monkeypatch):
     pytest.importorskip("sklearn")
     text = page.read_text()
-    names: dict[str, Any] = {"__name__": page.stem}
+    module = ModuleType(f"page_{page.stem}")  # what a page defines can be pickled
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    names: dict[str, Any] = vars(module)
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE, verbose=False)
     told: list[str] = []
     for found in BLOCK.finditer(text):

@@ -212,7 +212,7 @@ class Registry(Generic[T]):
         if entry is not None:
             return entry
         known = [*self._entries, *self._aliases]
-        near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
+        near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.6)
         hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known names: {', '.join(sorted(known))}"
         raise UnknownNameError(
             f"no {self.kind} is called {name!r}; {hint}", code="registry.unknown", name=name, near=near

@@ -247,31 +247,15 @@ class BaseModel(ABC):
         UnsupportedError
             When the model can't weigh its rows, or can't use one of the other arguments.
         """
-        train = Samples.collect(
-            X,
-            y,
-            dtype=self._dtype,
-            sample_weight=sample_weight,
-            groups=groups,
-            assets=assets,
-            history=self.reads_history,
-        )
+        shared: dict[str, Any] = {"dtype": self._dtype, "history": self.reads_history, "owner": type(self).__name__}
+        train = Samples.collect(X, y, sample_weight=sample_weight, groups=groups, assets=assets, **shared)
         val = None
         if eval_set is not None:
             pair = eval_set[0] if isinstance(eval_set, list) else eval_set
             X_val, y_val = pair if isinstance(pair, tuple) else (pair, None)
-            val = Samples.collect(
-                X_val,
-                y_val,
-                expected=train.feature_names,
-                dtype=self._dtype,
-                sample_weight=eval_sample_weight,
-                groups=eval_groups,
-                assets=eval_assets,
-                history=self.reads_history,
-                name="the X of eval_set",
-                owner=type(self).__name__,
-            )
+            shared |= {"expected": train.feature_names, "name": "the X of eval_set"}
+            weight, dates = eval_sample_weight, eval_groups
+            val = Samples.collect(X_val, y_val, sample_weight=weight, groups=dates, assets=eval_assets, **shared)
         return self.fit_samples(train, val, facts=facts_of(X))
 
     def fit_samples(
@@ -407,15 +391,7 @@ class BaseModel(ABC):
         ``X`` and ``y`` are what :meth:`fit` takes; a Panel brings its own labels. Rows whose past is too short for a
         model that reads it do not count.
         """
-        samples = Samples.collect(
-            X,
-            y,
-            expected=self._fitted().feature_names,
-            dtype=self._dtype,
-            sample_weight=sample_weight,
-            history=self.reads_history,
-            owner=type(self).__name__,
-        )
+        samples = self._collected(X, y, sample_weight=sample_weight)
         samples = check_rows(samples, "scored", self.task)
         features: Any = samples.features
         return score_of(self._predict(features), samples, self.task)
@@ -509,15 +485,13 @@ class BaseModel(ABC):
 
     def _features(self, X: Any, rows: Any = None) -> Any:
         """Return what :meth:`_predict` takes: a matrix, or a History for a model that reads it."""
-        names = self._facts().feature_names
-        features = Samples.collect(
-            X,
-            rows=rows,
-            expected=names,
-            dtype=self._dtype,
-            history=self.reads_history,
-            owner=type(self).__name__,
-        ).features
+        features = self._collected(X, rows=rows).features
         if not isinstance(features, History):  # whose slices are checked as they are read
-            refuse_infinite(features, names)
+            refuse_infinite(features, self._facts().feature_names)
         return features
+
+    def _collected(self, X: Any, y: ArrayLike | None = None, **further: Any) -> Samples:
+        """Bring rows into line with the ones the model was fitted on."""
+        names = self._facts().feature_names
+        shared: dict[str, Any] = {"dtype": self._dtype, "history": self.reads_history, "owner": type(self).__name__}
+        return Samples.collect(X, y, expected=names, **shared, **further)

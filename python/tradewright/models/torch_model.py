@@ -22,7 +22,7 @@ from tradewright.errors import FormatMismatchError, LossError, ParameterError
 from tradewright.loss_functions import BaseLoss, LossRegistry
 from tradewright.models import parameters
 from tradewright.models.estimator_model import EstimatorModel
-from tradewright.models.loss_rows import bind_dates, training_loss
+from tradewright.models.loss_rows import bind_dates, looks_across, training_loss
 from tradewright.models.neural.batch_order import Shuffle
 from tradewright.models.neural.feature_scaler import FeatureScaler
 from tradewright.models.neural.fit_parameters import check_loss, check_parameters
@@ -274,6 +274,8 @@ class TorchModel(EstimatorModel):
         seed: int,
         resume: Resume | None,
     ) -> None:
+        if not looks_across(loss):
+            train = train.weighing()  # scales are of the rows that have a say
         self.scaler_ = FeatureScaler.fit(train.features, missing_indicator=self.missing_indicator)
         sequences = None if self.window is None else Sequences(int(self.window))
         if sequences is not None:

@@ -46,17 +46,26 @@ def stops(case: Case) -> None:
     """A loop ends at the turn it is asked to, and the model is that of the turn; before the first there is none."""
     outputs: list[Any] = []
     model = case.make()
-    full = Recorder(then=lambda state: outputs.append(case.output(model)) if state.epoch in _TURNS else None)
+
+    def look(state: TrainState) -> None:
+        if state.epoch in _TURNS:
+            try:
+                outputs.append(case.output(model))
+            except UnsupportedError:  # a back end may hand out nothing before the end, if it says so
+                outputs.append(None)
+
+    full = Recorder(then=look)
     case.fit(model=model, observer=full)
     for turn in [turn for turn in _TURNS if turn < len(full.states)]:
         seen = Recorder(stop_at=turn)
         stopped = case.fit(observer=seen)
         assert len(seen.states) == turn + 1, f"asked to stop at turn {turn}, it went on to {len(seen.states) - 1}"
         assert stopped.is_fitted, f"stopped at turn {turn}, it is not fitted"
-        assert_same(case.output(stopped), outputs[turn], f"stopped at turn {turn} against then, in a full fit")
-        if turn > 0:
-            seen = Recorder(stop_before=turn)
-            assert_same(case.output(case.fit(observer=seen)), outputs[turn - 1], f"stopped before turn {turn}")
+        found, then = case.output(stopped), outputs[turn]
+        if then is not None:
+            assert_same(found, then, f"stopped at turn {turn} against then, in a full fit")
+        before = case.fit(observer=Recorder(stop_before=turn + 1))
+        assert_same(case.output(before), found, f"stopped before turn {turn + 1} against at turn {turn}")
     model = case.make()
     error = expect(
         CallbackError, lambda: case.fit(model=model, observer=Recorder(stop_before=0)), "a stop before the first turn"

@@ -170,7 +170,8 @@ class TestInstalledPackages:
 class TestModelRegistry:
     def test_built_in_names(self):
         assert {"ridge", "lightgbm", "mlp"} <= set(ModelRegistry.list())
-        assert ModelRegistry.search("linear") == ["elastic_net", "lasso", "linear_sgd", "logistic", "ridge"]
+        # Not equal: a page of the documentation may have registered its own before.
+        assert {"elastic_net", "lasso", "linear_sgd", "logistic", "ridge"} <= set(ModelRegistry.search("linear"))
         trees = {"extra_trees", "hist_gradient_boosting", "lightgbm", "random_forest"}
         assert trees <= set(ModelRegistry.search("tree_based"))
         assert {"gru", "lstm", "mlp", "tcn", "transformer"} <= set(ModelRegistry.search("neural"))
