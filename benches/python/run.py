@@ -15,6 +15,7 @@ BENCHES = (
     ("bench_split_peers.py", "--repeats", "5"),
     ("bench_loss.py",),
     ("bench_scan.py",),
+    ("bench_torch_epoch.py",),
 )
 
 if __name__ == "__main__":

@@ -5,18 +5,43 @@ from __future__ import annotations
 import builtins
 import difflib
 import importlib
+import operator
+import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Any, Generic, TypeVar, cast
 
 from tradewright._optional import is_available, missing
 from tradewright.errors import RegistryError, UnknownNameError
 
-__all__ = ["Registry"]
+__all__ = ["Registry", "RegistryEntry"]
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryEntry:
+    """What is known of one name, without importing anything.
+
+    Parameters
+    ----------
+    name : str
+        The name.
+    aliases, tags : tuple of str
+        Its further names, and what it is found by; sorted.
+    package : str or None
+        The installed package that announced it; None where it was registered by a call.
+    reason : str or None
+        Why it cannot be made here, and what to install; None when it can.
+    """
+
+    name: str
+    aliases: tuple[str, ...]
+    tags: tuple[str, ...]
+    package: str | None
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +49,7 @@ class _Entry:
     target: Callable[..., Any] | str
     tags: frozenset[str]
     requires: tuple[str, ...]
+    package: str | None = None
 
 
 class Registry(Generic[T]):
@@ -92,20 +118,26 @@ class Registry(Generic[T]):
         Raises
         ------
         RegistryError
-            When one of the names is taken.
+            When one of the names is taken, or given twice; when a string target is not ``"pkg.mod:Class"``.
         """
-        aliases = tuple(aliases)
+        names = (name, *aliases)
 
         def add(made: Callable[..., Any] | str) -> None:
-            for taken in (name, *aliases):
-                if taken in self._entries or taken in self._aliases:
+            for place, taken in enumerate(names):
+                if taken in self._entries or taken in self._aliases or taken in names[:place]:
                     raise RegistryError(
                         f"the {self.kind} name {taken!r} is taken; choose another name",
                         code="registry.duplicate",
                         name=taken,
                     )
+            if isinstance(made, str) and not all(made.partition(":")):
+                raise RegistryError(
+                    f"the target {made!r} of the {self.kind} {name!r} names no object: write 'package.module:Class'",
+                    code="registry.target",
+                    name=name,
+                )
             self._entries[name] = _Entry(made, frozenset(tags), tuple(requires))
-            self._aliases.update(dict.fromkeys(aliases, name))
+            self._aliases.update(dict.fromkeys(names[1:], name))
 
         def decorate(made: F) -> F:
             add(made)
@@ -124,15 +156,16 @@ class Registry(Generic[T]):
             When there is none; also a ValueError. The message lists the nearest names.
         MissingExtraError
             When the entry needs a library that is not installed.
+        RegistryError
+            When what an installed package announces cannot be imported; names the package.
         """
         entry = self._entry(name)
         for module in entry.requires:
             if not is_available(module):
                 raise missing(module, f"the {self.kind} {name!r}")
         if isinstance(entry.target, str):
-            module_name, _, attribute = entry.target.partition(":")
-            made = getattr(importlib.import_module(module_name), attribute)
-            self._entries[self._aliases.get(name, name)] = _Entry(made, entry.tags, entry.requires)
+            made = self._import(name, entry)
+            self._entries[self._aliases.get(name, name)] = replace(entry, target=made)
             return cast("Callable[..., T]", made)
         return cast("Callable[..., T]", entry.target)
 
@@ -149,6 +182,19 @@ class Registry(Generic[T]):
             for module in entry.requires[:1]
             if not is_available(module)
         }
+
+    def entries(self) -> builtins.list[RegistryEntry]:
+        """Return what is known of each name, sorted by name."""
+        reasons = self.unavailable()
+        aliases: dict[str, builtins.list[str]] = {}
+        for alias, name in sorted(self._aliases.items()):
+            aliases.setdefault(name, []).append(alias)
+        return [
+            RegistryEntry(
+                name, tuple(aliases.get(name, ())), tuple(sorted(entry.tags)), entry.package, reasons.get(name)
+            )
+            for name, entry in sorted(self._entries.items())
+        ]
 
     def search(self, tag: str) -> builtins.list[str]:
         """Return the names that carry ``tag``, sorted."""
@@ -172,11 +218,33 @@ class Registry(Generic[T]):
             f"no {self.kind} is called {name!r}; {hint}", code="registry.unknown", name=name, near=near
         )
 
+    def _import(self, name: str, entry: _Entry) -> Any:
+        module, _, attribute = str(entry.target).partition(":")
+        try:
+            return operator.attrgetter(attribute)(importlib.import_module(module))
+        except (ImportError, AttributeError) as error:
+            if entry.package is None:
+                raise
+            raise RegistryError(
+                f"the package {entry.package} announces the {self.kind} {name!r} as {entry.target}, which cannot be"
+                f" imported ({error}): upgrade the package, or tell its authors",
+                code="registry.target",
+                name=name,
+                package=entry.package,
+            ) from error
+
     def _discover(self) -> None:
         """Add what other installed packages announce, once; a name of ours is never replaced."""
         if self._entry_points is None:
             return
         group, self._entry_points = self._entry_points, None
         for point in metadata.entry_points(group=group):
-            if point.name not in self._entries and point.name not in self._aliases:
-                self._entries[point.name] = _Entry(point.value, frozenset({"plugin"}), ())
+            package = point.dist.name if point.dist is not None else point.value.partition(":")[0]
+            if point.name in self._entries or point.name in self._aliases:
+                warnings.warn(
+                    f"the package {package} announces a {self.kind} {point.name!r}, a name that is taken: it is left out",
+                    RuntimeWarning,
+                    stacklevel=4,
+                )
+                continue
+            self._entries[point.name] = _Entry(point.value, frozenset({"plugin"}), (), package)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+import tradewright as tw
 from tradewright.base import Samples, SilentObserver
 from tradewright.models import TorchModel
 
@@ -78,6 +79,20 @@ def fit(name, rank=0):
     return weights, getattr(seen, "logs", None)
 
 
+def train(folder: Path) -> dict[str, object]:
+    """The trainer with callbacks, in every process; the first one's decide."""
+    model = TorchModel("mlp", module_params={"hidden": [8]}, epochs=20, batch_size=32, device="cpu")
+    trainer = tw.ModelTrainer(model, "together", mlflow_uri="off", output_dir=folder / "runs")
+    callbacks = [
+        tw.LearningRateScheduler(lambda epoch: 0.02 / (1 + epoch)),
+        tw.EarlyStopping(stopping_threshold=0.5, patience=20),
+        tw.ModelCheckpoint(save_last=True),
+        tw.ProgressBar(),
+    ]
+    result = trainer.train(X[:150], Y[:150], X[150:], Y[150:], callbacks=callbacks, checks=None)
+    return {"artifacts": sorted(result.artifacts), "epochs": len(result.history), "seed": model.metadata.seed}
+
+
 def main(folder: Path) -> None:
     rank = int(os.environ["RANK"])
     torch.set_num_threads(1)
@@ -88,6 +103,7 @@ def main(folder: Path) -> None:
         if rank == 0:
             (folder / f"{name}.json").write_text(json.dumps({"weights": weights.tolist(), "logs": logs}))
     (folder / f"digests-{rank}.json").write_text(json.dumps(digests))
+    (folder / f"trained-{rank}.json").write_text(json.dumps(train(folder)))
 
 
 if __name__ == "__main__":

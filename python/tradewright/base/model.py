@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tradewright.base.checks import check_classes, check_rows, refuse_infinite
 from tradewright.base.cloning import cloned
+from tradewright.base.data_facts import facts_of
 from tradewright.base.history import History
 from tradewright.base.loop import LoopObserver, ModelState, Resume, SilentObserver
 from tradewright.base.metadata import ModelMetadata, Task
@@ -26,8 +27,6 @@ from tradewright.errors import (
     NotFittedError,
     UnsupportedError,
 )
-from tradewright.panel import Panel
-from tradewright.panel.fingerprint import panel_fingerprint
 from tradewright.runtime.environment import git_sha, library_versions
 
 __all__ = ["BaseModel"]
@@ -273,7 +272,7 @@ class BaseModel(ABC):
                 name="the X of eval_set",
                 owner=type(self).__name__,
             )
-        return self.fit_samples(train, val, facts=_panel_facts(X))
+        return self.fit_samples(train, val, facts=facts_of(X))
 
     def fit_samples(
         self,
@@ -399,6 +398,9 @@ class BaseModel(ABC):
     def _checked_proba(self, X: Any, *, rows: Any = None) -> NDArray[np.float64]:
         return self._predict_proba(self._features(X, rows))
 
+    # scikit-learn's scorers look at the name of the method they are handed.
+    _checked_proba.__name__ = "predict_proba"
+
     def score(self, X: Any, y: ArrayLike | None = None, *, sample_weight: ArrayLike | None = None) -> float:
         """Return the coefficient of determination (regression) or the accuracy (classification), as scikit-learn does.
 
@@ -519,13 +521,3 @@ class BaseModel(ABC):
         if not isinstance(features, History):  # whose slices are checked as they are read
             refuse_infinite(features, names)
         return features
-
-
-def _panel_facts(X: Any) -> dict[str, Any]:
-    """What a panel says of itself for the metadata; nothing for other tables."""
-    if not isinstance(X, Panel):
-        return {}
-    return {
-        "data_fingerprint": panel_fingerprint(X),
-        "time_range": (str(X.times.min()), str(X.times.max())),
-    }

@@ -20,9 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Examples
     --------
     >>> main(["models"])
-    lightgbm
-    mlp
-    ridge
+    name... tags...
+    ridge... linear, regression  (also ridge_regression)...
     0
     """
     parser = _parser()
@@ -76,9 +75,14 @@ def _inspect(chosen: argparse.Namespace) -> None:
 
 
 def _models(_: argparse.Namespace) -> None:
-    reasons = tradewright.ModelRegistry.unavailable()
-    for name in tradewright.ModelRegistry.list():
-        print(f"{name}  ({reasons[name]})" if name in reasons else name)
+    entries = tradewright.ModelRegistry.entries()
+    width = max(len(entry.name) for entry in entries)
+    print(f"{'name':<{width}}  tags")
+    for entry in entries:
+        also = f"  (also {', '.join(entry.aliases)})" if entry.aliases else ""
+        print(f"{entry.name:<{width}}  {', '.join(entry.tags)}{also}")
+        if entry.reason is not None:
+            print(f"{'':<{width}}  not here: {entry.reason}")
 
 
 def _losses(_: argparse.Namespace) -> None:

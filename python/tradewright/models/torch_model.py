@@ -13,7 +13,7 @@ import numpy as np
 import safetensors.torch
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from tradewright.base import LoopObserver, ModelState, Resume, Samples, TrainState
 from tradewright.base.history import History
@@ -38,6 +38,7 @@ from tradewright.models.neural.team import Team, join
 from tradewright.models.neural.weights_payload import check_shapes, from_payload, host_state, to_payload
 from tradewright.runtime.device import resolve_device
 from tradewright.runtime.device_layer_torch import open_layer
+from tradewright.runtime.distributed import launched
 
 __all__ = ["TorchModel"]
 
@@ -282,6 +283,7 @@ class TorchModel(EstimatorModel):
         inputs = self._inputs(sequences)
         train_rows = inputs.rows(train, loss, dates)
         val_rows = None if val is None else inputs.rows(val, loss, val_dates)
+        del inputs, sequences  # the index of all rows, which the placed ones need no more
         seed = self._record_seed(team.agree_on(seed))
         random = PrivateRandom(seed, self._device)
         with random:
@@ -296,17 +298,20 @@ class TorchModel(EstimatorModel):
                     raise self._no_first_turn()
                 break
             started = time.perf_counter()
-            train_loss, stop = run.epoch(epoch, observer)
-            logs = {"train_loss": train_loss, "lr": run.rate.now}
-            run.team.agree_on_statistics(self.module_)
+            losses: dict[str, Tensor] = {}
+            losses["train_loss"], stop = run.epoch(epoch, observer)
+            team.agree_on_statistics(self.module_)
             if val_rows is not None:
-                logs["val_loss"] = run.validate(val_rows)
-            run.rate.after_epoch(epoch, logs.get("val_loss", train_loss))
+                losses["val_loss"] = run.validate(val_rows)
+            # The one time in an epoch that the device is waited for.
+            logs = dict(zip(losses, torch.stack(list(losses.values())).tolist(), strict=True))
+            run.rate.after_epoch(epoch, logs.get("val_loss", logs["train_loss"]))
+            logs["lr"] = run.rate.now
             logs["seconds"] = time.perf_counter() - started
             self._epoch = epoch
             stop = observer.epoch_end(TrainState(epoch=epoch, unit="epoch", total=self.epochs, logs=logs)) or stop
             # Also when a callback asks for the end first: what predicts nothing is not handed out. It may go back.
-            if not np.isfinite(train_loss):
+            if not np.isfinite(logs["train_loss"]):
                 raise self._diverged("predictions are")
             if team.any(stop):
                 break
@@ -410,7 +415,8 @@ class TorchModel(EstimatorModel):
         return {} if self._run is None else self._run.state()
 
     def _resumes_exactly(self, segment: int | None) -> bool:
-        return True
+        # Of several processes a checkpoint holds the first one's dropout stream.
+        return self.distributed is False or launched() is None
 
     def _go_on(self, run: FitRun, resume: Resume) -> int:
         """Take over the weights and the training state of a broken-off fit; return the number of the next epoch."""

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tradewright.errors import LossError
+from tradewright.errors import LossError, TradewrightError
 from tradewright.loss_functions import BaseLoss
 
-__all__ = ["Problem", "assert_close", "assert_raises", "changed", "slope"]
+__all__ = ["Problem", "assert_close", "assert_raises", "changed", "run", "slope"]
 
 Array = NDArray[Any]
 
@@ -54,6 +54,17 @@ class Problem:
     def grad_hess(self, loss: BaseLoss, **changes: Any) -> tuple[Array, Array]:
         """Gradient and curvature of the rows."""
         return loss.grad_hess(self.target, self.prediction, **{**self.given, **changes})
+
+
+def run(loss: BaseLoss, rows: Any, checks: Sequence[Callable[[Any, Any], None]]) -> list[str]:
+    """Run checks on rows and return their names; the first broken promise raises."""
+    names = [check.__name__.strip("_") for check in checks]
+    for name, check in zip(names, checks, strict=True):
+        try:
+            check(loss, rows)
+        except (AssertionError, TradewrightError) as error:
+            raise AssertionError(f"{loss!r} fails {name}: {error}") from error
+    return names
 
 
 def changed(loss: BaseLoss, **changes: Any) -> Any:

@@ -15,14 +15,14 @@ from tradewright.loss_functions import BaseLoss
 from tradewright.testing import losses_boosting
 from tradewright.testing.loss_problem import Problem, assert_close, assert_raises, changed
 
-__all__ = ["checks"]
+__all__ = ["checks", "value_semantics"]
 
 Array = NDArray[Any]
 
 
 def checks(loss: BaseLoss) -> list[Callable[[BaseLoss, Problem], None]]:
     """Return what is checked of this loss."""
-    found: list[Callable[[BaseLoss, Problem], None]] = [_value_semantics]
+    found: list[Callable[[BaseLoss, Problem], None]] = [value_semantics]
     if loss.differentiable:
         found += [_dtypes, _layout, _out, losses_boosting.boosting]
     if is_available("torch"):
@@ -86,7 +86,8 @@ def _out(loss: BaseLoss, problem: Problem) -> None:
         assert_raises(lambda wrong=wrong: problem.value_and_grad(loss, out=wrong))  # type: ignore[misc]
 
 
-def _value_semantics(loss: BaseLoss, problem: Problem) -> None:
+def value_semantics(loss: BaseLoss, problem: Problem) -> None:
+    """Pickle, JSON, hash, frozen fields."""
     again = pickle.loads(pickle.dumps(loss))
     assert again == loss, "pickle does not give the same loss back"
     assert hash(again) == hash(loss)

@@ -8,7 +8,8 @@ import numpy as np
 
 from tradewright._optional import is_available
 from tradewright.loss_functions import GroupIndex, GroupLoss
-from tradewright.testing.losses_shared import Rows, boosting, close, raises, run, slope, value_semantics, with_params
+from tradewright.testing.loss_problem import assert_close, assert_raises, changed, run
+from tradewright.testing.losses_shared import Rows, boosting, slope, value_semantics
 
 __all__ = ["check_group_loss"]
 
@@ -48,7 +49,7 @@ def check_group_loss(loss: GroupLoss, *, rows: int = 400, seed: int = 0) -> list
 
 
 def _gradient(loss: Any, rows: Rows) -> None:
-    total = with_params(loss, reduction="sum")
+    total = changed(loss, reduction="sum")
     value, gradient = total.value_and_grad(rows.y, rows.s, sample_weight=rows.w, groups=rows.groups)
     some = np.random.default_rng(0).choice(len(rows.s), min(24, len(rows.s)), replace=False)
     index = GroupIndex(rows.groups)
@@ -60,30 +61,30 @@ def _gradient(loss: Any, rows: Rows) -> None:
     if not getattr(loss, "normalize", False):
         numeric = slope(f, rows.s, some, 1e-4)
         kinks = np.abs(numeric - slope(f, rows.s, some, 2e-5)) > 1e-5
-        close(gradient[some][~kinks], numeric[~kinks], 1e-5, 1e-7)
+        assert_close(gradient[some][~kinks], numeric[~kinks], 1e-5, 1e-7)
         assert kinks.mean() < 0.5, "the loss is not smooth enough to be differentiated"
     for reduction in ("mean", "mean_n"):
-        reduced = with_params(loss, reduction=reduction)
+        reduced = changed(loss, reduction=reduction)
         mean, slopes = reduced.value_and_grad(rows.y, rows.s, sample_weight=rows.w, groups=rows.groups)
-        close(slopes * (value / mean), gradient, 1e-9, 1e-12)
-        close(reduced(rows.y, rows.s, sample_weight=rows.w, groups=rows.groups), mean, 0, 0)
+        assert_close(slopes * (value / mean), gradient, 1e-9, 1e-12)
+        assert_close(reduced(rows.y, rows.s, sample_weight=rows.w, groups=rows.groups), mean, 0, 0)
 
 
 def _hessian(loss: Any, rows: Rows) -> None:
-    total = with_params(loss, reduction="sum")
+    total = changed(loss, reduction="sum")
     expected = total.value_and_grad(rows.y, rows.s, sample_weight=rows.w, groups=rows.groups)[1]
     for choice in (None, *loss.hessians):
-        chosen = with_params(loss, hessian=choice)
+        chosen = changed(loss, hessian=choice)
         gradient, hessian = chosen.grad_hess(rows.y, rows.s, sample_weight=rows.w, groups=rows.groups)
-        close(gradient, expected, 1e-9, 1e-12)
+        assert_close(gradient, expected, 1e-9, 1e-12)
         counted = hessian > 0
         assert (hessian[counted] >= 1e-6 * rows.w[counted] * (1 - 1e-6)).all() or loss.row_weights, "below the floor"
         assert np.isfinite(hessian).all(), choice
         if choice == "constant":
-            close(hessian[counted], rows.w[counted])
+            assert_close(hessian[counted], rows.w[counted])
         if choice is None and loss.default_hessian is not None:
-            named = with_params(loss, hessian=loss.default_hessian)
-            close(hessian, named.grad_hess(rows.y, rows.s, sample_weight=rows.w, groups=rows.groups)[1], 1e-12)
+            named = changed(loss, hessian=loss.default_hessian)
+            assert_close(hessian, named.grad_hess(rows.y, rows.s, sample_weight=rows.w, groups=rows.groups)[1], 1e-12)
         if choice in ("exact", "abs") and not getattr(loss, "normalize", False):
             some = np.random.default_rng(1).choice(len(rows.s), 12, replace=False)
             for row in some:
@@ -94,7 +95,7 @@ def _hessian(loss: Any, rows: Rows) -> None:
 
                 exact = slope(f, rows.s, [row])[0]
                 exact = abs(exact) if choice == "abs" else exact
-                close(hessian[row], max(exact, 1e-6 * rows.w[row]), 1e-4, 2e-6)
+                assert_close(hessian[row], max(exact, 1e-6 * rows.w[row]), 1e-4, 2e-6)
 
 
 def _weights(loss: Any, rows: Rows) -> None:
@@ -104,23 +105,25 @@ def _weights(loss: Any, rows: Rows) -> None:
         copies = np.arange(n) % 3
         each = rows.take(np.repeat(np.arange(n), copies))
         weighted = loss(rows.y, rows.s, sample_weight=copies, groups=rows.groups)
-        close(weighted, loss(each.y, each.s, groups=each.groups), 1e-11)
+        assert_close(weighted, loss(each.y, each.s, groups=each.groups), 1e-11)
         gradient = loss.value_and_grad(rows.y, rows.s, sample_weight=copies, groups=rows.groups)[1]
         assert (gradient[copies == 0] == 0).all(), "a row of weight 0 has a gradient"
     else:
-        none = with_params(loss, reduction="none")
+        none = changed(loss, reduction="none")
         each_value = none(rows.y, rows.s, groups=rows.groups)
         ids = GroupIndex(rows.groups).group_ids
         by_group = dict(zip(rows.groups.tolist(), rows.w.tolist(), strict=True))
         w = np.array([by_group[g] for g in ids.tolist()])
-        close(none(rows.y, rows.s, sample_weight=rows.w, groups=rows.groups), w * each_value, 1e-12)
+        assert_close(none(rows.y, rows.s, sample_weight=rows.w, groups=rows.groups), w * each_value, 1e-12)
         large = int(np.flatnonzero(rows.groups == rows.groups[0])[1])
         bad = rows.w.copy()
         bad[large] += 1
-        raises(lambda: loss(rows.y, rows.s, sample_weight=bad, groups=rows.groups), row=large)
-    raises(lambda: loss(rows.y, rows.s, sample_weight=np.where(np.arange(n) == 3, -1.0, 1.0), groups=rows.groups), 3)
-    raises(lambda: loss(rows.y, rows.s, sample_weight=rows.w[:-1], groups=rows.groups))
-    raises(lambda: loss(rows.y, rows.s, groups=rows.groups[:-1]))
+        assert_raises(lambda: loss(rows.y, rows.s, sample_weight=bad, groups=rows.groups), row=large)
+    assert_raises(
+        lambda: loss(rows.y, rows.s, sample_weight=np.where(np.arange(n) == 3, -1.0, 1.0), groups=rows.groups), 3
+    )
+    assert_raises(lambda: loss(rows.y, rows.s, sample_weight=rows.w[:-1], groups=rows.groups))
+    assert_raises(lambda: loss(rows.y, rows.s, groups=rows.groups[:-1]))
 
 
 def _permutation(loss: Any, rows: Rows) -> None:
@@ -140,10 +143,10 @@ def _permutation(loss: Any, rows: Rows) -> None:
     moved = rows.take(order)
     value, gradient = loss.value_and_grad(rows.y, rows.s, sample_weight=rows.w, groups=rows.groups)
     again, slopes = loss.value_and_grad(moved.y, moved.s, sample_weight=moved.w, groups=moved.groups)
-    close(again, value, 1e-11)
-    close(slopes, gradient[order], 1e-9, 1e-13)
+    assert_close(again, value, 1e-11)
+    assert_close(slopes, gradient[order], 1e-9, 1e-13)
     renamed = loss(rows.y, rows.s, sample_weight=rows.w, groups=np.char.zfill((rows.groups + 10**6).astype(str), 9))
-    close(renamed, value, 0, 0)
+    assert_close(renamed, value, 0, 0)
 
 
 def _shift(loss: Any, rows: Rows) -> None:
@@ -152,10 +155,10 @@ def _shift(loss: Any, rows: Rows) -> None:
     shift = np.take([0.0, 0.5, -4.0], rows.groups % 3)
     value, gradient = loss.value_and_grad(rows.y, rows.s, groups=rows.groups)
     again, slopes = loss.value_and_grad(rows.y, rows.s + shift, groups=rows.groups)
-    close(again, value, 1e-9)
-    close(slopes, gradient, 1e-7, 1e-11)
+    assert_close(again, value, 1e-9)
+    assert_close(slopes, gradient, 1e-7, 1e-11)
     sums = np.bincount(GroupIndex(rows.groups).group_numbers(), gradient)
-    close(sums, 0.0, 0.0, 1e-10)
+    assert_close(sums, 0.0, 0.0, 1e-10)
 
 
 def _scale(loss: Any, rows: Rows) -> None:
@@ -164,8 +167,8 @@ def _scale(loss: Any, rows: Rows) -> None:
     value, gradient = loss.value_and_grad(rows.y, rows.s, sample_weight=rows.w, groups=rows.groups)
     for factor in (0.01, 30.0):
         again, slopes = loss.value_and_grad(rows.y, factor * rows.s, sample_weight=rows.w, groups=rows.groups)
-        close(again, value, 1e-9)
-        close(slopes * factor, gradient, 1e-7, 1e-11)
+        assert_close(again, value, 1e-9)
+        assert_close(slopes * factor, gradient, 1e-7, 1e-11)
 
 
 def _foresight(loss: Any, rows: Rows) -> None:
@@ -179,11 +182,11 @@ def _dtypes(loss: Any, rows: Rows) -> None:
     wide, slopes = loss.value_and_grad(rows.y, narrow.astype(float), sample_weight=rows.w, groups=rows.groups)
     value, gradient = loss.value_and_grad(rows.y, narrow, sample_weight=rows.w, groups=rows.groups)
     assert gradient.dtype == np.float32, "the gradient has another dtype than the prediction"
-    close(value, wide, 1e-5, 1e-6)
-    close(gradient, slopes, 1e-3, 2e-5 * np.abs(slopes).max())
+    assert_close(value, wide, 1e-5, 1e-6)
+    assert_close(gradient, slopes, 1e-3, 2e-5 * np.abs(slopes).max())
     for dtype in (bool, np.int8, np.int64, np.uint16, np.float32):
         hard = (rows.y > 0.5).astype(dtype)
-        close(loss(hard, rows.s, groups=rows.groups), loss(hard.astype(float), rows.s, groups=rows.groups), 0, 0)
+        assert_close(loss(hard, rows.s, groups=rows.groups), loss(hard.astype(float), rows.s, groups=rows.groups), 0, 0)
 
 
 def _layout(loss: Any, rows: Rows) -> None:
@@ -193,24 +196,24 @@ def _layout(loss: Any, rows: Rows) -> None:
     strided = loss.value_and_grad(matrix[:, 1], matrix[:, 0], sample_weight=matrix[:, 2], groups=rows.groups)
     column = loss.value_and_grad(rows.y[:, None], rows.s[:, None], sample_weight=rows.w, groups=rows.groups)
     for value, gradient in (strided, column):
-        close(value, expected[0], 0, 0)
-        close(gradient.ravel(), expected[1], 0, 0)
+        assert_close(value, expected[0], 0, 0)
+        assert_close(gradient.ravel(), expected[1], 0, 0)
     assert column[1].shape == (len(rows.y), 1)
 
 
 def _reductions(loss: Any, rows: Rows) -> None:
     call = {"sample_weight": rows.w, "groups": rows.groups}
-    each, slopes = with_params(loss, reduction="none").value_and_grad(rows.y, rows.s, **call)
-    total, gradient = with_params(loss, reduction="sum").value_and_grad(rows.y, rows.s, **call)
+    each, slopes = changed(loss, reduction="none").value_and_grad(rows.y, rows.s, **call)
+    total, gradient = changed(loss, reduction="sum").value_and_grad(rows.y, rows.s, **call)
     assert each.shape == (len(set(rows.groups.tolist())),)
-    mean = with_params(loss, reduction="mean")
+    mean = changed(loss, reduction="mean")
     heavier = {**call, "sample_weight": 3 * rows.w}
-    close(mean(rows.y, rows.s, **heavier), mean(rows.y, rows.s, **call), 1e-11)
+    assert_close(mean(rows.y, rows.s, **heavier), mean(rows.y, rows.s, **call), 1e-11)
     if not loss.row_weights:
         counted, _ = loss.count_groups(rows.y, rows.s, groups=rows.groups)
-        close(with_params(loss, reduction="mean_n")(rows.y, rows.s, **call), total / counted, 1e-11)
-    close(each.sum(), total, 1e-11)
-    close(slopes, gradient, 1e-12)
+        assert_close(changed(loss, reduction="mean_n")(rows.y, rows.s, **call), total / counted, 1e-11)
+    assert_close(each.sum(), total, 1e-11)
+    assert_close(slopes, gradient, 1e-12)
 
 
 def _missing_targets(loss: Any, rows: Rows) -> None:
@@ -219,19 +222,19 @@ def _missing_targets(loss: Any, rows: Rows) -> None:
     kept = ~np.isnan(holes)
     fewer = rows.take(kept)
     # The first bad row by group is named.
-    raises(lambda: with_params(loss, nan_policy="raise")(holes, rows.s, groups=np.zeros(len(holes), int)), row=5)
+    assert_raises(lambda: changed(loss, nan_policy="raise")(holes, rows.s, groups=np.zeros(len(holes), int)), row=5)
     for reduction in ("mean", "mean_n", "sum"):
-        omit = with_params(loss, nan_policy="omit", reduction=reduction)
+        omit = changed(loss, nan_policy="omit", reduction=reduction)
         value, gradient = omit.value_and_grad(holes, rows.s, sample_weight=rows.w, groups=rows.groups)
         expected, slopes = omit.value_and_grad(fewer.y, fewer.s, sample_weight=fewer.w, groups=fewer.groups)
-        close(value, expected, 1e-11)
-        close(gradient[kept], slopes, 1e-10)
+        assert_close(value, expected, 1e-11)
+        assert_close(gradient[kept], slopes, 1e-10)
         assert (gradient[~kept] == 0).all(), "an omitted row has a gradient"
-    gradient, hessian = with_params(loss, nan_policy="omit").grad_hess(holes, rows.s, groups=rows.groups)
+    gradient, hessian = changed(loss, nan_policy="omit").grad_hess(holes, rows.s, groups=rows.groups)
     assert (gradient[~kept] == 0).all()
     assert (hessian[~kept] == 0).all()
     for bad in (np.nan, np.inf, -np.inf):
-        raises(
+        assert_raises(
             lambda bad=bad: loss(rows.y, np.where(np.arange(len(rows.s)) == 9, bad, rows.s), groups=rows.groups),  # type: ignore[misc]
             row=9,
         )
@@ -240,14 +243,14 @@ def _missing_targets(loss: Any, rows: Rows) -> None:
 def _empty(loss: Any, rows: Rows) -> None:
     none = np.empty(0)
     for reduction in ("mean", "mean_n"):
-        reduced = with_params(loss, reduction=reduction)
-        raises(lambda reduced=reduced: reduced(none, none, groups=none))  # type: ignore[misc]
+        reduced = changed(loss, reduction=reduction)
+        assert_raises(lambda reduced=reduced: reduced(none, none, groups=none))  # type: ignore[misc]
     zeros = np.zeros(len(rows.y))
-    raises(lambda: with_params(loss, reduction="mean")(rows.y, rows.s, sample_weight=zeros, groups=rows.groups))
-    value, gradient = with_params(loss, reduction="sum").value_and_grad(none, none, groups=none)
+    assert_raises(lambda: changed(loss, reduction="mean")(rows.y, rows.s, sample_weight=zeros, groups=rows.groups))
+    value, gradient = changed(loss, reduction="sum").value_and_grad(none, none, groups=none)
     assert value == 0.0
     assert gradient.shape == (0,)
-    raises(lambda: loss(rows.y, rows.s))
+    assert_raises(lambda: loss(rows.y, rows.s))
 
 
 def _small_groups(loss: Any, rows: Rows) -> None:
@@ -259,11 +262,11 @@ def _small_groups(loss: Any, rows: Rows) -> None:
         np.ones(n + 3),
         np.concatenate([rows.groups, [10**6, 10**6 + 1, 10**6 + 1]]),
     )
-    total = with_params(loss, reduction="sum")
+    total = changed(loss, reduction="sum")
     expected = total.value_and_grad(rows.y, rows.s, groups=rows.groups)[1]
     gradient = total.value_and_grad(more.y, more.s, groups=more.groups)[1]
-    close(gradient[:n], expected, 1e-12)
-    close(gradient[n], 0.0)
+    assert_close(gradient[:n], expected, 1e-12)
+    assert_close(gradient[n], 0.0)
     assert np.isfinite(gradient).all()
 
 
@@ -283,20 +286,20 @@ def _out(loss: Any, rows: Rows) -> None:
     out = np.full_like(rows.s, np.nan)
     got = loss.value_and_grad(rows.y, rows.s, groups=rows.groups, out=out)[1]
     assert got is out
-    close(out, expected, 0, 0)
+    assert_close(out, expected, 0, 0)
     order = np.argsort(rows.groups, kind="stable")
     sorted_rows, out = rows.take(order), np.full_like(rows.s, np.nan)
     loss.value_and_grad(sorted_rows.y, sorted_rows.s, groups=sorted_rows.groups, out=out)
-    close(out, expected[order], 1e-10, 1e-14)
-    raises(lambda: loss.value_and_grad(rows.y, rows.s, groups=rows.groups, out=np.empty(len(rows.s) + 1)))
+    assert_close(out, expected[order], 1e-10, 1e-14)
+    assert_raises(lambda: loss.value_and_grad(rows.y, rows.s, groups=rows.groups, out=np.empty(len(rows.s) + 1)))
 
 
 def _index(loss: Any, rows: Rows) -> None:
     index = GroupIndex(rows.groups)
     value, gradient = loss.value_and_grad(rows.y, rows.s, groups=index)
     expected, slopes = loss.value_and_grad(rows.y, rows.s, groups=rows.groups)
-    close(np.ravel(value), np.ravel(expected), 0, 0)
-    close(gradient, slopes, 0, 0)
+    assert_close(np.ravel(value), np.ravel(expected), 0, 0)
+    assert_close(gradient, slopes, 0, 0)
 
 
 def _torch(loss: Any, rows: Rows) -> None:

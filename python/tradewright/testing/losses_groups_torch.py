@@ -9,7 +9,8 @@ import torch
 from tradewright.errors import UnsupportedError
 from tradewright.loss_functions import GroupIndex
 from tradewright.loss_functions.adapters import torch_operators
-from tradewright.testing.losses_shared import Rows, with_params
+from tradewright.testing.loss_problem import changed
+from tradewright.testing.losses_shared import Rows
 
 __all__ = ["check"]
 
@@ -23,7 +24,7 @@ def check(loss: Any, rows: Rows) -> None:
         extra = {name: torch.as_tensor(values, dtype=dtype) for name, values in rows.extra.items()}
         index = GroupIndex(rows.groups, rows.assets)
         for reduction in loss.reductions:
-            used = with_params(loss, reduction=reduction)
+            used = changed(loss, reduction=reduction)
             value = used(target, prediction, sample_weight=weight, **ids, **extra)
             assert value.dtype == dtype, "the value has another dtype than the prediction"
             (gradient,) = torch.autograd.grad(value.sum() * -1.5, prediction)
@@ -38,7 +39,7 @@ def check(loss: Any, rows: Rows) -> None:
             again = used(target, prediction, sample_weight=weight, groups=index, **extra)
             torch.testing.assert_close(again, value, rtol=0, atol=0)
     once = torch.as_tensor(rows.s).requires_grad_()
-    plain = with_params(loss, reduction="mean")
+    plain = changed(loss, reduction="mean")
     names = {name: torch.as_tensor(values) for name, values in {**rows.ids, **rows.extra}.items()}
     try:
         torch.autograd.grad(plain(torch.as_tensor(rows.y), once, **names), once, create_graph=True)

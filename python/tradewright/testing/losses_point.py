@@ -9,15 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradewright.loss_functions import BaseLoss, DirectionalLoss, PointLoss
-from tradewright.testing.loss_problem import Problem, assert_close, assert_raises, changed, slope
+from tradewright.testing import losses_common
+from tradewright.testing.loss_problem import Problem, assert_close, assert_raises, changed, run, slope
 
-__all__ = ["checks", "problems"]
+__all__ = ["check_point_loss"]
 
 Array = NDArray[Any]
 _REDUCED = ("mean", "mean_n", "sum")
 
 
-def problems(loss: Any, rows: int, rng: np.random.Generator) -> Iterator[Problem]:
+def check_point_loss(loss: PointLoss, *, rows: int = 400, seed: int = 0) -> list[str]:
+    """Check that a loss of rows keeps every promise of the contract; see :func:`check_loss`."""
+    checks = [*_checks(loss), *losses_common.checks(loss)]
+    for problem in _problems(loss, rows, np.random.default_rng(seed)):
+        ran = run(loss, problem, checks)
+    return ran
+
+
+def _problems(loss: Any, rows: int, rng: np.random.Generator) -> Iterator[Problem]:
     """Draw random rows; for a loss with per-row arguments also rows that have them."""
     # GMADL is steep: its scores and targets are small numbers.
     unit = loss.a**-0.5 if isinstance(loss, DirectionalLoss) and loss.kind == "gmadl" else 1.0
@@ -34,7 +43,7 @@ def problems(loss: Any, rows: int, rng: np.random.Generator) -> Iterator[Problem
         yield problem.replace(further=drawn)
 
 
-def checks(loss: Any) -> list[Callable[[Any, Problem], None]]:
+def _checks(loss: Any) -> list[Callable[[Any, Problem], None]]:
     """Return what is checked of this loss."""
     found = [_foresight, _reductions, _weighted_values, _missing, _empty, _bad_values, _argument_shapes]
     if loss.differentiable:

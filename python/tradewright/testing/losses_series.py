@@ -9,7 +9,8 @@ import numpy as np
 from tradewright._optional import is_available
 from tradewright.loss_functions import GroupIndex, SeriesLoss
 from tradewright.testing.loss_book import book_returns
-from tradewright.testing.losses_shared import Rows, boosting, close, raises, run, slope, value_semantics, with_params
+from tradewright.testing.loss_problem import assert_close, assert_raises, changed, run
+from tradewright.testing.losses_shared import Rows, boosting, slope, value_semantics
 
 __all__ = ["check_series_loss"]
 
@@ -54,12 +55,12 @@ def check_series_loss(loss: SeriesLoss, *, rows: int = 400, seed: int = 0) -> li
 
 def _gradient(loss: Any, rows: Rows) -> None:
     value, gradient = loss.value_and_grad(rows.y, rows.s, sample_weight=rows.w, **rows.call)
-    close(loss(rows.y, rows.s, sample_weight=rows.w, **rows.call), value, 0, 0)
+    assert_close(loss(rows.y, rows.s, sample_weight=rows.w, **rows.call), value, 0, 0)
     for reduction in loss.reductions[1:]:
-        other, slopes = with_params(loss, reduction=reduction).value_and_grad(
+        other, slopes = changed(loss, reduction=reduction).value_and_grad(
             rows.y, rows.s, sample_weight=rows.w, **rows.call
         )
-        close(slopes * (value / other), gradient, 1e-9, 1e-14)
+        assert_close(slopes * (value / other), gradient, 1e-9, 1e-14)
     if getattr(loss, "full_gradient", True) is False:
         # The online gradient holds the averages fixed: no numerical one does.
         return
@@ -71,38 +72,38 @@ def _gradient(loss: Any, rows: Rows) -> None:
 
     numeric = slope(f, rows.s, some, 1e-4)
     kinks = np.abs(numeric - slope(f, rows.s, some, 2e-5)) > 1e-5 * max(1.0, np.abs(numeric).max())
-    close(gradient[some][~kinks], numeric[~kinks], 1e-5, 1e-7 * max(1.0, np.abs(numeric).max()))
+    assert_close(gradient[some][~kinks], numeric[~kinks], 1e-5, 1e-7 * max(1.0, np.abs(numeric).max()))
     assert kinks.mean() < 0.5, "the loss is not smooth enough to be differentiated"
 
 
 def _hessian(loss: Any, rows: Rows) -> None:
     additive = "sum" in loss.reductions
-    total = with_params(loss, reduction="sum" if additive else "mean")
+    total = changed(loss, reduction="sum" if additive else "mean")
     expected = total.value_and_grad(rows.y, rows.s, sample_weight=rows.w, **rows.call)[1]
     for choice in (None, *loss.hessians):
-        chosen = with_params(loss, hessian=choice)
+        chosen = changed(loss, hessian=choice)
         gradient, hessian = chosen.grad_hess(rows.y, rows.s, sample_weight=rows.w, **rows.call)
-        close(gradient, expected, 1e-9, 1e-14)
+        assert_close(gradient, expected, 1e-9, 1e-14)
         assert (hessian >= 1e-6 * rows.w * (1 - 1e-6)).all(), "the hessian falls below its floor"
         assert np.isfinite(hessian).all(), choice
         if choice == "constant":
-            close(hessian, rows.w)
+            assert_close(hessian, rows.w)
         if choice is None and loss.default_hessian is not None:
-            named = with_params(loss, hessian=loss.default_hessian)
-            close(hessian, named.grad_hess(rows.y, rows.s, sample_weight=rows.w, **rows.call)[1], 1e-12)
+            named = changed(loss, hessian=loss.default_hessian)
+            assert_close(hessian, named.grad_hess(rows.y, rows.s, sample_weight=rows.w, **rows.call)[1], 1e-12)
 
 
 def _weights(loss: Any, rows: Rows) -> None:
     n = len(rows.y)
     plain = loss(rows.y, rows.s, **rows.call)
-    close(loss(rows.y, rows.s, sample_weight=np.ones(n), **rows.call), plain, 1e-13)
+    assert_close(loss(rows.y, rows.s, sample_weight=np.ones(n), **rows.call), plain, 1e-13)
     bad = rows.w.copy()
     other = np.flatnonzero(rows.groups == rows.groups[0])[1]
     bad[other] += 1
-    raises(lambda: loss(rows.y, rows.s, sample_weight=bad, **rows.call), row=int(other))
-    raises(lambda: loss(rows.y, rows.s, sample_weight=np.where(np.arange(n) == 3, -1.0, 1.0), **rows.call))
-    raises(lambda: loss(rows.y, rows.s, sample_weight=rows.w[:-1], **rows.call))
-    raises(lambda: loss(rows.y, rows.s, sample_weight=np.zeros(n), **rows.call))
+    assert_raises(lambda: loss(rows.y, rows.s, sample_weight=bad, **rows.call), row=int(other))
+    assert_raises(lambda: loss(rows.y, rows.s, sample_weight=np.where(np.arange(n) == 3, -1.0, 1.0), **rows.call))
+    assert_raises(lambda: loss(rows.y, rows.s, sample_weight=rows.w[:-1], **rows.call))
+    assert_raises(lambda: loss(rows.y, rows.s, sample_weight=np.zeros(n), **rows.call))
 
 
 def _permutation(loss: Any, rows: Rows) -> None:
@@ -110,14 +111,14 @@ def _permutation(loss: Any, rows: Rows) -> None:
     moved = rows.take(order)
     value, gradient = loss.value_and_grad(rows.y, rows.s, sample_weight=rows.w, **rows.call)
     again, slopes = loss.value_and_grad(moved.y, moved.s, sample_weight=moved.w, **moved.call)
-    close(again, value, 1e-11)
-    close(slopes, gradient[order], 1e-9, 1e-14)
+    assert_close(again, value, 1e-11)
+    assert_close(slopes, gradient[order], 1e-9, 1e-14)
     days = np.datetime64("2024-01-01") + rows.groups
     named = {
         "groups": days,
         "assets": np.char.add("A", (rows.assets + 100).astype(str)) if rows.assets is not None else None,
     }
-    close(loss(rows.y, rows.s, sample_weight=rows.w, **named, **rows.extra), value, 0, 0)
+    assert_close(loss(rows.y, rows.s, sample_weight=rows.w, **named, **rows.extra), value, 0, 0)
 
 
 def _book(loss: Any, rows: Rows) -> None:
@@ -132,12 +133,12 @@ def _scale(loss: Any, rows: Rows) -> None:
         return
     # Without what has a unit of its own.
     units = {name: 0.0 for name in ("risk_free", "target") if hasattr(loss, name)}
-    free = with_params(loss, position="identity", initial_position=0.0, eps=1e-300, **units)
+    free = changed(loss, position="identity", initial_position=0.0, eps=1e-300, **units)
     value, gradient = free.value_and_grad(rows.y, rows.s, sample_weight=rows.w, **rows.call)
     for factor in (0.01, 30.0):
         again, slopes = free.value_and_grad(rows.y, factor * rows.s, sample_weight=rows.w, **rows.call)
-        close(again, value, 1e-9)
-        close(slopes * factor, gradient, 1e-7, 1e-10 * float(np.abs(gradient).max()))
+        assert_close(again, value, 1e-9)
+        assert_close(slopes * factor, gradient, 1e-7, 1e-10 * float(np.abs(gradient).max()))
 
 
 def _foresight(loss: Any, rows: Rows) -> None:
@@ -151,11 +152,11 @@ def _dtypes(loss: Any, rows: Rows) -> None:
     wide, slopes = loss.value_and_grad(target, narrow.astype(float), sample_weight=rows.w, **rows.call)
     value, gradient = loss.value_and_grad(target, narrow, sample_weight=rows.w, **rows.call)
     assert gradient.dtype == np.float32, "the gradient has another dtype than the prediction"
-    close(value, wide, 1e-4, 1e-6)
-    close(gradient, slopes, 1e-3, 1e-4 * np.abs(slopes).max())
+    assert_close(value, wide, 1e-4, 1e-6)
+    assert_close(gradient, slopes, 1e-3, 1e-4 * np.abs(slopes).max())
     hard = (rows.y > 0).astype(np.int8)
     if not loss.refuses_ruin:
-        close(loss(hard, rows.s, **rows.call), loss(hard.astype(float), rows.s, **rows.call), 0, 0)
+        assert_close(loss(hard, rows.s, **rows.call), loss(hard.astype(float), rows.s, **rows.call), 0, 0)
 
 
 def _layout(loss: Any, rows: Rows) -> None:
@@ -168,10 +169,10 @@ def _layout(loss: Any, rows: Rows) -> None:
     order = np.lexsort((rows.assets, rows.groups))
     ranked = rows.take(order)
     in_order = loss.value_and_grad(ranked.y, ranked.s, sample_weight=ranked.w, **ranked.call)
-    close(in_order[1], expected[1][order], 1e-9, 1e-14)
+    assert_close(in_order[1], expected[1][order], 1e-9, 1e-14)
     for value, gradient in (strided, column):
-        close(value, expected[0], 0, 0)
-        close(gradient.ravel(), expected[1], 0, 0)
+        assert_close(value, expected[0], 0, 0)
+        assert_close(gradient.ravel(), expected[1], 0, 0)
     assert column[1].shape == (len(rows.y), 1)
 
 
@@ -180,28 +181,28 @@ def _missing_targets(loss: Any, rows: Rows) -> None:
     holes[5::7] = np.nan
     kept = ~np.isnan(holes)
     fewer = rows.take(kept)
-    raises(lambda: with_params(loss, nan_policy="raise")(holes, rows.s, **rows.call))
-    omit = with_params(loss, nan_policy="omit")
+    assert_raises(lambda: changed(loss, nan_policy="raise")(holes, rows.s, **rows.call))
+    omit = changed(loss, nan_policy="omit")
     value, gradient = omit.value_and_grad(holes, rows.s, sample_weight=rows.w, **rows.call)
     expected, slopes = omit.value_and_grad(fewer.y, fewer.s, sample_weight=fewer.w, **fewer.call)
-    close(value, expected, 1e-11)
-    close(gradient[kept], slopes, 1e-9, 1e-14)
+    assert_close(value, expected, 1e-11)
+    assert_close(gradient[kept], slopes, 1e-9, 1e-14)
     assert (gradient[~kept] == 0).all(), "an omitted row has a gradient"
     gradient, hessian = omit.grad_hess(holes, rows.s, **rows.call)
     assert (gradient[~kept] == 0).all()
     assert (hessian[~kept] == 0).all()
     for bad in (np.nan, np.inf, -np.inf):
         score = np.where(np.arange(len(rows.s)) == 9, bad, rows.s)
-        raises(lambda score=score: loss(rows.y, score, **rows.call), row=9)  # type: ignore[misc]
+        assert_raises(lambda score=score: loss(rows.y, score, **rows.call), row=9)  # type: ignore[misc]
 
 
 def _empty(loss: Any, _rows: Rows) -> None:
     none = np.empty(0)
     extra = dict.fromkeys(_rows.extra, none)
     for reduction in loss.reductions:
-        reduced = with_params(loss, reduction=reduction)
+        reduced = changed(loss, reduction=reduction)
         if reduction != "sum":
-            raises(lambda reduced=reduced: reduced(none, none, **extra))  # type: ignore[misc]
+            assert_raises(lambda reduced=reduced: reduced(none, none, **extra))  # type: ignore[misc]
             continue
         value, gradient = reduced.value_and_grad(none, none, **extra)
         assert value == 0.0
@@ -225,16 +226,16 @@ def _out(loss: Any, rows: Rows) -> None:
     out = np.full_like(rows.s, np.nan)
     got = loss.value_and_grad(rows.y, rows.s, out=out, **rows.call)[1]
     assert got is out
-    close(out, expected, 0, 0)
-    raises(lambda: loss.value_and_grad(rows.y, rows.s, out=np.empty(len(rows.s) + 1), **rows.call))
+    assert_close(out, expected, 0, 0)
+    assert_raises(lambda: loss.value_and_grad(rows.y, rows.s, out=np.empty(len(rows.s) + 1), **rows.call))
 
 
 def _index(loss: Any, rows: Rows) -> None:
     index = GroupIndex(rows.groups, rows.assets)
     value, gradient = loss.value_and_grad(rows.y, rows.s, groups=index, **rows.extra)
     expected, slopes = loss.value_and_grad(rows.y, rows.s, **rows.call)
-    close(value, expected, 0, 0)
-    close(gradient, slopes, 0, 0)
+    assert_close(value, expected, 0, 0)
+    assert_close(gradient, slopes, 0, 0)
     assert loss.returns(rows.y, rows.s, groups=index, **rows.extra).ndim == 1
 
 

@@ -64,6 +64,10 @@ class Case:
         """Whether the model reads the past of a row, and so takes panels alone."""
         return self.make().reads_history
 
+    def counts(self, found: int, rows: int) -> bool:
+        """Whether a number of rows is right: a model of sequences leaves out those with too short a past."""
+        return rows / 2 <= found <= rows if self.is_sequence else found == rows
+
     def fit(
         self,
         X: Any = None,

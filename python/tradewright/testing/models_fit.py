@@ -66,7 +66,7 @@ def eval_set(case: Case) -> None:
     assert_same(case.output(case.fit(eval_set=[(X, y)])), wanted, "eval_set as a list")
     weighted = case.fit(eval_set=(X, y), eval_sample_weight=np.ones(len(y)))
     assert_same(case.output(weighted), wanted, "with eval_sample_weight against without")
-    assert weighted.metadata.n_val_rows == len(y), f"metadata.n_val_rows is {weighted.metadata.n_val_rows}"
+    assert case.counts(weighted.metadata.n_val_rows, len(y)), f"metadata.n_val_rows is {weighted.metadata.n_val_rows}"
 
 
 def global_random_state(case: Case) -> None:
@@ -112,7 +112,7 @@ def metadata(case: Case) -> None:
     assert facts.model_class == type(model).__name__, f"model_class is {facts.model_class!r}"
     assert facts.framework == model.framework, f"framework is {facts.framework!r}"
     assert facts.task == case.task, f"task is {facts.task!r}"
-    assert (facts.n_rows, facts.n_val_rows) == (len(case.X), len(case.X_val)), "n_rows or n_val_rows is wrong"
+    assert case.counts(facts.n_rows, len(case.X)), f"n_rows is {facts.n_rows}"
     assert len(facts.feature_names) == len(facts.feature_dtypes) == case.X.shape[1], (
         "names or dtypes are not one a column"
     )

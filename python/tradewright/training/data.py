@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -31,8 +31,9 @@ class TrainingData:
     ----------
     train, val : Samples, Samples or None
         The rows.
-    tables : tuple
-        What the checks read: train and validation rows with their names, as panels, frames or matrices.
+    tables : callable
+        Returns what the checks read: train and validation rows with their names, as panels, frames or matrices. Made
+        when asked for: of a panel they may be copies that need not be held while the model is fitted.
     times : mapping of str to ndarray
         ``time_train``, ``time_val``, ``label_end_train``, ``label_end_val``: those given beside the tables.
     facts : mapping
@@ -45,7 +46,7 @@ class TrainingData:
 
     train: Samples
     val: Samples | None
-    tables: tuple[Any, Any]
+    tables: Callable[[], tuple[Any, Any]]
     times: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     closed: Literal["both", "left"] = "both"
@@ -79,16 +80,12 @@ class TrainingData:
                 code="train.other_data",
                 fold=fold.index,
             )
-        train_panel = panel if fold is None else panel.take(fold.train)
-        val_panel = panel.take(fold.val) if fold is not None and len(fold.val) else None
-        if history:
-            train = Samples.collect(panel, rows=None if fold is None else fold.train, history=True)
-            val = None if fold is None or val_panel is None else Samples.collect(panel, rows=fold.val, history=True)
-        else:
-            train = Samples.collect(train_panel, dtype=dtype)
-            val = None if val_panel is None else Samples.collect(val_panel, expected=train.feature_names, dtype=dtype)
+        rows = (None, None) if fold is None else (fold.train, fold.val if len(fold.val) else None)
+        train = Samples.collect(panel, rows=rows[0], dtype=dtype, history=history)
+        val = None if rows[1] is None else Samples.collect(panel, rows=rows[1], dtype=dtype, history=history)
+        times = panel.times if rows[0] is None else rows[0].take(panel.times)
         # Taken afresh: the panel's columns are views, and the caller may have written to them since.
-        facts: dict[str, Any] = {"data_fingerprint": panel_fingerprint(panel), "time_range": _range(train_panel.times)}
+        facts: dict[str, Any] = {"data_fingerprint": panel_fingerprint(panel), "time_range": _range(times)}
         if fold is not None:
             facts |= {
                 "plan_digest": fold.plan_digest,
@@ -96,9 +93,12 @@ class TrainingData:
                 "train_ranges": _ranges(fold.train),
                 "purged_ranges": tuple(sorted(_ranges(fold.purged) + _ranges(fold.embargoed))),
             }
-        tables = (train_panel, val_panel)
         if fold is None:
-            return cls(train, val, tables, {}, facts)
+            return cls(train, None, lambda: (panel, None), {}, facts)
+
+        def tables() -> tuple[Panel, Panel | None]:
+            return panel.take(rows[0]), None if rows[1] is None else panel.take(rows[1])
+
         return cls(train, val, tables, {}, facts, fold.closed, fold.purge_scope, (fold.train, fold.val))
 
     @classmethod
@@ -157,7 +157,8 @@ class TrainingData:
                 raise ParameterError(f"{name} without X_val: pass both, or neither", code="train.arguments")
             known[name] = _per_row(name, values, len(rows))
         facts = {"time_range": _range(known["time_train"])} if "time_train" in known else {}
-        return cls(train, val, _tables(X_train, train, X_val, val), known, facts)
+        tables = _tables(X_train, train, X_val, val)
+        return cls(train, val, lambda: tables, known, facts)
 
 
 def refuse_mixed_forms(X_train: Any, fold: Any, others: Mapping[str, Any]) -> None:

@@ -40,10 +40,13 @@ class TrainingFiles:
     ----------
     folder : Path
         Where they go; made with the first file.
+    writes : bool
+        False for one that writes nothing: one of several processes is enough.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, writes: bool = True) -> None:
         self.folder = folder
+        self._writes = writes
         self.written: dict[str, Path] = {}
 
     def made(self) -> Path:
@@ -94,6 +97,8 @@ class TrainingFiles:
             self._write("importance", "importance.png", lambda path: _draw_importance(model, path))
 
     def _write(self, name: str, filename: str, write: Callable[[Path], Path | None]) -> None:
+        if not self._writes:
+            return
         with _warned(name):
             path = write(self.made() / filename)
             if path is not None:

@@ -54,7 +54,7 @@ def check_leakage(data: TrainingData, checks: str | None, *, allow_leakage: bool
         return Verdict(None, ("leakage not checked: checks=None",))
     from tradewright.sanity_checks import ModelSanityChecker
 
-    X_train, X_val = data.tables
+    X_train, X_val = data.tables()
     y_train, y_val = (
         (None, None) if isinstance(X_train, Panel) else (data.train.y, None if data.val is None else data.val.y)
     )

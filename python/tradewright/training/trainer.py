@@ -16,6 +16,7 @@ from tradewright.base import Callback
 from tradewright.errors import CallbackError, ParameterError
 from tradewright.models import as_model
 from tradewright.panel import Panel
+from tradewright.runtime.distributed import launched
 from tradewright.runtime.environment import git_sha
 from tradewright.runtime.seed import check_seed, fold_seed, fresh_seed
 from tradewright.tracking import TrackingClient, TrackingRun, connect
@@ -213,8 +214,11 @@ class ModelTrainer:
     ) -> TrainingResult:
         if self._is_training:
             raise CallbackError("this trainer is training: use another one inside a callback", code="train.nested")
+        writes = _writes()
+        if not writes:
+            callbacks = ()
         dispatcher = None if callbacks is None else Dispatcher(callbacks, self)
-        files = TrainingFiles(new_folder(self._root, self.experiment_name))
+        files = TrainingFiles(new_folder(self._root, self.experiment_name), writes=writes)
         self.last_result = None
         self._tracking()  # before signals are held off: importing MLflow takes seconds, and may be interrupted
         guard = SignalGuard()
@@ -262,7 +266,7 @@ class ModelTrainer:
         return None if client is None else client.client
 
     def _tracking(self) -> TrackingClient | None:
-        if self._client is None and self.mlflow_uri != "off":
+        if self._client is None and self.mlflow_uri != "off" and _writes():
             self._client = connect(self.mlflow_uri)
         return self._client
 
@@ -327,3 +331,9 @@ class ModelTrainer:
         if self._session is None:
             raise CallbackError("no training has begun: call train first", code="train.not_begun")
         return self._session
+
+
+def _writes() -> bool:
+    """Whether this process writes files, has callbacks and talks to tracking servers: of several, the first one."""
+    launch = launched()
+    return launch is None or launch.writes

@@ -6,11 +6,13 @@
 #![allow(missing_docs, clippy::needless_pass_by_value)]
 
 mod arrays;
+mod blocks;
 mod detach;
 mod errors;
 mod group_loss;
 mod loss;
 mod point_spec;
+mod positions;
 mod runtime;
 mod scan;
 mod split;
@@ -27,10 +29,11 @@ mod _core {
 
     // split
     #[pymodule_export]
-    use crate::split::{
-        Timeline, combinatorial_blocks, combinatorial_paths, kfold_blocks, range_mask, range_positions,
-        walk_forward_blocks,
-    };
+    use crate::blocks::{combinatorial_blocks, combinatorial_paths, kfold_blocks, walk_forward_blocks};
+    #[pymodule_export]
+    use crate::positions::{range_mask, range_positions};
+    #[pymodule_export]
+    use crate::split::Timeline;
 
     // loss
     #[pymodule_export]

@@ -15,22 +15,24 @@ from tradewright.testing import check_model
 
 _TREES = {"n_estimators": 4, "min_samples_leaf": 5}
 _NET = {"epochs": 3, "batch_size": 32, "lr": 0.02, "device": "cpu"}
+_SEQUENCE = _NET | {"window": 3}
 #: What makes the built-in models small: they are fitted some seventy times each.
 SMALL = {
     "random_forest": _TREES,
     "extra_trees": _TREES,
     "hist_gradient_boosting": {"max_iter": 4, "min_samples_leaf": 5},
     "lightgbm": {"n_estimators": 4, "min_child_samples": 5, "n_jobs": 1},
+    "xgboost": {"n_estimators": 4, "n_jobs": 1},
+    "catboost": {"n_estimators": 4, "thread_count": 1},
     "mlp": _NET | {"hidden": [4]},
+    "gru": _SEQUENCE | {"hidden": 4},
+    "lstm": _SEQUENCE | {"hidden": 4},
+    "tcn": _SEQUENCE,
+    "transformer": _SEQUENCE,
 }
 #: Models that solve for all rows at once, to whom a row of weight 2 is two rows; others draw, batch or bin rows.
 EXACT = {"ridge", "lasso", "elastic_net", "logistic"}
-NAMES = [
-    (name, task)
-    for name in ModelRegistry.list()
-    for task in ("regression", "classification")
-    if name in SMALL.keys() | EXACT | {"linear_sgd"} and name in ModelRegistry.search(task)
-]
+NAMES = [(name, task) for task in ("regression", "classification") for name in ModelRegistry.search(task)]
 
 
 @pytest.fixture(autouse=True)

@@ -117,6 +117,18 @@ def test_compile_fullgraph_where_a_composition_runs(name, ready, monkeypatch):
     torch.testing.assert_close(gradient, expected, rtol=1e-9, atol=1e-13)
 
 
+# opcheck itself looks at the .grad of a tensor that is no leaf.
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")
+@pytest.mark.parametrize("composed", [False, True])
+def test_opcheck(composed, monkeypatch):
+    monkeypatch.setattr(torch_operators, "in_core", lambda _: not composed)
+    target, prediction, dates, assets = tensors("sharpe_loss")
+    spec = f"{torch_operators.register(SharpeLoss(cost=0.001))}|groups|assets"
+    columns = [target, dates, assets]
+    torch.library.opcheck(torch.ops.tradewright.loss_value_grad, (prediction, columns, spec))
+    torch.library.opcheck(torch.ops.tradewright.loss_value, (prediction.detach(), columns, spec))
+
+
 def outcome(call):
     try:
         return call()

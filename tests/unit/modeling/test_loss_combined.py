@@ -17,11 +17,15 @@ from tradewright.loss_functions import (
     CombinedLoss,
     CostSensitiveLoss,
     FocalLoss,
+    ICLoss,
     MAELoss,
     MSELoss,
+    PairwiseLogisticLoss,
     QuantileLoss,
+    SharpeLoss,
 )
 from tradewright.loss_functions.inputs import LossInputs
+from tradewright.testing import check_loss
 
 Y = np.array([0.0, 1.0, 1.0, 0.0, 1.0])
 S = np.array([0.3, -1.2, 2.0, -0.4, 0.1])
@@ -47,6 +51,32 @@ def test_it_is_a_value():
         assert make.from_dict(json.loads(SUM.to_json())) == SUM
     with pytest.raises(AttributeError):
         SUM.terms = ()
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        SUM,
+        2.0 * MSELoss() + MAELoss(reduction="sum"),
+        0.9 * SharpeLoss(cost=0.001) + 0.1 * PairwiseLogisticLoss(),
+        ICLoss() + 0.1 * MSELoss(),
+    ],
+)
+def test_contract(loss):
+    assert {"terms", "curvature", "boosting", "torch"} <= set(check_loss(loss, rows=300))
+
+
+def test_contract_finds_a_lost_factor(monkeypatch):
+    right = CombinedLoss._value_and_grad
+
+    def wrong(self, inputs, gradient):
+        value = right(self, inputs, gradient)
+        gradient *= 1.001
+        return value
+
+    monkeypatch.setattr(CombinedLoss, "_value_and_grad", wrong)
+    with pytest.raises(AssertionError, match="fails terms"):
+        check_loss(2.0 * MSELoss())
 
 
 def test_algebra():

@@ -144,7 +144,7 @@ def test_contract_of_a_metric():
 
 def test_contract_wants_a_known_family():
     with pytest.raises(ParameterError, match="no family"):
-        check_loss(2 * MSELoss())
+        check_loss("mse")
 
 
 def test_contract_finds_a_wrong_gradient(monkeypatch):
@@ -523,3 +523,50 @@ def test_costs_come_in_any_layout():
         loss(y, s, costs=costs[:, :3])
     with pytest.raises(LossError, match="costs"):
         loss(y, s, costs=costs[:-1])
+
+
+class TestParameters:
+    def test_numbers_are_kept_as_pythons_own(self):
+        """Search grids hand over numpy's numbers; equal losses have equal JSON."""
+        for value in (2, 2.0, np.float32(2), np.float64(2), np.int64(2)):
+            loss = HuberLoss(delta=value)
+            assert type(loss.delta) is float
+            assert loss.to_json() == HuberLoss(delta=2.0).to_json()
+        assert type(LossRegistry.create("lambdarank", truncation=np.int32(3)).truncation) is int
+        assert QuantileLoss(quantiles=[np.float32(0.5), 0.9]) == QuantileLoss(quantiles=(0.5, 0.9))
+        assert repr((np.float64(0.5) * MSELoss()).terms[0][0]) == "0.5"
+
+    @pytest.mark.parametrize("value", [True, "1", None, np.nan, np.inf, 0, -1.0, 1j, np.array([1.0])])
+    def test_what_is_no_number(self, value):
+        with pytest.raises(ParameterError, match=r"delta=.* pass a finite number above 0"):
+            HuberLoss(delta=value)
+
+    def test_what_was_stored_elsewhere(self):
+        with pytest.raises(ParameterError, match="has no tag"):
+            BaseLoss.from_dict({"name": "mse"})
+        with pytest.raises(ParameterError, match="no term"):
+            BaseLoss.from_dict({"loss": "combined", "params": {}})
+
+
+class TestRefused:
+    def test_start_values_take_what_the_loss_takes(self):
+        for loss in (BinaryCrossEntropy(), FocalLoss(), WeightedBCE(), LabelSmoothingBCE(), CostSensitiveLoss()):
+            with pytest.raises(LossError, match=r"row 1: the target is -1.*\(y \+ 1\) / 2"):
+                loss.init_score([1, -1])
+        with pytest.raises(LossError, match=r"row 0: the target is 0\.5, allowed is 0 or 1"):
+            FocalLoss().init_score([0.5, 1.0])
+        for loss in (MSELoss(), MAELoss(), QuantileLoss(), DirectionalLoss()):
+            with pytest.raises(LossError, match="row 1: the target is inf"):
+                loss.init_score([1.0, np.inf])
+
+    def test_costs_of_errors_below_zero(self):
+        costs = [[1.0, 1.0, 0.0, 0.0], [1.0, -2.0, 0.0, 0.0]]
+        with pytest.raises(LossError, match=r'row 1: costs of errors are \[1.0, -2.0\].*form="expected"'):
+            CostSensitiveLoss()([0, 1], [0.0, 0.0], costs=costs)
+        assert CostSensitiveLoss(form="expected")([0, 1], [0.0, 0.0], costs=costs) == -0.25
+
+    def test_masks_are_not_lost(self):
+        masked = np.ma.array([1.0, 2.0], mask=[False, True])
+        with pytest.raises(LossError, match="y_true is a masked array"):
+            MSELoss()(masked, [1.0, 5.0])
+        assert MSELoss(nan_policy="omit")(masked.filled(np.nan), [1.0, 5.0]) == 0.0

@@ -23,8 +23,11 @@ _BLOCK_STEPS = 16
 class BatchOrder(Protocol):
     """Draws the steps of an epoch."""
 
-    def draw(self, generator: torch.Generator) -> Sequence[Tensor | slice]:
-        """Return the rows of each step: int64 on the host, or a slice of consecutive rows with both ends."""
+    def draw(self, generator: torch.Generator, device: str | torch.device = "cpu") -> Sequence[Tensor | slice]:
+        """Return the rows of each step: int64 on the device, or a slice of consecutive rows with both ends.
+
+        Drawn on the host, and sent to the device at once.
+        """
 
 
 class AllRows:
@@ -39,7 +42,7 @@ class AllRows:
     def __init__(self, n_rows: int) -> None:
         self._steps = [slice(0, n_rows)]
 
-    def draw(self, generator: torch.Generator) -> Sequence[Tensor | slice]:
+    def draw(self, generator: torch.Generator, device: str | torch.device = "cpu") -> Sequence[Tensor | slice]:
         """Return the one step."""
         return self._steps
 
@@ -58,11 +61,11 @@ class RowBatches:
     def __init__(self, n_rows: int, step_rows: int, shuffle: Shuffle) -> None:
         self._n_rows, self._step_rows, self._shuffle = n_rows, step_rows, shuffle
 
-    def draw(self, generator: torch.Generator) -> Sequence[Tensor | slice]:
+    def draw(self, generator: torch.Generator, device: str | torch.device = "cpu") -> Sequence[Tensor | slice]:
         """Return the rows of each step; every row is in one."""
         order = permuted(self._n_rows, self._shuffle, _BLOCK_STEPS * self._step_rows, generator)
         if order is not None:
-            return torch.split(order, self._step_rows)
+            return torch.split(order.to(device), self._step_rows)
         starts = range(0, self._n_rows, self._step_rows)
         return [slice(start, min(start + self._step_rows, self._n_rows)) for start in starts]
 
@@ -92,7 +95,7 @@ class DateBatches:
         self._step_rows, self._shuffle = step_rows, shuffle
         self._block = max(1, _BLOCK_STEPS * step_rows * dates.n_groups // max(1, len(numbers)))
 
-    def draw(self, generator: torch.Generator) -> Sequence[Tensor | slice]:
+    def draw(self, generator: torch.Generator, device: str | torch.device = "cpu") -> Sequence[Tensor | slice]:
         """Return the rows of each step; every row is in one."""
         drawn = permuted(len(self._counts), self._shuffle, self._block, generator)
         order = np.arange(len(self._counts)) if drawn is None else drawn.numpy()
@@ -102,7 +105,8 @@ class DateBatches:
         rows = self._order[np.arange(ends[-1]) + np.repeat(self._starts[order] - (ends - counts), counts)]
         step = (ends - counts) // self._step_rows
         cuts = ends[:-1][np.diff(step) > 0]
-        return [torch.from_numpy(part) for part in np.split(rows, cuts)]
+        lengths = np.diff(cuts, prepend=0, append=len(rows))
+        return torch.split(torch.from_numpy(rows).to(device), lengths.tolist())
 
 
 def permuted(n: int, shuffle: Shuffle, block: int, generator: torch.Generator) -> Tensor | None:

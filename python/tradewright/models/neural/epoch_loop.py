@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -88,8 +87,8 @@ class EpochLoop:
         self._grad_clip = grad_clip
         self._generator = generator
 
-    def run(self, epoch: int, observer: LoopObserver, part_rows: int | None) -> tuple[float, bool]:
-        """Train for one epoch; return its loss and whether the observer asked to stop.
+    def run(self, epoch: int, observer: LoopObserver, part_rows: int | None) -> tuple[Tensor, bool]:
+        """Train for one epoch; return its loss, still on the device, and whether the observer asked to stop.
 
         The loss is that of the scores each row got when it was trained on. It is NaN when scores have ceased to be
         finite; the epoch then ended there.
@@ -105,7 +104,7 @@ class EpochLoop:
         """
         self._module.train()
         stop = False
-        steps = self._draw()[: observer.batch_limit]
+        steps = self._order.draw(self._generator, self._train.y.device)[: observer.batch_limit]
         for number, rows in enumerate(steps):
             if observer.wants_batches:
                 observer.batch_begin(number)
@@ -113,25 +112,20 @@ class EpochLoop:
             self._optimizer.zero_grad(set_to_none=True)
             loss = self._gradient.run(rows, part_rows)
             if loss is None:
-                return math.nan, stop
+                return self._nan(), stop
             self._precision.step(self._optimizer, self._weights, self._grad_clip)
             if observer.wants_batches:
                 stop = observer.batch_end(number, {"loss": float(loss.detach())}) or stop
         return self._seen_loss(steps if observer.batch_limit is not None else None), stop
 
-    def validate(self, rows: Rows) -> float:
-        """Return the loss on rows that are not trained on, NaN when scores are not finite."""
+    def validate(self, rows: Rows) -> Tensor:
+        """Return the loss on rows that are not trained on, still on the device; NaN when scores are not finite."""
         mine = self._team.part_of(slice(0, len(rows.y)))
         assert isinstance(mine, slice)
         scores = score_rows(self._module, rows.source, self._layer, mine.start, mine.stop)
         return self._measure(self._team.gather(scores, len(rows.y)), rows)
 
-    def _draw(self) -> Sequence[Tensor | slice]:
-        device = self._train.y.device
-        steps = self._order.draw(self._generator)
-        return [rows if isinstance(rows, slice) else rows.to(device, non_blocking=True) for rows in steps]
-
-    def _seen_loss(self, steps: Sequence[Tensor | slice] | None) -> float:
+    def _seen_loss(self, steps: Sequence[Tensor | slice] | None) -> Tensor:
         """Return the train loss of an epoch; of one that was cut short, that of its rows."""
         scores = self._gradient.scores
         if self._team.size > 1:
@@ -149,15 +143,19 @@ class EpochLoop:
         weight = None if train.weight is None else take(train.weight, rows)
         return self._value(take(scores, rows), take(train.y, rows), weight, self._gradient.dates_of(rows))
 
-    def _measure(self, scores: Tensor, rows: Rows) -> float:
+    def _measure(self, scores: Tensor, rows: Rows) -> Tensor:
         return self._value(scores, rows.y, rows.weight, rows.dates)
 
-    def _value(self, scores: Tensor, y: Tensor, weight: Tensor | None, dates: object) -> float:
+    def _value(self, scores: Tensor, y: Tensor, weight: Tensor | None, dates: object) -> Tensor:
         scores = scores * self._scale + self._shift
         try:
             with torch.no_grad():
-                return float(self._loss(scores, y, weight, dates))
+                loss: Tensor = self._loss(scores, y, weight, dates)
+            return loss
         except LossError:
             if bool(torch.isfinite(scores).all()):
                 raise
-            return math.nan
+            return self._nan()
+
+    def _nan(self) -> Tensor:
+        return torch.full((), torch.nan, device=self._train.y.device)

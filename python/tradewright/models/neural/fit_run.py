@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tradewright.base import LoopObserver
 from tradewright.errors import DeviceMemoryError
@@ -57,8 +57,8 @@ class FitRun:
     step_rows: int
     part: PartSize
 
-    def epoch(self, epoch: int, observer: LoopObserver) -> tuple[float, bool]:
-        """Train for one epoch; return its loss and whether the observer asked to stop.
+    def epoch(self, epoch: int, observer: LoopObserver) -> tuple[Tensor, bool]:
+        """Train for one epoch; return its loss, still on the device, and whether the observer asked to stop.
 
         Where the device runs out of memory the epoch begins again from its start, with its steps read in parts half as
         large: the steps stay what they were. Not among several processes, where the others would wait for ever: there
@@ -72,7 +72,7 @@ class FitRun:
         if self.team.size > 1:
             self.rate.base = self.team.agree_on_rates(self.rate.base)
         if not self.layer.recovers or self.team.size > 1:
-            with self.random:
+            with self.random, torch.enable_grad():
                 return self.loop.run(epoch, observer, self.part.rows)
         start = self._capture(weights=True)
         while True:
@@ -86,8 +86,8 @@ class FitRun:
             self._halve(done)
             self._put_back(start)
 
-    def validate(self, rows: Rows) -> float:
-        """Return the loss on rows that are not trained on."""
+    def validate(self, rows: Rows) -> Tensor:
+        """Return the loss on rows that are not trained on, still on the device."""
         return self.loop.validate(rows)
 
     def state(self) -> dict[str, bytes]:
@@ -98,10 +98,10 @@ class FitRun:
         """Take over what :meth:`state` returned; the weights are in the module already."""
         self._put_back(unpack(state))
 
-    def _attempt(self, epoch: int, observer: LoopObserver) -> tuple[float, bool] | str:
+    def _attempt(self, epoch: int, observer: LoopObserver) -> tuple[Tensor, bool] | str:
         """Run an epoch; return the device's words if it ran out of memory."""
         try:
-            with self.random:
+            with self.random, torch.enable_grad():
                 return self.loop.run(epoch, observer, self.part.rows)
         except RuntimeError as error:
             if not self.layer.ran_out(error):
@@ -149,7 +149,8 @@ class FitRun:
         self.rate.load_state_dict(state["rate"])
         self.precision.load_state_dict(state["precision"])
         self.generator.set_state(state["order"])
-        self.random.go_on_from(state["random"])
+        if not self.team.rank:  # the others have streams of their own, which no checkpoint holds
+            self.random.go_on_from(state["random"])
 
 
 @dataclass(slots=True)

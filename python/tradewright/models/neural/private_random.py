@@ -6,7 +6,7 @@ from types import TracebackType
 
 import torch
 
-__all__ = ["PrivateRandom"]
+__all__ = ["PrivateRandom", "generator_states", "set_generator_states"]
 
 
 class PrivateRandom:
@@ -30,19 +30,19 @@ class PrivateRandom:
         self._callers: list[torch.Tensor] = []
 
     def __enter__(self) -> PrivateRandom:
-        self._callers = self._states()
+        self._callers = generator_states(self._device)
         if self._seed is not None:
             self._start(self._seed)
             self._seed = None
         else:
-            self._put(self._own)
+            set_generator_states(self._device, self._own)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._own = self._states()
-        self._put(self._callers)
+        self._own = generator_states(self._device)
+        set_generator_states(self._device, self._callers)
 
     def states(self) -> list[torch.Tensor]:
         """Return where the stream rests: uint8, of the CPU's generator and the device's. Not inside ``with``."""
@@ -61,17 +61,23 @@ class PrivateRandom:
         elif self._device == "mps":
             torch.mps.manual_seed(seed)
 
-    def _states(self) -> list[torch.Tensor]:
-        states = [torch.get_rng_state()]
-        if self._device.startswith("cuda"):
-            states.append(torch.cuda.get_rng_state(self._device))
-        elif self._device == "mps":
-            states.append(torch.mps.get_rng_state())
-        return states
 
-    def _put(self, states: list[torch.Tensor]) -> None:
-        torch.set_rng_state(states[0])
-        if self._device.startswith("cuda"):
-            torch.cuda.set_rng_state(states[1], self._device)
-        elif self._device == "mps":
-            torch.mps.set_rng_state(states[1])
+def generator_states(device: str | torch.device) -> list[torch.Tensor]:
+    """Return where torch's global generators are: the CPU's, and the device's where that has its own."""
+    states = [torch.get_rng_state()]
+    kind = torch.device(device).type
+    if kind == "cuda":
+        states.append(torch.cuda.get_rng_state(device))
+    elif kind == "mps":
+        states.append(torch.mps.get_rng_state())
+    return states
+
+
+def set_generator_states(device: str | torch.device, states: list[torch.Tensor]) -> None:
+    """Put torch's global generators where :func:`generator_states` found them."""
+    torch.set_rng_state(states[0])
+    kind = torch.device(device).type
+    if kind == "cuda":
+        torch.cuda.set_rng_state(states[1], device)
+    elif kind == "mps":
+        torch.mps.set_rng_state(states[1])

@@ -36,7 +36,10 @@ def score_rows(
     module.eval()
     stop = len(source) if stop is None else stop
     at, step = start, source.scoring_rows
-    parts: list[Tensor] = []
+    device = next(module.parameters()).device
+    # Written into one tensor: small results kept one by one lie between the batches that come and go, and the memory
+    # falls to pieces that fit none of those.
+    out = torch.empty(stop - start, device=device)
     with torch.inference_mode():
         while at < stop:
             end = min(at + step, stop)
@@ -47,11 +50,9 @@ def score_rows(
                 layer.empty_cache()
                 step = (end - at) // 2
                 continue
-            parts.append(scores)
+            out[at - start : end - start] = scores
             at = end
-        if not parts:  # fewer rows than processes
-            return torch.empty(0, device=next(module.parameters()).device)
-        return torch.cat(parts) if len(parts) > 1 else parts[0]
+    return out
 
 
 def _attempt(

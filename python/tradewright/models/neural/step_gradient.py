@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from tradewright.errors import LossError
 from tradewright.loss_functions import BaseLoss
@@ -15,6 +14,7 @@ from tradewright.loss_functions.group_index import GroupIndex
 from tradewright.loss_functions.point import PointLoss
 from tradewright.models.neural.batch_source import Rows
 from tradewright.models.neural.precision import Precision
+from tradewright.models.neural.private_random import generator_states, set_generator_states
 from tradewright.models.neural.team import Team
 
 __all__ = ["StepGradient", "take"]
@@ -116,26 +116,42 @@ class StepGradient:
         return self._team.sum_gradients(self._weights, total)
 
     def _across(self, rows: Tensor | slice, mine: Tensor | slice, parts: Sequence[Tensor | slice]) -> Tensor | None:
+        device = self._targets.device
+        dice = generator_states(device)
         if length(mine) == 0:  # fewer rows than processes
-            scores = torch.zeros(0, device=self._targets.device)
+            scores = torch.zeros(0, device=device)
         elif len(parts) == 1:
             scores = self._score(mine)
         else:
-            # The random streams are set back when a part is computed again: dropout falls on the same units. Which
-            # device's streams that concerns is read from the tensors handed over.
-            scores = torch.cat([checkpoint(self._again, part, self._targets, use_reentrant=False) for part in parts])
+            scores = self._scores_of(parts)
         everyones = self._team.gather(scores.detach(), length(rows)).requires_grad_()
         loss = self._loss_of(everyones, rows)
         if loss is None:
             return self._spoilt()
         (slopes,) = torch.autograd.grad(loss, everyones)
         if length(mine):
-            self._precision.backward((scores * self._team.part_of_values(slopes)).sum())
+            slopes = self._team.part_of_values(slopes)
+            if len(parts) > 1:
+                # The dice fall again as they did: dropout is of the same units.
+                set_generator_states(device, dice)
+            for part, slope in zip(parts, torch.split(slopes, [length(part) for part in parts]), strict=True):
+                again = scores if len(parts) == 1 else self._score(part)
+                self._precision.backward((again * slope).sum())
             self._keep(mine, scores)
         return self._team.sum_gradients(self._weights, loss.detach() / self._team.size)
 
-    def _again(self, rows: Tensor | slice, _: Tensor) -> Tensor:
-        return self._score(rows)
+    def _scores_of(self, parts: Sequence[Tensor | slice]) -> Tensor:
+        """Return the scores of parts that are computed one at a time, as they will be for their gradients.
+
+        They are written into one tensor: small results kept one by one lie between the large ones that come and go,
+        and the memory falls to pieces that fit none of those.
+        """
+        scores = torch.empty(sum(map(length, parts)), device=self._targets.device)
+        at = 0
+        for part in parts:
+            scores[at : at + length(part)] = self._score(part).detach()
+            at += length(part)
+        return scores
 
     def _spoilt(self) -> Tensor | None:
         """Give up a step whose scores are not finite; among several processes, without leaving the others waiting."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,7 +86,7 @@ class BoosterLibrary(Protocol):
     #: The name of the payload in a bundle.
     payload_name: str
     #: The classes of estimators that a bundle may ask for, by name.
-    estimators: Mapping[str, Task]
+    estimators: ClassVar[Mapping[str, Task]]
     #: Whether the learning rate of a booster can be changed while it grows.
     has_learning_rate: bool
 

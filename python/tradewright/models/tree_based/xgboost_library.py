@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tradewright.base import LoopObserver, Samples
 from tradewright.base.metadata import Task
-from tradewright.errors import DataError, ParameterError
+from tradewright.errors import DataError, IntegrityError, ParameterError
 from tradewright.models.tree_based.booster_library import BoosterJob, BoosterSink
 from tradewright.models.tree_based.booster_loop import grow
 from tradewright.models.tree_based.booster_loss import BoosterLoss
@@ -93,7 +93,14 @@ class XGBoost:
         XGBoost's parser believes what it reads, to the end of the process: sizes and indices are checked first.
         """
         check_ubj(data)
-        booster = xgb.Booster({"nthread": num_threads()}, model_file=bytearray(data))
+        try:
+            booster = xgb.Booster({"nthread": num_threads()}, model_file=bytearray(data))
+        except xgb.core.XGBoostError as error:
+            raise IntegrityError(
+                f"XGBoost {xgb.__version__} cannot read the model ({str(error).splitlines()[0]}): load it with the version"
+                " it was saved with, or save it again",
+                code="bundle.payload",
+            ) from error
         return booster, int(booster.num_boosted_rounds())
 
 
@@ -105,12 +112,13 @@ class _XGBoostRounds:
         self._params = params
         self._objective = None if job.loss is None else job.loss.objective("xgboost")
         self._sets = _matrices(job, params)
-        own = [] if params["disable_default_eval_metric"] else _objective_metric(params, job.train)
-        metrics = [metric for metric in _metrics(job.estimator) if metric not in own]
+        metrics = _metrics(job.estimator)
         # The first metric of a set is its loss; without any of the user's, XGBoost takes the objective's by itself.
-        self._has_metrics = bool(own or metrics)
+        self._has_metrics = bool(metrics) or job.loss is None
         if metrics:
-            self._params = {**params, "eval_metric": [*own, *metrics]}
+            own = _objective_metric(params, job.train) if job.loss is None else []
+            params = {**params, "eval_metric": [*own, *(metric for metric in metrics if metric not in own)]}
+            self._params = params
         self.booster = xgb.Booster(self._params, [data for data, _ in self._sets])
 
     def go_on(self, payload: bytes, done: int) -> None:
@@ -181,7 +189,7 @@ def _matrices(job: BoosterJob, params: Mapping[str, Any]) -> list[tuple[xgb.DMat
 
 
 def _results(text: str) -> list[tuple[str, str, float]]:
-    """Return set, metric and value of each entry of XGBoost's report: ``[0]\\ttrain-rmse:0.5\\tval-rmse:0.6``."""
+    """Return set, metric and value of each entry of XGBoost's report, as in ``train-rmse:0.5``, set apart by tabs."""
     found = []
     for entry in text.split("\t")[1:]:
         name, _, value = entry.rpartition(":")
@@ -192,7 +200,8 @@ def _results(text: str) -> list[tuple[str, str, float]]:
 
 def _objective_metric(params: Mapping[str, Any], train: Samples) -> list[str]:
     """Ask XGBoost for the metric of its objective; it names it in a report on the first row."""
-    row = xgb.DMatrix(train.X[:1], label=np.asarray(train.y[:1]), nthread=1) if train.y is not None else None
+    assert train.y is not None
+    row = xgb.DMatrix(train.X[:1], label=np.asarray(train.y[:1], dtype=np.float64), nthread=1)
     probe = xgb.Booster(dict(params), [row])
     return [metric for _, metric, _ in _results(probe.eval_set([(row, "train")]))]
 

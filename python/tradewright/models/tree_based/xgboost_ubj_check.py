@@ -87,7 +87,11 @@ def _learner(learner: Mapping[str, Any]) -> tuple[int, int]:
         _refuse(None, f"objective {name!r:.40} does not go with num_class={n_classes}")
     for key in ("feature_names", "feature_types"):
         names = learner.get(key, [])
-        if not isinstance(names, list) or len(names) not in (0, n_features) or not all(isinstance(n, str) for n in names):
+        if (
+            not isinstance(names, list)
+            or len(names) not in (0, n_features)
+            or not all(isinstance(n, str) for n in names)
+        ):
             _refuse(None, f"{key} has not one entry a feature")
     return n_features, n_outputs
 
@@ -114,7 +118,11 @@ def _tree(number: int, tree: Mapping[str, Any], n_features: int) -> None:
         _refuse(number, f"the key {min(unknown)[:40]!r} is unknown")
     param = _table(tree.get("tree_param"), number, "tree_param")
     n_nodes = _count(number, param, "num_nodes")
-    if n_nodes < 1 or _count(number, param, "size_leaf_vector", 1) > 1 or _count(number, param, "num_feature") != n_features:
+    if (
+        n_nodes < 1
+        or _count(number, param, "size_leaf_vector", 1) > 1
+        or _count(number, param, "num_feature") != n_features
+    ):
         _refuse(number, "its counts of nodes and features are out of range, or it has several numbers a leaf")
     arrays = {name: _array(number, tree, name, n_nodes) for name in _PER_NODE}
     left, right, parents = arrays["left_children"], arrays["right_children"], arrays["parents"]
@@ -141,7 +149,8 @@ def _inner_nodes(
     number: int, left: NDArray[np.int64], right: NDArray[np.int64], parents: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """Return the nodes with children that the root leads to, level by level; refuse a way that comes back."""
-    level, found, seen = np.zeros(1, dtype=np.int64), [], 1
+    found: list[NDArray[np.int64]] = []
+    level, seen = np.zeros(1, dtype=np.int64), 1
     while True:
         level = level[left[level] != _NONE]
         if not len(level):

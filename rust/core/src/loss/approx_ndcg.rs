@@ -3,9 +3,9 @@
 use super::cpu::widest;
 use super::float::Float;
 use super::gain::{Gain, discounts};
-use super::pairs::descending;
 use super::pairwise_logistic::above_zero;
 use super::soft_rank::{Ahead, PullBack};
+use super::sorter::Sorter;
 use super::traits::{Domain, Group, GroupLoss, Term};
 use crate::error::Result;
 
@@ -26,6 +26,7 @@ pub struct SoftScratch<F> {
     pub(super) spare: Vec<F>,
     pub(super) ahead: Vec<f64>,
     pub(super) rows: Vec<u32>,
+    pub(super) sorter: Sorter,
     pub(super) gains: Vec<f64>,
     pub(super) discounts: Vec<f64>,
 }
@@ -58,7 +59,7 @@ impl ApproxNdcg {
             return None;
         }
         self.gain.fill(group.y, &mut scratch.gains);
-        descending(group.y, &mut scratch.rows);
+        scratch.sorter.descending(group.y, &mut scratch.rows);
         discounts(m, None, &mut scratch.discounts);
         let SoftScratch { rows, gains, discounts, .. } = scratch;
         let ideal: f64 = rows.iter().zip(&*discounts).map(|(&row, d)| gains[row as usize] * d).sum();

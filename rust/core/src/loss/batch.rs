@@ -204,9 +204,9 @@ pub(super) fn load<'s, F: Float>(column: &Column<'s>, rows: Range<usize>, buffer
     buffer
 }
 
-/// Appends the values at `rows`, in that order and in double precision.
-pub(super) fn gather(column: &Column<'_>, rows: impl Iterator<Item = usize>, out: &mut Vec<f64>) {
-    with_column!(column, view => out.extend(rows.map(|row| Wide::wide(view.get(row)))));
+/// Appends the values at `rows`, in that order.
+pub(super) fn gather<F: Float>(column: &Column<'_>, rows: impl Iterator<Item = usize>, out: &mut Vec<F>) {
+    with_column!(column, view => out.extend(rows.map(|row| F::of(Wide::wide(view.get(row))))));
 }
 
 fn convert<T: Wide, F: Float>(view: &Strided<'_, T>, out: &mut [F]) {

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use super::groups::{GroupIndex, Links, NONE, Tasks};
 use super::position::Position;
-use super::rows_of::Gathered;
+use super::rows_of::{Gathered, Wanted};
 use super::traits::Domain;
 use super::{Batch, Float, NanPolicy};
 use crate::error::{Error, Result};
@@ -315,9 +315,10 @@ fn read<F: Float>(
     groups: std::ops::Range<usize>,
     nan_policy: NanPolicy,
 ) -> Result<Part> {
-    let (mut rows, mut part) = (Gathered::new(), Part::default());
+    let (mut gathered, mut part) = (Gathered::new(), Part::default());
+    let wanted = Wanted { domain: Domain::Real, narrow: false, nan_policy };
     for group in groups {
-        rows.read(batch, index, group, Domain::Real, nan_policy)?;
+        let rows = gathered.read(batch, index, group, wanted)?;
         if rows.s.is_empty() {
             continue;
         }
@@ -326,9 +327,13 @@ fn read<F: Float>(
         part.rows.push(rows.s.len());
         part.dates.push(group);
         part.score.extend(rows.s.iter().map(|s| s.wide()));
-        part.target.extend(&rows.y);
+        part.target.extend(rows.y);
         let from = part.places.len();
-        part.places.extend(rows.kept.iter().map(|&i| first as u32 + i));
+        let first = first as u32;
+        match rows.kept {
+            None => part.places.extend(first..first + rows.s.len() as u32),
+            Some(kept) => part.places.extend(kept.iter().map(|&i| first + i)),
+        }
         if let Some(target) = trading.target_volatility {
             let places = &part.places[from..];
             super::batch::gather(&batch.extras[0], places.iter().map(|&p| index.row(p as usize)), &mut part.leverage);

@@ -12,7 +12,8 @@ pub(crate) mod single {
     pub const EXP_UNDERFLOW: f32 = -88.029_69;
     pub const EXP_LOW: f32 = -104.0;
     pub const EXP_HIGH: f32 = 89.0;
-    pub const ROUNDER: f32 = 12_582_912.0; // 1.5 · 2²³
+    /// 1.5 · 2²³ + the bias of exponents: what is added to it is rounded to an integer, and lies biased in the low bits.
+    pub const ROUNDER: f32 = 12_583_039.0;
     pub const LN2_HIGH: f32 = 0.693115234375;
     pub const LN2_LOW: f32 = 0.000031946184945309417;
     pub const MANTISSA: u32 = 23;
@@ -32,10 +33,9 @@ pub(crate) mod single {
     /// The same in one term less, where 2 ulp will do.
     pub const EXP_SHORT: [f32; 5] =
         [0.4999999955293445, 0.16666577319252634, 0.041666853327855805, 0.0083631404526053209, 0.0013901286077705694];
-    /// (log(1 + u)/u − 1)/u in \[0, 1\].
-    pub const LOG1P: [f32; 8] = [
-        -0.49999647898562234,
-        0.33321321339263516,
+    /// (log(1 + u)/u − 1)/u in \[0, 1\]: the first two terms, and the others.
+    pub const LOG1P: [f32; 2] = [-0.49999647898562234, 0.33321321339263516];
+    pub const LOG1P_REST: [f32; 6] = [
         -0.2485715451226696,
         0.1915362244288283,
         -0.13753738724025854,
@@ -58,7 +58,8 @@ pub(crate) mod double {
     pub const EXP_UNDERFLOW: f64 = -709.089_565_712_824;
     pub const EXP_LOW: f64 = -746.0;
     pub const EXP_HIGH: f64 = 710.0;
-    pub const ROUNDER: f64 = 6_755_399_441_055_744.0; // 1.5 · 2⁵²
+    /// 1.5 · 2⁵² + the bias.
+    pub const ROUNDER: f64 = 6_755_399_441_056_767.0;
     pub const LN2_HIGH: f64 = 0.69314718036912381649;
     pub const LN2_LOW: f64 = 1.9082149292705878161e-10;
     pub const MANTISSA: u32 = 52;

@@ -114,6 +114,8 @@ impl<const POWER: u8> PointLoss for Gmadl<POWER> {
 pub struct Madl;
 
 impl PointLoss for Madl {
+    const CHEAP: bool = true;
+
     #[inline(always)]
     fn targets(&self) -> Domain {
         Domain::Real

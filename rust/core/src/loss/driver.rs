@@ -19,6 +19,7 @@ use super::cpu::{LaneKernel, dispatch, widest};
 use super::float::Float;
 use super::kernels::{Block, Outcome, PAD, PointKernels, SumBlock, WeightBlock};
 use super::traits::{Domain, Hessian, MAX_EXTRAS};
+use super::uncached::Uncached;
 use crate::error::{Error, Result};
 use crate::parallel::{Cancel, map_blocks, map_blocks_into, map_blocks_into_pair};
 
@@ -253,23 +254,36 @@ impl<F: Float> Call<'_, F> {
     ) -> Result<f64> {
         let start = rows.start;
         let mut scratch = Scratch::new(self.batch);
+        let (mut a, mut b) = ([F::ZERO; BLOCK], [F::ZERO; BLOCK]);
+        // Where arithmetic takes longer than memory, the copying is not worth it.
+        let past = self.loss.is_cheap().then(|| Uncached::for_output::<F>(self.batch.len())).flatten();
         let mut sum = 0.0;
         for block in blocks(rows) {
             let (at, len) = (block.start - start, block.len());
             let loaded = scratch.load(self.batch, block.clone());
-            if len.is_multiple_of(PAD) {
+            let whole = len.is_multiple_of(PAD);
+            if whole && past.is_none() {
                 let a = first.as_deref_mut().map(|out| &mut out[at..at + len]);
                 let b = second.as_deref_mut().map(|out| &mut out[at..at + len]);
                 sum += self.compute(loaded, block.start, a, b, &work)?;
                 continue;
             }
-            let padded = Padded::new(loaded);
-            let (mut a, mut b) = ([F::ZERO; BLOCK], [F::ZERO; BLOCK]);
+            let padded;
+            let loaded = if whole {
+                loaded
+            } else {
+                padded = Padded::new(loaded);
+                padded.loaded()
+            };
             let kept = first.is_some().then_some(&mut a[..]);
-            sum += self.compute(padded.loaded(), block.start, kept, Some(&mut b), &work)?;
+            sum += self.compute(loaded, block.start, kept, Some(&mut b), &work)?;
             for (out, values) in [(first.as_deref_mut(), &a), (second.as_deref_mut(), &b)] {
                 if let Some(out) = out {
-                    out[at..at + len].copy_from_slice(&values[..len]);
+                    let (values, out) = (&values[..len], &mut out[at..at + len]);
+                    match &past {
+                        Some(past) => past.copy(values, out),
+                        None => out.copy_from_slice(values),
+                    }
                 }
             }
         }

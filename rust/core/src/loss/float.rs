@@ -5,7 +5,7 @@
 //! single and in wide lanes.
 
 use super::constants::{double, single};
-use super::lane::{Lane, elementary, horner, log_of_parts, log1p_unit, reduced};
+use super::lane::{Lane, elementary, horner, log_of_parts, log1p_unit, reduced, two_chains};
 use crate::columns::{Column, Strided};
 
 /// `f32` or `f64`: what a loss needs of a number.
@@ -157,8 +157,8 @@ macro_rules! float {
             #[inline(always)]
             fn power_of_two(self) -> Self {
                 use $constants as k;
-                let n = self.to_bits().wrapping_sub(k::ROUNDER.to_bits());
-                $f::from_bits(n.wrapping_add(k::BIAS) << k::MANTISSA)
+                // The rounder's own bits but its bias are shifted out.
+                $f::from_bits(self.to_bits() << k::MANTISSA)
             }
 
             #[inline(always)]
@@ -179,7 +179,7 @@ macro_rules! float {
                 let m = (moved & k::MANTISSA_MASK).wrapping_add(k::SQRT_HALF_BITS);
                 // The exponent sits in the high bits as two's complement: float it by a mantissa trick.
                 let biased = moved.wrapping_add(k::ONE_BITS) >> k::MANTISSA;
-                let n = $f::from_bits(k::ROUNDER.to_bits().wrapping_add(biased)) - k::ROUNDER - k::BIAS as $f;
+                let n = $f::from_bits((k::ROUNDER.to_bits() - k::BIAS).wrapping_add(biased)) - k::ROUNDER;
                 (n, $f::from_bits(m))
             }
         }

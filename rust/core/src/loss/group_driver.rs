@@ -10,17 +10,13 @@
 //! whose borders depend on the sizes of the groups alone. Sums are in double precision, and so are gradients until
 //! they are stored.
 
-use std::ops::Range;
-
 use super::batch::Batch;
-use super::cpu::widest;
 use super::driver::{NanPolicy, Options, Reduction};
 use super::float::Float;
 use super::groups::{GroupIndex, Tasks};
 use super::kernels::HESSIAN_FLOOR;
-use super::rows_of::Gathered;
-use super::traits::{Domain, Group, GroupLoss, Hessian, Term};
-use super::usable::Usable;
+use super::rows_of::{Gathered, Wanted};
+use super::traits::{Group, GroupLoss, Hessian, Term};
 use crate::error::{Error, Result};
 use crate::parallel::{Cancel, map_blocks, map_blocks_into, map_blocks_into_pair, map_parts_into};
 
@@ -277,7 +273,8 @@ impl<'a, L: GroupLoss, F: Float> Call<'a, L, F> {
     ) -> Result<(Totals, Vec<f64>)> {
         let groups = self.tasks.groups(task);
         let origin = self.index.starts()[groups.start];
-        let mut rows = Gathered::new();
+        let wanted = Wanted { domain: self.loss.targets(), narrow: L::NARROW, nan_policy: self.nan_policy };
+        let mut gathered = Gathered::new();
         let (mut first, mut second, mut scratch) = (Vec::new(), Vec::new(), L::Scratch::default());
         let mut totals = Totals::default();
         let mut values = Vec::with_capacity(groups.len());
@@ -287,54 +284,22 @@ impl<'a, L: GroupLoss, F: Float> Call<'a, L, F> {
             let len = places.len();
             first.resize(len.max(first.len()), 0.0);
             second.resize(len.max(second.len()), 0.0);
-            if let Some((s, narrow)) = self.in_place(&places) {
-                let (first, second) = (&mut first[..len], &mut second[..len]);
-                let group = Group { s, y: &[], narrow, w: &[] };
-                let term =
-                    work(Work { loss: self.loss, group, kept: None, first, second, scratch: &mut scratch }, 1.0, part);
-                values.push(totals.add(len, 1.0, term));
-                continue;
-            }
-            rows.read(self.batch, self.index, group, self.loss.targets(), self.nan_policy)?;
-            if L::NARROW {
-                rows.narrow();
-            }
+            let rows = gathered.read(self.batch, self.index, group, wanted)?;
             let weight = if L::ROW_WEIGHTS { 1.0 } else { rows.weight(self.index, group)? };
             let len = rows.s.len();
             if len == 0 {
                 part.fill_with(U::default);
             }
             let term = (len > 0).then(|| {
-                let w = if L::ROW_WEIGHTS { &rows.w[..] } else { &[] };
-                let (y, narrow) = if L::NARROW { (&[][..], &rows.narrow[..]) } else { (&rows.y[..], &[][..]) };
+                let w = if L::ROW_WEIGHTS { rows.w } else { &[] };
                 let (first, second) = (&mut first[..len], &mut second[..len]);
-                let group = Group { s: &rows.s, y, narrow, w };
-                let kept = (len < places.len()).then_some(&rows.kept[..]);
+                let group = Group { s: rows.s, y: rows.y, narrow: rows.narrow, w };
+                let kept = rows.kept.filter(|kept| kept.len() < places.len());
                 work(Work { loss: self.loss, group, kept, first, second, scratch: &mut scratch }, weight, part)
             });
             values.push(totals.add(len, weight, term.flatten()));
         }
         Ok((totals, values))
-    }
-
-    /// Predictions and targets of a group where they lie, if they can be read there and nothing is wrong with them.
-    fn in_place(&self, places: &Range<usize>) -> Option<(&'a [F], &'a [F])> {
-        let plain = L::NARROW && self.loss.targets() == Domain::Real && self.batch.weight.is_none();
-        if !plain || !self.index.is_sorted() {
-            return None;
-        }
-        let s = &self.batch.prediction.as_slice()?[places.clone()];
-        let y = &F::of_column(&self.batch.target)?.as_slice()?[places.clone()];
-        widest(Usable { s, y }).then_some((s, y))
-    }
-
-    /// What a mean divides by, where no value is needed to know it.
-    fn known_divisor(&self, reduction: Reduction) -> Option<f64> {
-        if reduction == Reduction::Sum {
-            return Some(1.0);
-        }
-        let all = L::COUNTS_ALL && self.batch.weight.is_none() && self.nan_policy == NanPolicy::Raise;
-        (all && self.index.groups() > 0).then(|| self.index.groups() as f64)
     }
 
     /// Values alone.
@@ -344,19 +309,19 @@ impl<'a, L: GroupLoss, F: Float> Call<'a, L, F> {
         map_blocks(tasks, 1, each, cancel, |task| self.task(task.start, &mut [], |work, _, _: &mut [()]| work.value()))
     }
 
-    /// The gradient over what the reduction divides by, in the caller's order. Where that is known beforehand and rows
-    /// come sorted, one pass writes it.
+    /// The gradient over what the reduction divides by, in the caller's order. It is first taken to be the number of
+    /// groups; where that is right, which it mostly is, and rows come sorted, one pass writes it.
     fn gradient(&self, gradient: &mut [F], cancel: &Cancel, reduction: Reduction) -> Result<Parts> {
         same_length("out", gradient.len(), self.batch.len())?;
         let sorted = self.index.is_sorted();
-        let known = self.known_divisor(reduction);
-        let before = 1.0 / known.unwrap_or(1.0);
+        let guess = if reduction == Reduction::Sum { 1.0 } else { self.index.groups().max(1) as f64 };
+        let before = 1.0 / guess;
         let mut buffer = vec![F::ZERO; if sorted { 0 } else { gradient.len() }];
         let places = if sorted { &mut *gradient } else { &mut buffer[..] };
         let parts = map_parts_into(places, &self.tasks.ends, self.tasks.work, cancel, |task, out| {
             self.task(task, out, |work, weight, out| work.gradient(weight * before, out))
         })?;
-        let scale = if known.is_some() { 1.0 } else { 1.0 / Totals::of(&parts).divisor(reduction)? };
+        let scale = guess / Totals::of(&parts).divisor(reduction)?;
         if sorted && scale == 1.0 {
             return Ok(parts);
         }

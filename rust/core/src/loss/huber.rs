@@ -12,6 +12,8 @@ pub struct Huber {
 }
 
 impl PointLoss for Huber {
+    const CHEAP: bool = true;
+
     fn check(&self) -> Result<()> {
         positive("delta", self.delta)
     }

@@ -40,11 +40,11 @@ pub struct Outcome {
     pub(super) wrong: bool,
 }
 
-/// Takes note of values outside of their domains, at one or two instructions a lane.
+/// Takes note of values outside of their domains, at one to three instructions a lane.
 struct Watch<V> {
-    /// All bits of v − v: none of them while values are finite.
+    /// A sum of v·0: NaN once a value is not finite.
     finite: V,
-    /// All bits of v·(1 − v): a sign once a value lies outside of \[0, 1\].
+    /// All bits of v·(1 − v): a number from 0 to ¼ each, so that a sign, or a number of 2 or more, tells of others.
     unit: V,
     /// All bits of v·v − v: none of them while values are 0 and 1.
     binary: V,
@@ -60,11 +60,8 @@ impl<V: Lane> Watch<V> {
     fn look(&mut self, domain: Domain, value: V) {
         match domain {
             // No point loss has relevances.
-            Domain::Real | Domain::Relevance => self.finite = self.finite.or_bits(value - value),
-            Domain::Unit => {
-                self.finite = self.finite.or_bits(value - value);
-                self.unit = self.unit.or_bits(value * (V::ONE - value));
-            }
+            Domain::Real | Domain::Relevance => self.finite = value.mul_add(V::ZERO, self.finite),
+            Domain::Unit => self.unit = self.unit.or_bits(value * (V::ONE - value)),
             Domain::Binary => self.binary = self.binary.or_bits(value.mul_add(value, -value)),
         }
     }
@@ -72,7 +69,8 @@ impl<V: Lane> Watch<V> {
     /// May also raise a false alarm, for −0 among probabilities.
     #[inline(always)]
     fn wrong(&self) -> bool {
-        V::any(!self.finite.equals(V::ZERO) | !self.binary.equals(V::ZERO)) || self.unit.any_sign()
+        let fine = self.finite.equals(V::ZERO) & self.unit.less(V::of(2.0)) & self.binary.equals(V::ZERO);
+        V::any(!fine) || self.unit.any_sign()
     }
 }
 
@@ -278,6 +276,9 @@ pub trait PointKernels<F>: Sync {
     /// [`PointLoss::EXTRAS`].
     fn arguments(&self) -> usize;
 
+    /// [`PointLoss::CHEAP`].
+    fn is_cheap(&self) -> bool;
+
     /// What predictions and targets may be.
     fn domains(&self) -> (Domain, Domain);
 
@@ -298,6 +299,10 @@ impl<L: PointLoss, F: Float> PointKernels<F> for L {
 
     fn arguments(&self) -> usize {
         L::EXTRAS
+    }
+
+    fn is_cheap(&self) -> bool {
+        L::CHEAP
     }
 
     fn domains(&self) -> (Domain, Domain) {

@@ -4,8 +4,9 @@ use super::cpu::widest;
 use super::float::Float;
 use super::gain::{Gain, discounts};
 use super::lane::Lane;
-use super::pairs::{Ordered, PairWeight, Pairs, all, descending};
+use super::pairs::{Ordered, PairRoom, PairWeight, Pairs, all, pad};
 use super::pairwise_logistic::above_zero;
+use super::sorter::Sorter;
 use super::traits::{Domain, Group, GroupLoss, Hessian, Term};
 use crate::error::{Error, Result};
 
@@ -34,9 +35,10 @@ pub struct LambdaScratch<F> {
     z: Vec<F>,
     gain: Vec<F>,
     discount: Vec<F>,
-    spare: [Vec<F>; 2],
-    slope: Vec<f64>,
-    curve: Vec<f64>,
+    /// The discount each row has now.
+    current: Vec<f64>,
+    sorter: Sorter,
+    room: PairRoom<F>,
 }
 
 /// |gain_i − gain_j|·|discount_i − discount_j|, gains over the ideal DCG; with `REGULAR` over 0.01 + gap/k.
@@ -65,7 +67,7 @@ impl LambdaRank {
         hessian: Option<&mut [f64]>,
         scratch: &mut LambdaScratch<F>,
     ) -> Option<Term> {
-        let LambdaScratch { ordered, ranking, gains, discounts: d, z, gain, discount, spare, slope, curve } = scratch;
+        let LambdaScratch { ordered, ranking, gains, discounts: d, z, gain, discount, current, sorter, room } = scratch;
         let m = group.len();
         ordered.fill(group.y);
         if ordered.pairs() == 0 {
@@ -78,11 +80,10 @@ impl LambdaRank {
             return None;
         }
         let k = F::of(self.sharpness);
-        descending(group.s, ranking);
-        // The discount each row has now, by place.
-        slope.resize(m, 0.0);
+        sorter.descending(group.s, ranking);
+        current.resize(m, 0.0);
         for (rank, &row) in ranking.iter().enumerate() {
-            slope[row as usize] = d[rank];
+            current[row as usize] = d[rank];
         }
         z.clear();
         gain.clear();
@@ -91,23 +92,20 @@ impl LambdaRank {
             let row = row as usize;
             z.push(k * group.s[row]);
             gain.push(F::of(gains[row] / ideal));
-            discount.push(F::of(slope[row]));
+            discount.push(F::of(current[row]));
         }
-        let [first, second] = spare;
-        for buffer in [&mut *first, &mut *second] {
-            buffer.resize(m, F::ZERO);
-        }
-        curve.resize(m, 0.0);
+        pad(z, F::of(f64::NEG_INFINITY));
+        pad(gain, F::ZERO);
+        pad(discount, F::ZERO);
         let regular = self.normalize && group.s.iter().any(|&s| s != group.s[0]);
         let (over_sharpness, least) = (F::of(1.0 / self.sharpness), F::of(0.01));
         let (gain, discount, below) = (&gain[..], &discount[..], &ordered.below[..]);
-        let spare = [&mut first[..], &mut second[..]];
         let (mut sum, slopes) = if regular {
             let weight = Delta::<F, true> { gain, discount, over_sharpness, least };
-            widest(Pairs { z, below, weight, slope, curve, spare })
+            widest(Pairs { z, below, weight, room })
         } else {
             let weight = Delta::<F, false> { gain, discount, over_sharpness, least };
-            widest(Pairs { z, below, weight, slope, curve, spare })
+            widest(Pairs { z, below, weight, room })
         };
         let mut scale = self.sharpness;
         if self.normalize {
@@ -120,11 +118,11 @@ impl LambdaRank {
             }
         }
         for (place, &row) in ordered.rows.iter().enumerate() {
-            gradient[row as usize] = scale * slope[place];
+            gradient[row as usize] = scale * room.slope[place];
         }
         if let Some(hessian) = hessian {
             for (place, &row) in ordered.rows.iter().enumerate() {
-                hessian[row as usize] = scale * self.sharpness * curve[place];
+                hessian[row as usize] = scale * self.sharpness * room.curve[place];
             }
         }
         Some(Term::once(sum))

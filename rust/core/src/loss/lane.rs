@@ -149,7 +149,7 @@ pub trait Lane:
     }
 }
 
-/// c₀ + c₁x + c₂x² + …, by Horner's rule.
+/// c₀ + c₁x + c₂x² + …, by Horner's rule: the most exact way.
 macro_rules! horner {
     ($x:expr, $c:expr) => {{
         let mut sum = Self::splat($c[$c.len() - 1]);
@@ -162,16 +162,33 @@ macro_rules! horner {
     }};
 }
 
+/// The same, even and odd powers by Horner's rule each, which may cost half a unit in the last place.
+///
+/// Two chains half as long: a CPU waits for each step of a chain, and has the units to go on with the other meanwhile.
+macro_rules! two_chains {
+    ($x:expr, $c:expr) => {{
+        let square = $x * $x;
+        let mut k = $c.len() - 1;
+        let (mut same, mut other) = (Self::splat($c[k]), Self::splat($c[k - 1]));
+        while k > 2 {
+            k -= 2;
+            same = same.mul_add(square, Self::splat($c[k]));
+            other = other.mul_add(square, Self::splat($c[k - 1]));
+        }
+        if k == 1 { same.mul_add($x, other) } else { other.mul_add($x, same.mul_add(square, Self::splat($c[0]))) }
+    }};
+}
+
 /// x = n·log 2 + r: (a number whose low bits are n, eʳ − 1).
 macro_rules! reduced {
-    ($x:expr, $series:expr) => {{
+    ($x:expr, $polynomial:ident!($series:expr)) => {{
         let rounder = Self::splat(k::ROUNDER);
         // Adding and taking away 1.5·2^mantissa rounds to an integer, and leaves it in the low bits.
         let shifted = $x.mul_add(Self::splat(k::LOG2_E), rounder);
         let n = shifted - rounder;
         let r = n.mul_add(Self::splat(-k::LN2_HIGH), $x);
         let r = n.mul_add(Self::splat(-k::LN2_LOW), r);
-        (shifted, (r * r).mul_add(horner!(r, $series), r))
+        (shifted, (r * r).mul_add($polynomial!(r, $series), r))
     }};
 }
 
@@ -188,7 +205,7 @@ macro_rules! elementary {
             let (least, most) = (Self::splat(k::EXP_LOW), Self::splat(k::EXP_HIGH));
             let x = Self::select(self.less(least), least, self);
             let x = Self::select(most.less(x), most, x);
-            let (shifted, excess) = reduced!(x, k::EXP);
+            let (shifted, excess) = reduced!(x, horner!(k::EXP));
             // 2ⁿ in two factors, since n reaches past the exponents of one (subnormal results, 2^MAX).
             let (low, high) = shifted.power_of_two_halves();
             (Self::ONE + excess) * low * high
@@ -198,7 +215,7 @@ macro_rules! elementary {
         fn exp_negative(self) -> (Self, Self) {
             use $k as k;
             // One step below the least normal power the exponent's bits are all 0, and so is the power.
-            let (shifted, excess) = reduced!(self.larger(Self::splat(k::EXP_UNDERFLOW)), k::EXP_SHORT);
+            let (shifted, excess) = reduced!(self.larger(Self::splat(k::EXP_UNDERFLOW)), two_chains!(k::EXP_SHORT));
             let power = shifted.power_of_two();
             // Where n = 0 the power is 1, and nothing cancels.
             (power.mul_add(excess, power), power.mul_add(excess, power - Self::ONE))
@@ -243,14 +260,17 @@ macro_rules! elementary {
 /// log(1 + u) for u in \[0, 1\].
 macro_rules! log1p_unit {
     // So many terms are cheaper than a division.
-    (single, $u:expr) => {
-        ($u * $u).mul_add(horner!($u, k::LOG1P), $u)
-    };
+    (single, $u:expr) => {{
+        // The terms alternate and cancel near 1: the large ones are added last.
+        let rest = two_chains!($u, k::LOG1P_REST);
+        let tail = rest.mul_add($u, Self::splat(k::LOG1P[1])).mul_add($u, Self::splat(k::LOG1P[0]));
+        ($u * $u).mul_add(tail, $u)
+    }};
     (double, $u:expr) => {{
         // log(1+u) = 2 atanh(s) with s = u/(2+u) ≤ 1/3, and 2s = u − su keeps the leading term exact.
         let s = $u / (Self::splat(2.0) + $u);
         let z = s * s;
-        $u - s * ($u - z * horner!(z, k::ATANH_THIRD))
+        $u - s * ($u - z * two_chains!(z, k::ATANH_THIRD))
     }};
 }
 
@@ -262,10 +282,10 @@ macro_rules! log_of_parts {
         let s = f / (Self::splat(2.0) + f);
         let z = s * s;
         let half_square = Self::splat(0.5) * f * f;
-        let rest = z * horner!(z, k::ATANH_SMALL);
+        let rest = z * two_chains!(z, k::ATANH_SMALL);
         let low = n * Self::splat(k::LN2_LOW) + $correction;
         n * Self::splat(k::LN2_HIGH) - ((half_square - (s * (half_square + rest) + low)) - f)
     }};
 }
 
-pub(super) use {elementary, horner, log_of_parts, log1p_unit, reduced};
+pub(super) use {elementary, horner, log_of_parts, log1p_unit, reduced, two_chains};

@@ -9,7 +9,7 @@ use std::arch::x86_64 as x86;
 use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
 
 use super::constants::{double, single};
-use super::lane::{Lane, elementary, horner, log_of_parts, log1p_unit, reduced};
+use super::lane::{Lane, elementary, horner, log_of_parts, log1p_unit, reduced, two_chains};
 
 /// Calls an instruction.
 macro_rules! on_avx2 {
@@ -87,12 +87,8 @@ macro_rules! lane {
             #[inline(always)]
             pub(super) fn power_of_two(self) -> Self {
                 use $constants as k;
-                // All of what is left of the rounder but the number itself is shifted out.
-                let shift = k::BIAS.wrapping_sub(k::ROUNDER.to_bits()) as $int;
-                Self(on_avx2!(x86::$from_int(x86::$shl::<{ k::MANTISSA as i32 }>(x86::$int_add(
-                    x86::$to_int(self.0),
-                    x86::$int_set1(shift)
-                )))))
+                // The rounder's own bits but its bias are shifted out.
+                Self(on_avx2!(x86::$from_int(x86::$shl::<{ k::MANTISSA as i32 }>(x86::$to_int(self.0)))))
             }
 
             #[inline(always)]
@@ -125,9 +121,9 @@ macro_rules! lane {
                 let mask = Self(on_avx2!(x86::$from_int(x86::$int_set1(k::MANTISSA_MASK as $int))));
                 let low = on_avx2!(x86::$to_int(x86::$and(x86::$from_int(moved), mask.0)));
                 let m = Self(on_avx2!(x86::$from_int(x86::$int_add(low, x86::$int_set1(border)))));
-                let rounder = k::ROUNDER.to_bits() as $int;
+                let rounder = (k::ROUNDER.to_bits() - k::BIAS) as $int;
                 let n = Self(on_avx2!(x86::$from_int(x86::$int_add(biased, x86::$int_set1(rounder)))));
-                (n - Self::splat(k::ROUNDER) - Self::splat(k::BIAS as $f), m)
+                (n - Self::splat(k::ROUNDER), m)
             }
         }
 

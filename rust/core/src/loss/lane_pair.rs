@@ -6,7 +6,7 @@
 use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
 
 use super::constants::{double, single};
-use super::lane::{Lane, elementary, horner, log_of_parts, log1p_unit, reduced};
+use super::lane::{Lane, elementary, horner, log_of_parts, log1p_unit, reduced, two_chains};
 use super::lane_avx2::{F32x8, F64x4, M32x8, M64x4};
 
 macro_rules! operator {

@@ -1,7 +1,7 @@
 //! ListMLE: the likelihood of the order of the targets under Plackett and Luce.
 
 use super::float::Float;
-use super::pairs::descending;
+use super::sorter::Sorter;
 use super::traits::{Group, GroupLoss, Hessian, Term};
 
 /// Σ_k [logsumexp(s_(k), …, s_(m)) − s_(k)] with rows in descending order of target, ties in the caller's order. A
@@ -13,6 +13,7 @@ pub struct ListMle;
 #[derive(Default)]
 pub struct OrderScratch {
     rows: Vec<u32>,
+    sorter: Sorter,
     /// logsumexp of the rows from a place on.
     tails: Vec<f64>,
 }
@@ -30,8 +31,8 @@ impl ListMle {
         mut hessian: Option<&mut [f64]>,
         scratch: &mut OrderScratch,
     ) -> Term {
-        let OrderScratch { rows, tails } = scratch;
-        descending(group.y, rows);
+        let OrderScratch { rows, sorter, tails } = scratch;
+        sorter.descending(group.y, rows);
         tails.resize(group.len(), 0.0);
         let (mut tail, mut value) = (f64::NEG_INFINITY, 0.0);
         for (place, &row) in rows.iter().enumerate().rev() {
@@ -58,7 +59,6 @@ impl ListMle {
 
 impl GroupLoss for ListMle {
     type Scratch<F: Float> = OrderScratch;
-    const COUNTS_ALL: bool = true;
 
     fn value_grad<F: Float>(
         &self,

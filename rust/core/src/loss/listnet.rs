@@ -41,6 +41,23 @@ pub(super) fn exponentials<F: Float, V: Lane<Scalar = F>>(values: &[F], scale: F
     sum
 }
 
+/// [`exponentials`] as work of its own.
+pub(super) struct Exponentials<'a, F> {
+    pub(super) values: &'a [F],
+    pub(super) scale: F,
+    pub(super) top: F,
+    pub(super) out: &'a mut [F],
+}
+
+impl<F: Float> LaneKernel<F> for Exponentials<'_, F> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<V: Lane<Scalar = F>>(self) -> f64 {
+        exponentials::<F, V>(self.values, self.scale, self.top, self.out)
+    }
+}
+
 /// The largest of the values; there is one.
 #[inline(always)]
 pub(super) fn largest<F: Float, V: Lane<Scalar = F>>(values: &[F]) -> F {
@@ -127,7 +144,6 @@ impl ListNet {
 impl GroupLoss for ListNet {
     type Scratch<F: Float> = ListScratch<F>;
     const NARROW: bool = true;
-    const COUNTS_ALL: bool = true;
 
     fn check(&self) -> Result<()> {
         above_zero("temperature", self.temperature)

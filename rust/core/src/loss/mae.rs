@@ -8,6 +8,8 @@ use super::traits::{Domain, Extras, Hessian, PointLoss};
 pub struct AbsoluteError;
 
 impl PointLoss for AbsoluteError {
+    const CHEAP: bool = true;
+
     #[inline(always)]
     fn targets(&self) -> Domain {
         Domain::Real

@@ -39,6 +39,7 @@ pub mod quantile;
 mod rows_of;
 pub mod series_driver;
 pub mod traits;
+mod uncached;
 pub mod weighted_bce;
 
 // group losses
@@ -51,8 +52,13 @@ pub mod listnet;
 mod pairs;
 pub mod pairwise_hinge;
 pub mod pairwise_logistic;
+#[cfg(test)]
+mod point_tests;
+#[cfg(test)]
+mod ranking_tests;
 mod soft_rank;
 pub mod soft_spearman;
+mod sorter;
 mod tanh;
 mod usable;
 
@@ -64,6 +70,8 @@ pub mod drawdown;
 pub mod profit;
 pub mod sharpe;
 mod stream;
+mod stream_positions;
+mod stream_rows;
 
 pub use batch::Batch;
 pub use bce::BinaryCrossEntropy;

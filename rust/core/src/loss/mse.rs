@@ -8,6 +8,8 @@ use super::traits::{Domain, Extras, Hessian, PointLoss};
 pub struct SquaredError;
 
 impl PointLoss for SquaredError {
+    const CHEAP: bool = true;
+
     #[inline(always)]
     fn targets(&self) -> Domain {
         Domain::Real

@@ -1,8 +1,9 @@
 //! Pairwise hinge loss in O(m log m).
 
 use super::float::Float;
-use super::pairs::{Ordered, descending};
+use super::pairs::Ordered;
 use super::pairwise_logistic::{Average, PairGap, above_zero, averaged, pair_mass};
+use super::sorter::Sorter;
 use super::traits::{Group, GroupLoss, Hessian, Term};
 use crate::error::Result;
 
@@ -23,6 +24,7 @@ pub struct PairwiseHinge {
 pub struct HingeScratch {
     ordered: Ordered,
     by_score: Vec<u32>,
+    sorter: Sorter,
     /// Ascending.
     score: Vec<f64>,
     rank: Vec<u32>,
@@ -73,15 +75,14 @@ impl PairwiseHinge {
         mut hessian: Option<&mut [f64]>,
         scratch: &mut HingeScratch,
     ) -> Option<Term> {
-        let HingeScratch { ordered, by_score, score, rank, tree } = scratch;
+        let HingeScratch { ordered, by_score, sorter, score, rank, tree } = scratch;
         let m = group.len();
         ordered.fill(group.y);
         let mass = pair_mass(ordered, group);
         if mass.0 == 0.0 {
             return None;
         }
-        descending(group.s, by_score);
-        by_score.reverse();
+        sorter.ascending(group.s, by_score);
         // Scores and targets from the middle of the group: what cancels in the moments stays small.
         let middle = group.s[by_score[m / 2] as usize].wide();
         let centre = group.y[ordered.rows[m / 2] as usize];

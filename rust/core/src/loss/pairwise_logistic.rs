@@ -2,7 +2,8 @@
 
 use super::cpu::widest;
 use super::float::Float;
-use super::pairs::{EvenPairs, One, Ordered, Pairs, Product, TargetGap, room};
+use super::listnet::Exponentials;
+use super::pairs::{EvenPairs, Ordered, PairRoom, Pairs, Product, TargetGap, limits, pad};
 use super::traits::{Group, GroupLoss, Hessian, Term};
 use crate::error::{Error, Result};
 
@@ -43,9 +44,7 @@ pub struct PairScratch<F> {
     e: Vec<F>,
     w: Vec<F>,
     y: Vec<F>,
-    spare: [Vec<F>; 2],
-    slope: Vec<f64>,
-    curve: Vec<f64>,
+    room: PairRoom<F>,
 }
 
 /// Below this mean loss of a pair products of 1 + u lose too much of u.
@@ -93,67 +92,69 @@ impl PairwiseLogistic {
         mut hessian: Option<&mut [f64]>,
         scratch: &mut PairScratch<F>,
     ) -> Option<Term> {
-        let PairScratch { ordered, z, e, w, y, spare: [first, second], slope, curve } = scratch;
-        let m = group.len();
+        let PairScratch { ordered, z, e, w, y, room } = scratch;
         ordered.fill(group.y);
         let mass = pair_mass(ordered, group);
         if mass.0 == 0.0 {
             return None;
         }
-        let k = F::of(self.sharpness);
+        let (k, rows, below) = (F::of(self.sharpness), &ordered.rows, &ordered.below);
         z.clear();
-        z.extend(ordered.rows.iter().map(|&row| k * group.s[row as usize]));
-        for buffer in [&mut *first, &mut *second] {
-            buffer.resize(m, F::ZERO);
-        }
-        slope.resize(m, 0.0);
-        curve.resize(if hessian.is_some() { m } else { 0 }, 0.0);
+        z.extend(rows.iter().map(|&row| k * group.s[row as usize]));
         let even = group.w.is_empty() && self.pair_weight == PairGap::None;
         let sum = match even.then(|| spread(z)) {
-            Some((top, spread)) if spread <= room::<F>().0 => {
-                e.clear();
-                e.extend(z.iter().map(|&z| (z - top).exp()));
-                let (below, spare) = (&ordered.below, [&mut first[..], &mut second[..]]);
-                Some(if hessian.is_some() {
-                    widest(EvenPairs::<_, true> { e, spread, below, slope, curve, spare })
+            Some((top, spread)) if spread <= limits::<F>().0 => {
+                let sum = if hessian.is_some() {
+                    even_pairs::<_, true>(z, top, e, w, below, room)
                 } else {
-                    widest(EvenPairs::<_, false> { e, spread, below, slope, curve, spare })
-                })
+                    even_pairs::<_, false>(z, top, e, w, below, room)
+                };
+                (sum >= LEAST_OF_PRODUCTS * mass.0).then_some(sum)
             }
             _ => None,
         };
-        let sum = match sum {
-            Some(sum) if sum >= LEAST_OF_PRODUCTS * mass.0 => sum,
-            _ => {
-                let by_place = |values: &dyn Fn(usize) -> f64, to: &mut Vec<F>| {
-                    to.clear();
-                    to.extend(ordered.rows.iter().map(|&row| F::of(values(row as usize))));
-                };
-                by_place(&|row| group.weight(row), w);
-                // Relative to the largest, so that close targets keep their difference in single precision.
-                by_place(&|row| group.y[row] - group.y[ordered.rows[0] as usize], y);
-                let below = &ordered.below;
-                macro_rules! pairs {
-                    ($weight:expr) => {
-                        widest(Pairs { z, below, weight: $weight, slope, curve, spare: [first, second] }).0
-                    };
-                }
-                match self.pair_weight {
-                    PairGap::None if even => pairs!(One),
-                    PairGap::None => pairs!(Product(w)),
-                    PairGap::Target => pairs!(TargetGap { w, y }),
-                }
+        let sum = sum.unwrap_or_else(|| {
+            let by_place = |values: &dyn Fn(usize) -> f64, to: &mut Vec<F>| {
+                to.clear();
+                to.extend(rows.iter().map(|&row| F::of(values(row as usize))));
+                pad(to, F::ZERO);
+            };
+            pad(z, F::of(f64::NEG_INFINITY));
+            by_place(&|row| group.weight(row), w);
+            if self.pair_weight == PairGap::None {
+                return widest(Pairs { z, below, weight: Product(w), room }).0;
             }
-        };
+            // Relative to the largest, so that close targets keep their difference in single precision.
+            by_place(&|row| group.y[row] - group.y[rows[0] as usize], y);
+            widest(Pairs { z, below, weight: TargetGap { w, y }, room }).0
+        });
         let (term, scale) = averaged(self.average, sum, mass);
-        for (place, &row) in ordered.rows.iter().enumerate() {
-            gradient[row as usize] = scale * self.sharpness * slope[place];
+        for (place, &row) in rows.iter().enumerate() {
+            gradient[row as usize] = scale * self.sharpness * room.slope[place];
             if let Some(hessian) = &mut hessian {
-                hessian[row as usize] = scale * self.sharpness * self.sharpness * curve[place];
+                hessian[row as usize] = scale * self.sharpness * self.sharpness * room.curve[place];
             }
         }
         Some(term)
     }
+}
+
+/// [`EvenPairs`] of z, whose largest is `top`; two buffers.
+fn even_pairs<F: Float, const CURVE: bool>(
+    z: &[F],
+    top: F,
+    e: &mut Vec<F>,
+    depth: &mut Vec<F>,
+    below: &[usize],
+    room: &mut PairRoom<F>,
+) -> f64 {
+    e.clear();
+    e.resize(z.len(), F::ZERO);
+    widest(Exponentials { values: z, scale: F::ONE, top, out: e });
+    pad(e, F::ZERO);
+    depth.clear();
+    depth.extend(z.iter().map(|&z| top - z));
+    widest(EvenPairs::<_, CURVE> { e, depth, below, room })
 }
 
 /// The largest number and its distance from the least.

@@ -33,6 +33,8 @@ pub fn check_quantile(quantile: f64) -> Result<()> {
 }
 
 impl PointLoss for Quantile {
+    const CHEAP: bool = true;
+
     fn check(&self) -> Result<()> {
         check_quantile(self.quantile)
     }
@@ -59,6 +61,7 @@ impl PointLoss for Quantile {
 }
 
 impl PointLoss for Quantiles {
+    const CHEAP: bool = true;
     const EXTRAS: usize = 1;
 
     #[inline(always)]

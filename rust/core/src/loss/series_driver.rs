@@ -35,7 +35,7 @@ pub fn value<L: SeriesLoss, F: Float>(
     options: Options,
     cancel: &Cancel,
 ) -> Result<f64> {
-    Ok(Call::run(loss, batch, index, trading, options, None, cancel)?.value)
+    Ok(Call::run(loss, batch, index, trading, options, cancel)?.value)
 }
 
 /// The reduced loss, and its gradient by the predictions into `gradient`, in the caller's order.
@@ -49,7 +49,7 @@ pub fn value_grad<L: SeriesLoss, F: Float>(
     cancel: &Cancel,
 ) -> Result<f64> {
     same_length("out", gradient.len(), batch.len())?;
-    let call = Call::run(loss, batch, index, trading, options, Some(gradient), cancel)?;
+    let call = Call::run(loss, batch, index, trading, options, cancel)?;
     call.gradient(index, gradient, cancel)?;
     Ok(call.value)
 }
@@ -72,7 +72,7 @@ pub fn grad_hess<L: SeriesLoss, F: Float>(
     same_length("hessian", hessian.len(), batch.len())?;
     let reduction = if L::ADDITIVE { Reduction::Sum } else { Reduction::Mean };
     let options = Options { reduction, nan_policy };
-    let call = Call::run(loss, batch, index, trading, options, Some(gradient), cancel)?;
+    let call = Call::run(loss, batch, index, trading, options, cancel)?;
     call.gradient(index, gradient, cancel)?;
     let mut curvature = vec![0.0; call.returns.len()];
     let some = !curvature.is_empty();
@@ -104,7 +104,7 @@ pub fn returns<F: Float>(
     nan_policy: NanPolicy,
     cancel: &Cancel,
 ) -> Result<Vec<f64>> {
-    Ok(Source::open(batch, index, trading, nan_policy, None, cancel)?.returns)
+    Ok(Source::open(batch, index, trading, nan_policy, cancel)?.returns)
 }
 
 fn same_length(name: &str, got: usize, expected: usize) -> Result<()> {
@@ -131,7 +131,6 @@ impl<'a, F: Float> Source<'a, F> {
         index: &'a GroupIndex,
         trading: Trading,
         nan_policy: NanPolicy,
-        spare: Option<&mut [F]>,
         cancel: &Cancel,
     ) -> Result<Opened<'a, F>> {
         trading.check()?;
@@ -139,7 +138,7 @@ impl<'a, F: Float> Source<'a, F> {
         let arguments = usize::from(trading.target_volatility.is_some());
         same_length("the list of per-row arguments", batch.extras.len(), arguments)?;
         if let Some(stream) = Stream::open(trading, batch, index)
-            && let Some((returns, weights)) = stream.returns(nan_policy, spare, cancel)?
+            && let Some((returns, weights)) = stream.returns(nan_policy, cancel)?
         {
             return Ok(Opened { source: Self::Stream(stream), returns, weights });
         }
@@ -202,7 +201,6 @@ impl<'a, F: Float> Call<'a, F> {
         index: &'a GroupIndex,
         trading: Trading,
         options: Options,
-        spare: Option<&mut [F]>,
         cancel: &Cancel,
     ) -> Result<Self> {
         loss.check()?;
@@ -210,8 +208,7 @@ impl<'a, F: Float> Call<'a, F> {
             let name = if options.reduction == Reduction::Sum { "sum" } else { "mean_n" };
             return Err(Error::ReductionUndefined { reduction: name.into() });
         }
-        let Opened { source, returns, weights } =
-            Source::open(batch, index, trading, options.nan_policy, spare, cancel)?;
+        let Opened { source, returns, weights } = Source::open(batch, index, trading, options.nan_policy, cancel)?;
         let weight = weights.iter().fold(0.0, |sum, w| sum + w);
         let len = returns.len();
         let divisor = divisor(options.reduction, len, weight)?;

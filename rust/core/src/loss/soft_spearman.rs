@@ -2,9 +2,9 @@
 
 use super::approx_ndcg::SoftScratch;
 use super::float::Float;
-use super::ic::{Correlation, correlation};
-use super::pairs::descending;
+use super::ic::correlation;
 use super::pairwise_logistic::above_zero;
+use super::sorter::Sorter;
 use super::traits::{Group, GroupLoss, Term};
 use crate::error::Result;
 
@@ -17,9 +17,9 @@ pub struct SoftSpearman {
 }
 
 /// Ranks from 1 (the least) up; equal values share the mean of theirs.
-fn average_ranks(y: &[f64], rows: &mut Vec<u32>, ranks: &mut Vec<f64>) {
+fn average_ranks(y: &[f64], sorter: &mut Sorter, rows: &mut Vec<u32>, ranks: &mut Vec<f64>) {
     let m = y.len();
-    descending(y, rows);
+    sorter.descending(y, rows);
     ranks.resize(m, 0.0);
     let mut start = 0;
     while start < m {
@@ -41,13 +41,13 @@ impl SoftSpearman {
             return None;
         }
         scratch.rank(s, self.temperature);
-        average_ranks(y, &mut scratch.rows, &mut scratch.gains);
+        average_ranks(y, &mut scratch.sorter, &mut scratch.rows, &mut scratch.gains);
         let SoftScratch { ahead, gains: ranks, slope, .. } = scratch;
         // The soft rank is m − ahead: the correlation has the other sign.
-        let Correlation { value, ss, norm } = correlation(ahead, ranks, &|_| 1.0)?;
-        slope.clear();
-        slope.extend(ahead.iter().zip(&*ranks).map(|(a, y)| F::of(y / norm - value * a / ss)));
-        Some(Term::once(value))
+        let found = correlation(ahead, ranks, &[])?;
+        slope.resize(s.len(), F::ZERO);
+        found.slopes(ahead, ranks, &[], -1.0, slope);
+        Some(Term::once(found.value))
     }
 }
 

@@ -7,18 +7,16 @@
 
 use std::ops::Range;
 
-use super::batch::{Batch, load, load_view};
+use super::batch::{Batch, gather, load, load_view};
 use super::book::{Absent, Trading};
-use super::cpu::{LaneKernel, widest};
+use super::cpu::{dispatch, widest};
 use super::driver::NanPolicy;
 use super::float::Float;
-use super::groups::{GroupIndex, Links, NONE, Tasks};
+use super::groups::{GroupIndex, Links, Tasks};
 use super::kernels::HESSIAN_FLOOR;
-use super::lane::Lane;
-use super::listnet::{exponentials, largest};
-use super::pairs::all;
 use super::position::Position;
-use super::tanh::tanh_slope;
+use super::stream_positions::take;
+use super::stream_rows::{Back, BackDate, Gross, Net, NetDate, Rows, follow};
 use super::usable::Usable;
 use crate::error::{Error, Result};
 use crate::parallel::{Cancel, map_blocks, map_blocks_into, map_parts_into};
@@ -45,7 +43,7 @@ pub(super) struct Stream<'a, F> {
 }
 
 /// Rows read at a time: the buffers of so many lie in the nearest caches.
-const CHUNK: usize = 8_192;
+const CHUNK: usize = 4_096;
 /// Rows handed to a thread at a time.
 const TASK: usize = 65_536;
 /// Dates of fewer rows than this are not worth a loop of their own.
@@ -85,6 +83,9 @@ struct Dates<'s, F> {
     after: &'s [F],
     /// The derivatives of the positions by their own scores, where those are all there is.
     slope: &'s [F],
+    /// All positions that are [covered](Stream::cover), from the place `base` on where turnover is linked.
+    around: &'s [F],
+    base: usize,
 }
 
 impl<'a, F: Float> Stream<'a, F> {
@@ -103,30 +104,12 @@ impl<'a, F: Float> Stream<'a, F> {
         Some(Self { trading, batch, index, neighbours, tasks: Tasks::of_work(index.starts(), false, TASK) })
     }
 
-    /// Whether positions can be left in the buffer of the gradient between the two passes.
-    fn leaves_positions(&self) -> bool {
-        self.index.is_sorted() && self.trading.position == Position::Tanh
-    }
-
-    /// The returns and weights of the dates, or nothing where a target is missing and may be. A buffer of a value per
-    /// row, which [`gradient`](Self::gradient) is then handed, saves it from taking the positions again.
-    pub(super) fn returns(
-        &self,
-        nan_policy: NanPolicy,
-        spare: Option<&mut [F]>,
-        cancel: &Cancel,
-    ) -> Result<Option<(Vec<f64>, Vec<f64>)>> {
-        let tasks = &self.tasks;
-        let one = |task: usize, spare: Option<&mut [F]>| self.task_returns(tasks.groups(task), nan_policy, spare);
-        let parts = match spare {
-            Some(spare) if self.leaves_positions() => {
-                map_parts_into(spare, &tasks.ends, tasks.work, cancel, |task, spare| one(task, Some(spare)))?
-            }
-            _ => {
-                let count = tasks.ends.len();
-                map_blocks(count, 1, self.index.len() / count.max(1), cancel, |task| one(task.start, None))?
-            }
-        };
+    /// The returns and weights of the dates, or nothing where a target is missing and may be.
+    pub(super) fn returns(&self, nan_policy: NanPolicy, cancel: &Cancel) -> Result<Option<(Vec<f64>, Vec<f64>)>> {
+        let count = self.tasks.ends.len();
+        let parts = map_blocks(count, 1, self.index.len() / count.max(1), cancel, |task| {
+            self.task_returns(self.tasks.groups(task.start), nan_policy)
+        })?;
         let (mut returns, mut weights) = (Vec::new(), Vec::new());
         for part in parts {
             let Some((r, w)) = part else { return Ok(None) };
@@ -136,32 +119,20 @@ impl<'a, F: Float> Stream<'a, F> {
         Ok(Some((returns, weights)))
     }
 
-    fn task_returns(
-        &self,
-        dates: Range<usize>,
-        nan_policy: NanPolicy,
-        mut spare: Option<&mut [F]>,
-    ) -> Result<Option<(Vec<f64>, Vec<f64>)>> {
-        let starts = self.index.starts();
+    fn task_returns(&self, dates: Range<usize>, nan_policy: NanPolicy) -> Result<Option<(Vec<f64>, Vec<f64>)>> {
         let (mut buffers, mut returns) = (Buffers::new(), Vec::with_capacity(dates.len()));
         for chunk in self.chunks(&dates) {
             if !self.check(&chunk, nan_policy, &mut buffers)? {
                 return Ok(None);
             }
-            let rows = starts[chunk.start] - starts[dates.start]..starts[chunk.end] - starts[dates.start];
-            self.cover::<false>(&chunk, &mut buffers, None);
-            self.with_dates::<false, _>(chunk, &mut buffers, |dates, net, _| {
-                if let Some(spare) = &mut spare {
-                    spare[rows].copy_from_slice(dates.held);
-                }
-                self.net(&dates, net, &mut returns);
-            });
+            self.cover::<false>(&chunk, &mut buffers);
+            self.with_dates::<false, _>(chunk, &mut buffers, |dates, net, _| self.net(&dates, net, &mut returns));
         }
         Ok(Some((returns, self.weights(&dates)?)))
     }
 
-    /// The derivative by each score, in the caller's order, given that by each return; `gradient` is what
-    /// [`returns`](Self::returns) has left.
+    /// The derivative by each score, in the caller's order, given that by each return. Positions are taken once more:
+    /// that costs less than to write them down and read them again.
     pub(super) fn gradient(&self, slope: &[f64], gradient: &mut [F], cancel: &Cancel) -> Result<()> {
         if self.index.is_sorted() {
             return self.gradient_by_place(slope, gradient, cancel);
@@ -184,8 +155,7 @@ impl<'a, F: Float> Stream<'a, F> {
             let origin = starts[dates.start];
             for chunk in self.chunks(&dates) {
                 let rows = starts[chunk.start] - origin..starts[chunk.end] - origin;
-                let left = self.leaves_positions().then_some((origin, &*out));
-                self.cover::<true>(&chunk, &mut buffers, left);
+                self.cover::<true>(&chunk, &mut buffers);
                 self.with_dates::<true, _>(chunk, &mut buffers, |dates, now, then| {
                     self.back(&dates, slope, now, then, &mut out[rows]);
                 });
@@ -249,7 +219,7 @@ impl<'a, F: Float> Stream<'a, F> {
             let origin = starts[dates.start];
             for chunk in self.chunks(&dates) {
                 let out = &mut out[starts[chunk.start] - origin..starts[chunk.end] - origin];
-                self.cover::<true>(&chunk, &mut buffers, None);
+                self.cover::<true>(&chunk, &mut buffers);
                 self.with_dates::<true, _>(chunk, &mut buffers, |all, _, _| self.bend(&all, curvature, weights, out));
             }
             Ok(())
@@ -341,12 +311,12 @@ impl<'a, F: Float> Stream<'a, F> {
     /// The weight of each date.
     fn weights(&self, dates: &Range<usize>) -> Result<Vec<f64>> {
         let Some(column) = &self.batch.weight else { return Ok(vec![1.0; dates.len()]) };
-        let mut all = Vec::new();
+        let mut all: Vec<f64> = Vec::new();
         let mut weights = Vec::with_capacity(dates.len());
         for date in dates.clone() {
             let places = self.index.places(date);
             all.clear();
-            super::batch::gather(column, places.clone().map(|place| self.index.row(place)), &mut all);
+            gather(column, places.clone().map(|place| self.index.row(place)), &mut all);
             let expected = all[0];
             if let Some(i) = all.iter().position(|&w| !(w >= 0.0 && w.is_finite())) {
                 return Err(Error::WeightInvalid { row: self.index.row(places.start + i), value: all[i] });
@@ -379,22 +349,12 @@ impl<'a, F: Float> Stream<'a, F> {
     where
         'a: 's,
     {
-        buffer.resize(places.len().max(buffer.len()), F::ZERO);
         if self.index.is_sorted() {
+            buffer.resize(places.len().max(buffer.len()), F::ZERO);
             return load(&self.batch.target, places, buffer);
         }
-        let buffer = &mut buffer[..places.len()];
-        if let Some(view) = F::of_column(&self.batch.target) {
-            for (slot, place) in buffer.iter_mut().zip(places) {
-                *slot = view.get(self.index.row(place));
-            }
-            return buffer;
-        }
-        let mut wide = Vec::with_capacity(buffer.len());
-        super::batch::gather(&self.batch.target, places.map(|place| self.index.row(place)), &mut wide);
-        for (slot, wide) in buffer.iter_mut().zip(wide) {
-            *slot = F::of(wide);
-        }
+        buffer.clear();
+        gather(&self.batch.target, places.map(|place| self.index.row(place)), buffer);
         buffer
     }
 
@@ -419,20 +379,21 @@ impl<'a, F: Float> Stream<'a, F> {
                 (&held[own.start - assets..own.end - assets], &held[later])
             }
             Neighbours::Linked(links) => {
-                self.follow::<BACK>(links, &dates, held, *base as usize, before, after);
+                self.neighbours::<BACK>(links, &dates, held, *base as usize, before, after);
                 (&before[..], &after[..])
             }
         };
         now.resize(rows.len(), F::ZERO);
         then.resize(rows.len(), F::ZERO);
         let slope = if BACK { &slope[own.clone()] } else { &[][..] };
-        work(Dates { dates, y, held: &held[own], before, after, slope }, now, then)
+        let around = (&held[..], (*base).max(0) as usize);
+        work(Dates { dates, y, held: &held[own], before, after, slope, around: around.0, base: around.1 }, now, then)
     }
 
     /// Makes the buffers hold the positions of some dates and of their neighbours. In a regular book the date before
     /// the first holds the initial position, and that behind the last nothing. Dates of a task come in order: what the
-    /// last call left is used again. `left` are positions that are known, from some place on.
-    fn cover<const BACK: bool>(&self, dates: &Range<usize>, buffers: &mut Buffers<F>, left: Option<(usize, &[F])>) {
+    /// last call left is used again.
+    fn cover<const BACK: bool>(&self, dates: &Range<usize>, buffers: &mut Buffers<F>) {
         let starts = self.index.starts();
         let made_up = if let Neighbours::Regular(assets) = self.neighbours { assets as isize } else { 0 };
         let idle = matches!(self.neighbours, Neighbours::Idle);
@@ -465,29 +426,19 @@ impl<'a, F: Float> Stream<'a, F> {
         if high > self.index.len() as isize {
             held[(self.index.len() as isize - low) as usize..].fill(F::ZERO);
         }
-        let (origin, left) = left.unwrap_or((real.start, &[]));
-        let border = |place: usize| place.clamp(real.start, real.end);
-        let (first, last) = (border(origin), border(origin + left.len()));
-        for places in [real.start..first, first..last, last..real.end] {
-            if places.is_empty() {
-                continue;
-            }
-            let s = self.scores(places.clone(), s);
-            let part = (places.start as isize - low) as usize..(places.end as isize - low) as usize;
-            let held = &mut held[part.clone()];
-            let slope = if BACK { &mut slope[part] } else { &mut [][..] };
-            if places == (first..last) && !left.is_empty() {
-                held.copy_from_slice(&left[first - origin..last - origin]);
-                widest(Slope { s, held, slope });
-                continue;
-            }
-            let dates = [places.start, places.end].map(|place| starts.partition_point(|&start| start < place));
-            self.take::<BACK>(s, dates[0]..dates[1], held, slope);
+        if real.is_empty() {
+            return;
         }
+        let s = self.scores(real.clone(), s);
+        let part = (real.start as isize - low) as usize..(real.end as isize - low) as usize;
+        let dates = [real.start, real.end].map(|place| starts.partition_point(|&start| start < place));
+        let rows = (dates[0]..dates[1]).map(|date| starts[date] - real.start..starts[date + 1] - real.start);
+        let slope = if BACK { &mut slope[part.clone()] } else { &mut [][..] };
+        take(self.trading.position, s, rows, &mut held[part], slope);
     }
 
     /// The positions before and, where `BACK`, after the rows of some dates.
-    fn follow<const BACK: bool>(
+    fn neighbours<const BACK: bool>(
         &self,
         links: &Links,
         dates: &Range<usize>,
@@ -497,48 +448,22 @@ impl<'a, F: Float> Stream<'a, F> {
         after: &mut Vec<F>,
     ) {
         let (starts, initial) = (self.index.starts(), F::of(self.trading.initial_position));
-        before.clear();
-        after.clear();
+        let origin = starts[dates.start];
+        let len = starts[dates.end] - origin;
+        before.resize(len, F::ZERO);
+        after.resize(if BACK { len } else { 0 }, F::ZERO);
+        let on = |date: usize| {
+            let places = if date < self.index.groups() { self.index.places(date) } else { 0..0 };
+            (places.start, if places.is_empty() { &[] } else { &held[places.start - base..places.end - base] })
+        };
         for date in dates.clone() {
-            let (places, earlier) = (self.index.places(date), starts[date.saturating_sub(1)]);
-            let later = starts.get(date + 2).copied().unwrap_or(starts[date + 1]);
-            let unknown = if date == 0 { initial } else { F::ZERO };
-            before.extend(links.previous[places.clone()].iter().map(|&previous| {
-                if previous == NONE {
-                    unknown
-                } else if previous as usize >= earlier {
-                    held[previous as usize - base]
-                } else {
-                    F::ZERO
-                }
-            }));
+            let places = self.index.places(date);
+            let rows = places.start - origin..places.end - origin;
+            let (earlier, unknown) = if date == 0 { ((0, &[][..]), initial) } else { (on(date - 1), F::ZERO) };
+            follow(&links.previous[places.clone()], earlier.0, earlier.1, unknown, &mut before[rows.clone()]);
             if BACK {
-                after.extend(links.next[places].iter().map(|&next| {
-                    if next != NONE && (next as usize) < later { held[next as usize - base] } else { F::ZERO }
-                }));
-            }
-        }
-    }
-
-    /// Positions and, where `BACK`, their derivatives.
-    fn take<const BACK: bool>(&self, s: &[F], dates: Range<usize>, held: &mut [F], slope: &mut [F]) {
-        match self.trading.position {
-            Position::Tanh => widest(Tanh { s, held, slope }),
-            Position::Identity => {
-                held.copy_from_slice(s);
-                slope.fill(F::ONE);
-            }
-            Position::Clip => {
-                for (held, &s) in held.iter_mut().zip(s) {
-                    *held = s.larger(-F::ONE).smaller(F::ONE);
-                }
-                for (slope, &s) in slope.iter_mut().zip(s) {
-                    *slope = if s.abs() <= F::ONE { F::ONE } else { F::ZERO };
-                }
-            }
-            Position::Softmax => {
-                slope.fill(F::ONE);
-                self.by_date(&dates, |rows| widest(Softmax { s: &s[rows.clone()], held: &mut held[rows] }));
+                let later = on(date + 1);
+                follow(&links.next[places], later.0, later.1, F::ZERO, &mut after[rows]);
             }
         }
     }
@@ -560,282 +485,15 @@ impl<'a, F: Float> Stream<'a, F> {
                 returns.push(net[places].iter().fold(0.0, |sum, net| sum + net.wide()) * share);
             });
         }
-        if let Neighbours::Linked(links) = self.neighbours {
+        if let Neighbours::Linked(_) = self.neighbours {
+            let origin = self.index.starts()[all.dates.start];
             for (slot, date) in returns[from..].iter_mut().zip(all.dates.clone()).filter(|(_, date)| *date > 0) {
-                *slot -= self.closing(links, date) * self.trading.cost * self.share(self.index.places(date).len());
+                // What was held and is no more: all that was, but the positions before those of this date's rows.
+                let (places, rows) = (self.index.places(date - 1), self.index.places(date));
+                let gross = dispatch(Gross(&all.around[places.start - all.base..places.end - all.base]));
+                let kept = dispatch(Gross(&before[rows.start - origin..rows.end - origin]));
+                *slot -= (gross - kept) * self.trading.cost * self.share(rows.len());
             }
         }
-    }
-
-    /// Σ|position| of the assets of the date before that are absent on a date.
-    fn closing(&self, links: &Links, date: usize) -> f64 {
-        let end = self.index.places(date).end;
-        let places = self.index.places(date - 1);
-        let closes = |place: &usize| links.next[*place] == NONE || links.next[*place] as usize >= end;
-        if !places.clone().any(|place| closes(&place)) {
-            return 0.0;
-        }
-        let (mut s, mut held) = (Vec::new(), vec![F::ZERO; places.len()]);
-        let s = self.scores(places.clone(), &mut s);
-        self.take::<false>(s, date - 1..date, &mut held, &mut []);
-        places.clone().filter(closes).map(|place| held[place - places.start].wide().abs()).sum()
-    }
-}
-
-/// Runs the method of `$self` over whole lanes, and over what is left in single ones.
-macro_rules! whole_and_rest {
-    ($self:ident, $method:ident, $len:expr, $V:ident, $F:ident) => {{
-        let len = $len;
-        let whole = len / $V::LANES * $V::LANES;
-        $self.$method::<$V>(0, whole);
-        $self.$method::<$F>(whole, len);
-    }};
-}
-
-/// tanh, and its derivative where there is room for it.
-struct Tanh<'a, F> {
-    s: &'a [F],
-    held: &'a mut [F],
-    slope: &'a mut [F],
-}
-
-impl<F: Float> Tanh<'_, F> {
-    /// Two lanes a turn, which share the constants of the formula.
-    #[inline(always)]
-    fn rows<V: Lane<Scalar = F>>(&mut self, from: usize, to: usize) {
-        let Self { s, held, slope } = self;
-        let (s, held) = (&s[..to], &mut held[..to]);
-        if slope.is_empty() {
-            for at in (from..to).step_by(2 * V::LANES) {
-                let second = at + V::LANES;
-                let (a, b) = (V::load(&s[at..]), V::load(&s[second..]));
-                let (a, b) = (tanh_slope(a).0, tanh_slope(b).0);
-                a.store(&mut held[at..]);
-                b.store(&mut held[second..]);
-            }
-            return;
-        }
-        let slope = &mut slope[..to];
-        for at in (from..to).step_by(2 * V::LANES) {
-            let second = at + V::LANES;
-            let (a, b) = (V::load(&s[at..]), V::load(&s[second..]));
-            let (a, b) = (tanh_slope(a), tanh_slope(b));
-            a.0.store(&mut held[at..]);
-            b.0.store(&mut held[second..]);
-            a.1.store(&mut slope[at..]);
-            b.1.store(&mut slope[second..]);
-        }
-    }
-}
-
-impl<F: Float> LaneKernel<F> for Tanh<'_, F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<V: Lane<Scalar = F>>(mut self) {
-        let len = self.s.len();
-        let (whole, even) = (len / (2 * V::LANES) * 2 * V::LANES, len / 2 * 2);
-        self.rows::<V>(0, whole);
-        self.rows::<F>(whole, even);
-        for at in even..len {
-            let (value, derivative) = tanh_slope(self.s[at]);
-            self.held[at] = value;
-            if let Some(slope) = self.slope.get_mut(at) {
-                *slope = derivative;
-            }
-        }
-    }
-}
-
-/// The derivatives of tanh where its values are known.
-#[allow(clippy::struct_field_names)]
-struct Slope<'a, F> {
-    s: &'a [F],
-    held: &'a [F],
-    slope: &'a mut [F],
-}
-
-impl<F: Float> Slope<'_, F> {
-    /// 1 − tanh² where that keeps its digits, else from the score.
-    #[inline(always)]
-    fn rows<V: Lane<Scalar = F>>(&mut self, from: usize, to: usize) {
-        let Self { s, held, slope } = self;
-        let near = V::of(0.96875);
-        for at in (from..to).step_by(V::LANES) {
-            let held = V::load(&held[at..]);
-            let derivative = if V::any(near.less(held.abs())) {
-                tanh_slope(V::load(&s[at..])).1
-            } else {
-                (V::ONE - held) * (V::ONE + held)
-            };
-            derivative.store(&mut slope[at..]);
-        }
-    }
-}
-
-impl<F: Float> LaneKernel<F> for Slope<'_, F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<V: Lane<Scalar = F>>(mut self) {
-        whole_and_rest!(self, rows, self.held.len(), V, F);
-    }
-}
-
-struct Softmax<'a, F> {
-    s: &'a [F],
-    held: &'a mut [F],
-}
-
-impl<F: Float> LaneKernel<F> for Softmax<'_, F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<V: Lane<Scalar = F>>(self) {
-        let Self { s, held } = self;
-        let top = largest::<F, V>(s);
-        let over = F::of(1.0 / exponentials::<F, V>(s, F::ONE, top, held));
-        for p in held {
-            *p = *p * over;
-        }
-    }
-}
-
-/// The columns that returns and gradients are made of; see [`Dates`].
-#[derive(Clone, Copy)]
-struct Rows<'a, F> {
-    y: &'a [F],
-    held: &'a [F],
-    before: &'a [F],
-    after: &'a [F],
-    slope: &'a [F],
-    cost: F,
-}
-
-impl<'a, F: Float> Rows<'a, F> {
-    fn part(&self, rows: Range<usize>) -> Self {
-        let part = |values: &'a [F]| if values.is_empty() { values } else { &values[rows.clone()] };
-        let Self { y, held, before, after, slope, cost } = *self;
-        Self { y: part(y), held: part(held), before: part(before), after: part(after), slope: part(slope), cost }
-    }
-
-    /// pos·y − cost·|pos − before|.
-    #[inline(always)]
-    fn net<V: Lane<Scalar = F>>(&self, at: usize) -> V {
-        let held = V::load(&self.held[at..]);
-        let earned = held * V::load(&self.y[at..]);
-        if self.before.is_empty() {
-            return earned;
-        }
-        (held - V::load(&self.before[at..])).abs().mul_add(all::<V>(-self.cost), earned)
-    }
-
-    /// The derivative by the scores: `now`·(y − cost·sign(pos − before)) + `then`·sign(after − pos), times the slope.
-    #[inline(always)]
-    fn back<V: Lane<Scalar = F>>(&self, at: usize, now: V, then: V) -> V {
-        let (y, slope) = (V::load(&self.y[at..]), V::load(&self.slope[at..]));
-        if self.before.is_empty() {
-            return now * y * slope;
-        }
-        let held = V::load(&self.held[at..]);
-        let turned = (held - V::load(&self.before[at..])).sign();
-        let turns = (V::load(&self.after[at..]) - held).sign();
-        turns.mul_add(then, now * turned.mul_add(all::<V>(-self.cost), y)) * slope
-    }
-}
-
-/// The returns of rows.
-#[allow(clippy::struct_field_names)]
-struct Net<'a, F> {
-    rows: Rows<'a, F>,
-    net: &'a mut [F],
-}
-
-impl<F: Float> Net<'_, F> {
-    #[inline(always)]
-    fn rows<V: Lane<Scalar = F>>(&mut self, from: usize, to: usize) {
-        for at in (from..to).step_by(V::LANES) {
-            self.rows.net::<V>(at).store(&mut self.net[at..]);
-        }
-    }
-}
-
-impl<F: Float> LaneKernel<F> for Net<'_, F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<V: Lane<Scalar = F>>(mut self) {
-        whole_and_rest!(self, rows, self.net.len(), V, F);
-    }
-}
-
-/// The sum of the returns of the rows of a date.
-struct NetDate<'a, F>(Rows<'a, F>);
-
-impl<F: Float> LaneKernel<F> for NetDate<'_, F> {
-    type Output = f64;
-
-    #[inline(always)]
-    fn run<V: Lane<Scalar = F>>(self) -> f64 {
-        let (len, mut sums, mut at) = (self.0.held.len(), V::no_sum(), 0);
-        while at + 2 * V::LANES <= len {
-            sums = V::add_up(V::add_up(sums, self.0.net::<V>(at)), self.0.net::<V>(at + V::LANES));
-            at += 2 * V::LANES;
-        }
-        (at..len).fold(V::sum(sums), |sum, at| sum + self.0.net::<F>(at).wide())
-    }
-}
-
-/// The gradient of rows of many dates.
-struct Back<'a, F> {
-    rows: Rows<'a, F>,
-    now: &'a [F],
-    then: &'a [F],
-    out: &'a mut [F],
-}
-
-impl<F: Float> Back<'_, F> {
-    #[inline(always)]
-    fn rows<V: Lane<Scalar = F>>(&mut self, from: usize, to: usize) {
-        for at in (from..to).step_by(V::LANES) {
-            let (now, then) = (V::load(&self.now[at..]), V::load(&self.then[at..]));
-            self.rows.back::<V>(at, now, then).store(&mut self.out[at..]);
-        }
-    }
-}
-
-impl<F: Float> LaneKernel<F> for Back<'_, F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<V: Lane<Scalar = F>>(mut self) {
-        whole_and_rest!(self, rows, self.out.len(), V, F);
-    }
-}
-
-/// The gradient of the rows of a date.
-struct BackDate<'a, F> {
-    rows: Rows<'a, F>,
-    now: F,
-    then: F,
-    out: &'a mut [F],
-}
-
-impl<F: Float> BackDate<'_, F> {
-    #[inline(always)]
-    fn rows<V: Lane<Scalar = F>>(&mut self, from: usize, to: usize) {
-        let (now, then) = (all::<V>(self.now), all::<V>(self.then));
-        for at in (from..to).step_by(V::LANES) {
-            self.rows.back::<V>(at, now, then).store(&mut self.out[at..]);
-        }
-    }
-}
-
-impl<F: Float> LaneKernel<F> for BackDate<'_, F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<V: Lane<Scalar = F>>(mut self) {
-        whole_and_rest!(self, rows, self.out.len(), V, F);
     }
 }

@@ -67,6 +67,9 @@ pub trait PointLoss: Copy + Send + Sync + 'static {
     /// How many per-row arguments the loss reads, at most [`MAX_EXTRAS`].
     const EXTRAS: usize = 0;
 
+    /// Whether the formula takes less time than reading and writing its rows: a handful of instructions.
+    const CHEAP: bool = false;
+
     /// Checks the parameters.
     fn check(&self) -> Result<()> {
         Ok(())
@@ -166,9 +169,6 @@ pub trait GroupLoss: Copy + Send + Sync + 'static {
 
     /// Whether targets are read in the prediction's width, as a point loss does: for losses that do not compare them.
     const NARROW: bool = false;
-
-    /// Whether every group that has a row counts once, so that what a mean divides by is known beforehand.
-    const COUNTS_ALL: bool = false;
 
     /// Checks the parameters.
     fn check(&self) -> Result<()> {

@@ -31,10 +31,20 @@ impl Order {
     /// # Errors
     /// [`Interrupted`](crate::Error::Interrupted).
     pub fn by_time_unless(times: &[i64], cancel: &Cancel) -> Result<Self> {
+        Ok(Self::with_firsts(times, cancel)?.0)
+    }
+
+    /// The stable order of `times`, and where in it each timestamp begins, which costs next to nothing on the way.
+    ///
+    /// # Errors
+    /// [`Interrupted`](crate::Error::Interrupted).
+    pub(super) fn with_firsts(times: &[i64], cancel: &Cancel) -> Result<(Self, Firsts)> {
         Ok(if i32::try_from(times.len()).is_ok() {
-            Self::Narrow(stable(times, cancel)?)
+            let (order, firsts) = stable(times, cancel)?;
+            (Self::Narrow(order), firsts)
         } else {
-            Self::Wide(stable(times, cancel)?)
+            let (order, firsts) = stable(times, cancel)?;
+            (Self::Wide(order), firsts)
         })
     }
 
@@ -101,6 +111,81 @@ impl Places<'_> {
     }
 }
 
+/// A bit for each place of a part, set where a timestamp begins.
+struct Marks(Vec<u64>);
+
+impl Marks {
+    fn none(places: usize) -> Self {
+        Self(vec![0; places.div_ceil(64)])
+    }
+
+    /// Marks the first item and every one whose key differs from that before it.
+    fn of_changes<T>(items: &[T], key: impl Fn(&T) -> u64) -> Self {
+        let mut marks = Self::none(items.len());
+        let mut before = None;
+        for (word, items) in marks.0.iter_mut().zip(items.chunks(64)) {
+            for (bit, item) in items.iter().enumerate() {
+                let key = Some(key(item));
+                *word |= u64::from(key != before) << bit;
+                before = key;
+            }
+        }
+        marks
+    }
+
+    #[inline]
+    fn set(&mut self, place: usize) {
+        self.0[place / 64] |= 1 << (place % 64);
+    }
+
+    fn count(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// The marked places, ascending.
+    fn places(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().enumerate().flat_map(|(index, &word)| {
+            let rest = std::iter::successors(Some(word), |word| Some(word & word.wrapping_sub(1)));
+            rest.take_while(|&word| word != 0).map(move |word| 64 * index + word.trailing_zeros() as usize)
+        })
+    }
+}
+
+/// Where in time order each timestamp begins. No two parts share a timestamp.
+pub(super) struct Firsts {
+    parts: Vec<Marks>,
+    /// Where each part ends.
+    ends: Vec<usize>,
+}
+
+impl Firsts {
+    /// How many timestamps there are.
+    pub(super) fn count(&self) -> usize {
+        self.parts.iter().map(Marks::count).sum()
+    }
+
+    /// The places at which they begin, ascending.
+    pub(super) fn places<I>(&self, cancel: &Cancel, number: impl Fn(usize) -> I + Sync) -> Result<Vec<I>>
+    where
+        I: Copy + Default + Send,
+    {
+        let mut out = vec![I::default(); self.count()];
+        let mut written = 0;
+        let count = |marks: &Marks| {
+            written += marks.count();
+            written
+        };
+        let ends: Vec<usize> = self.parts.iter().map(count).collect();
+        let work = out.len();
+        map_parts_into(&mut out, &ends, work, cancel, |part, out| {
+            let start = if part == 0 { 0 } else { self.ends[part - 1] };
+            out.iter_mut().zip(self.parts[part].places()).for_each(|(slot, place)| *slot = number(start + place));
+            Ok(())
+        })?;
+        Ok(out)
+    }
+}
+
 /// Rows that one part has on average: its keys stay in a core's own cache.
 const PART_ROWS: usize = 8_192;
 
@@ -162,7 +247,7 @@ impl Cut {
 /// A part whose times lie on a grid is sorted by counting, any other by keys of time and place within the part, packed
 /// into one integer: equal times keep their order, and nothing but the key is moved. Times that cluster make parts of
 /// uneven size; a large one is sorted in parallel.
-fn stable<I: Position>(times: &[i64], cancel: &Cancel) -> Result<Vec<I>> {
+fn stable<I: Position>(times: &[i64], cancel: &Cancel) -> Result<(Vec<I>, Firsts)> {
     let cut = Cut::of(times, cancel)?;
     let mut order = vec![I::default(); times.len()];
     let mut next = cut.starts(times, cancel)?;
@@ -173,19 +258,16 @@ fn stable<I: Position>(times: &[i64], cancel: &Cancel) -> Result<Vec<I>> {
     }
     cancel.check()?;
     // Each part ends where its next row would have been written.
-    map_parts_into(&mut order, &next, times.len(), cancel, |_, part| {
-        sort_part(times, part);
-        Ok(())
-    })?;
-    Ok(order)
+    let parts = map_parts_into(&mut order, &next, times.len(), cancel, |_, part| Ok(sort_part(times, part)))?;
+    Ok((order, Firsts { parts, ends: next }))
 }
 
-/// Sorts rows by time; they come in the caller's order, which equal times keep.
-fn sort_part<I: Position>(times: &[i64], part: &mut [I]) {
+/// Sorts rows by time, and says where each time begins; they come in the caller's order, which equal times keep.
+fn sort_part<I: Position>(times: &[i64], part: &mut [I]) -> Marks {
     // The least integer becomes 0, so that times compare as they did.
     let mut keys: Vec<u64> = part.iter().map(|row| times[row.row()].abs_diff(i64::MIN)).collect();
     if keys.is_sorted() {
-        return;
+        return Marks::of_changes(&keys, |key| *key);
     }
     let (low, high) = keys.iter().fold((u64::MAX, 0), |(low, high), &key| (low.min(key), high.max(key)));
     for key in &mut keys {
@@ -202,8 +284,8 @@ fn sort_part<I: Position>(times: &[i64], part: &mut [I]) {
     if (high - low).leading_zeros() < bits {
         let mut pairs: Vec<(u64, I)> = keys.into_iter().zip(part.iter().copied()).collect();
         pairs.par_sort_by_key(|pair| pair.0);
-        part.iter_mut().zip(pairs).for_each(|(slot, pair)| *slot = pair.1);
-        return;
+        part.iter_mut().zip(&pairs).for_each(|(slot, pair)| *slot = pair.1);
+        return Marks::of_changes(&pairs, |pair| pair.0);
     }
     keys.iter_mut().enumerate().for_each(|(place, key)| *key = *key << bits | place as u64);
     if part.len() > LARGE_PART {
@@ -211,21 +293,27 @@ fn sort_part<I: Position>(times: &[i64], part: &mut [I]) {
     } else {
         keys.sort_unstable();
     }
+    let marks = Marks::of_changes(&keys, |key| key >> bits);
     let place = (1 << bits) - 1;
     for key in &mut keys {
         *key = part[(*key & place) as usize].row() as u64;
     }
     part.iter_mut().zip(keys).for_each(|(slot, row)| *slot = I::from_row(row as usize));
+    marks
 }
 
 /// Sorts rows by how many steps they lie behind the first: times on a grid (bars, days) need no comparison.
-fn count_part<I: Position>(part: &mut [I], keys: &[u64], step: &Step, last: u64) {
+fn count_part<I: Position>(part: &mut [I], keys: &[u64], step: &Step, last: u64) -> Marks {
     let mut next = vec![0_usize; last as usize + 2];
     for &key in keys {
         next[step.whole(key) as usize + 1] += 1;
     }
+    let mut marks = Marks::none(part.len());
     let mut before = 0;
     for slot in &mut next {
+        if *slot > 0 {
+            marks.set(before);
+        }
         before += *slot;
         *slot = before;
     }
@@ -235,6 +323,7 @@ fn count_part<I: Position>(part: &mut [I], keys: &[u64], step: &Step, last: u64)
         part[*place] = row;
         *place += 1;
     }
+    marks
 }
 
 /// The grid that some distances lie on, with what divides by it exactly: a multiplication.
@@ -302,10 +391,14 @@ mod tests {
 
     fn check(times: &[i64]) {
         let expected = by_hand(times);
-        let narrow = stable::<i32>(times, &Cancel::new()).unwrap();
-        let wide = stable::<i64>(times, &Cancel::new()).unwrap();
+        let (narrow, firsts) = stable::<i32>(times, &Cancel::new()).unwrap();
+        let (wide, _) = stable::<i64>(times, &Cancel::new()).unwrap();
         assert!(narrow.iter().map(|row| *row as usize).eq(expected.iter().copied()));
         assert!(wide.iter().map(|row| *row as usize).eq(expected.iter().copied()));
+        let begins = |place: &usize| *place == 0 || times[expected[place - 1]] != times[expected[*place]];
+        let expected_firsts: Vec<usize> = (0..times.len()).filter(begins).collect();
+        assert_eq!(firsts.count(), expected_firsts.len());
+        assert_eq!(firsts.places(&Cancel::new(), |place| place).unwrap(), expected_firsts);
     }
 
     /// The next number of a small generator: enough disorder for many rows.

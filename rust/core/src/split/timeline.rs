@@ -42,53 +42,59 @@ pub struct Timeline {
     prefix_max: Vec<i64>,
 }
 
-/// What one task saw of its rows.
-struct Seen {
+/// What one task saw of its rows' times.
+struct SeenTimes {
     sorted: bool,
     timestamps: usize,
-    early_end: Option<usize>,
-    monotone: bool,
-    maxima: Vec<i64>,
 }
 
-/// Looks at consecutive rows; `before` is the time and the end of the row that precedes them.
-fn look(times: &[i64], ends: Option<&[i64]>, before: Option<(i64, i64)>) -> Seen {
+/// Looks at the times of consecutive rows; `before` is that of the row that precedes them.
+fn look_at_times(times: &[i64], before: Option<i64>) -> SeenTimes {
     let (mut sorted, mut timestamps) = (true, 1);
-    if let Some((time, _)) = before {
-        sorted = time <= times[0];
-        timestamps = usize::from(time != times[0]);
+    if let Some(before) = before {
+        sorted = before <= times[0];
+        timestamps = usize::from(before != times[0]);
     }
     for (a, b) in times.iter().zip(&times[1..]) {
         sorted &= a <= b;
         timestamps += usize::from(a != b);
     }
-    let mut seen = Seen { sorted, timestamps, early_end: None, monotone: true, maxima: Vec::new() };
-    let Some(ends) = ends else { return seen };
-    seen.maxima.reserve(times.len().div_ceil(BLOCK));
-    seen.monotone = before.is_none_or(|(_, end)| end <= ends[0]);
-    for start in (0..times.len()).step_by(BLOCK) {
-        let stop = (start + BLOCK).min(times.len());
-        let (mut top, mut early, mut monotone) = (i64::MIN, false, true);
-        for (&time, &end) in times[start..stop].iter().zip(&ends[start..stop]) {
-            early |= end < time;
-            top = top.max(end);
-        }
+    SeenTimes { sorted, timestamps }
+}
+
+/// What one task saw of its rows' label ends.
+struct SeenEnds {
+    monotone: bool,
+    maxima: Vec<i64>,
+}
+
+/// Looks at the label ends of consecutive rows, whole blocks of them; `before` is that of the row that precedes them.
+fn look_at_ends(ends: &[i64], before: Option<i64>) -> SeenEnds {
+    let mut monotone = before.is_none_or(|end| end <= ends[0]);
+    let mut maxima = Vec::with_capacity(ends.len().div_ceil(BLOCK));
+    for start in (0..ends.len()).step_by(BLOCK) {
+        let stop = (start + BLOCK).min(ends.len());
+        maxima.push(ends[start..stop].iter().fold(i64::MIN, |top, &end| top.max(end)));
         // The next block's first row belongs to the comparison.
         let window = &ends[start..(stop + 1).min(ends.len())];
-        for (a, b) in window.iter().zip(&window[1..]) {
-            monotone &= a <= b;
-        }
-        seen.monotone &= monotone;
-        seen.maxima.push(top);
-        if early && seen.early_end.is_none() {
-            seen.early_end = (start..stop).find(|&row| ends[row] < times[row]);
-        }
+        monotone &= window.iter().zip(&window[1..]).fold(true, |so_far, (a, b)| so_far & (a <= b));
     }
-    seen
+    SeenEnds { monotone, maxima }
+}
+
+/// The first row whose label ends before its time, looked for block by block.
+fn early_end(times: &[i64], ends: &[i64]) -> Option<usize> {
+    let early = |(time, end): (&i64, &i64)| end < time;
+    let blocks = times.chunks(BLOCK).zip(ends.chunks(BLOCK));
+    let bad = |(times, ends): (&[i64], &[i64])| times.iter().zip(ends).fold(false, |any, pair| any | early(pair));
+    let block = blocks.clone().position(bad)?;
+    let row = BLOCK * block;
+    times[row..].iter().zip(&ends[row..]).position(early).map(|place| row + place)
 }
 
 impl Timeline {
-    /// Looks at times and label ends once; a second time, through a stable order, when the times are not sorted.
+    /// Looks at times and label ends once; at label ends a second time, through a stable order, when the times are not
+    /// sorted.
     ///
     /// # Errors
     /// Empty input, lengths that differ, a label that ends before its row (with the caller's row).
@@ -103,34 +109,44 @@ impl Timeline {
             return Err(Error::LengthMismatch { name: "label_end".into(), got: ends.len(), expected: rows });
         }
         let seen = map_blocks(rows, TASK, 2, cancel, |task| {
-            let before = task.start.checked_sub(1).map(|row| (times[row], ends.map_or(times[row], |ends| ends[row])));
-            let mut seen = look(&times[task.clone()], ends.map(|ends| &ends[task.clone()]), before);
-            seen.early_end = seen.early_end.map(|row| task.start + row);
-            Ok(seen)
+            let before = task.start.checked_sub(1);
+            let seen = look_at_times(&times[task.clone()], before.map(|row| times[row]));
+            let Some(ends) = ends else { return Ok((seen, None)) };
+            let early = early_end(&times[task.clone()], &ends[task.clone()]).map(|row| task.start + row);
+            early.map_or(Ok(()), |row| Err(Error::LabelEndBeforeTime { row }))?;
+            // Of no use where the times turn out unsorted, but the values are here.
+            let ends = seen.sorted.then(|| look_at_ends(&ends[task], before.map(|row| ends[row])));
+            Ok((seen, ends))
         })?;
-        if let Some(row) = seen.iter().find_map(|part| part.early_end) {
-            return Err(Error::LabelEndBeforeTime { row });
+        let sorted = seen.iter().all(|(times, _)| times.sorted);
+        let timestamps = seen.iter().map(|(times, _)| times.timestamps).sum();
+        if sorted {
+            let starts = match timestamps {
+                count if count == rows => Starts::EveryRow,
+                count if u32::try_from(rows).is_ok() => Starts::Narrow(starts(times, count, cancel, |row| row as u32)?),
+                count => Starts::Wide(starts(times, count, cancel, |row| row as u64)?),
+            };
+            return Ok(Self::assemble(rows, starts, None, seen.into_iter().filter_map(|(_, ends)| ends)));
         }
-        if seen.iter().all(|part| part.sorted) {
-            return Self::assemble(&Source { times, ends, order: None }, seen, cancel);
-        }
-        drop(seen);
-        let order = Order::by_time_unless(times, cancel)?;
-        let source = Source { times, ends, order: Some(&order) };
-        let seen = map_blocks(rows, TASK, 2, cancel, |task| {
-            let before = task.start.checked_sub(1).map(|row| (source.time(row), source.end(row)));
-            let own_times: Vec<i64> = task.clone().map(|row| source.time(row)).collect();
-            let own_ends: Option<Vec<i64>> = ends.map(|_| task.clone().map(|row| source.end(row)).collect());
-            Ok(look(&own_times, own_ends.as_deref(), before))
-        })?;
-        let mut timeline = Self::assemble(&source, seen, cancel)?;
-        timeline.order = Some(order);
-        Ok(timeline)
+        let (order, firsts) = Order::with_firsts(times, cancel)?;
+        let starts = match firsts.count() {
+            count if count == rows => Starts::EveryRow,
+            _ if u32::try_from(rows).is_ok() => Starts::Narrow(firsts.places(cancel, |place| place as u32)?),
+            _ => Starts::Wide(firsts.places(cancel, |place| place as u64)?),
+        };
+        let seen = match ends {
+            Some(ends) => map_blocks(rows, TASK, 2, cancel, |task| {
+                let before = task.start.checked_sub(1).map(|place| ends[order.at(place)]);
+                let own: Vec<i64> = task.map(|place| ends[order.at(place)]).collect();
+                Ok(look_at_ends(&own, before))
+            })?,
+            None => Vec::new(),
+        };
+        Ok(Self::assemble(rows, starts, Some(order), seen.into_iter()))
     }
 
-    fn assemble(source: &Source<'_>, seen: Vec<Seen>, cancel: &Cancel) -> Result<Self> {
-        let rows = source.times.len();
-        let timestamps = seen.iter().map(|part| part.timestamps).sum();
+    fn assemble(rows: usize, starts: Starts, order: Option<Order>, seen: impl Iterator<Item = SeenEnds>) -> Self {
+        let seen: Vec<SeenEnds> = seen.collect();
         let monotone = seen.iter().all(|part| part.monotone);
         let block_max: Vec<i64> =
             if monotone { Vec::new() } else { seen.into_iter().flat_map(|part| part.maxima).collect() };
@@ -141,14 +157,7 @@ impl Timeline {
                 Some(*top)
             })
             .collect();
-        let starts = if timestamps == rows {
-            Starts::EveryRow
-        } else if u32::try_from(rows).is_ok() {
-            Starts::Narrow(starts(source, timestamps, cancel, |row| row as u32)?)
-        } else {
-            Starts::Wide(starts(source, timestamps, cancel, |row| row as u64)?)
-        };
-        Ok(Self { rows, starts, order: None, monotone, block_max, prefix_max })
+        Self { rows, starts, order, monotone, block_max, prefix_max }
     }
 
     /// How many rows there are.
@@ -216,23 +225,11 @@ impl Timeline {
     }
 }
 
-fn starts<I: Send>(
-    source: &Source<'_>,
-    count: usize,
-    cancel: &Cancel,
-    number: impl Fn(usize) -> I + Sync,
-) -> Result<Vec<I>> {
-    let parts = map_blocks(source.times.len(), TASK, 1, cancel, |task| {
-        let mut found = Vec::new();
-        let mut last = task.start.checked_sub(1).map(|row| source.time(row));
-        for row in task {
-            let time = source.time(row);
-            if last != Some(time) {
-                found.push(number(row));
-            }
-            last = Some(time);
-        }
-        Ok(found)
+/// The first row of each timestamp of sorted times.
+fn starts<I: Send>(times: &[i64], count: usize, cancel: &Cancel, number: impl Fn(usize) -> I + Sync) -> Result<Vec<I>> {
+    let parts = map_blocks(times.len(), TASK, 1, cancel, |task| {
+        let begins = |row: &usize| *row == 0 || times[row - 1] != times[*row];
+        Ok(task.filter(begins).map(&number).collect::<Vec<_>>())
     })?;
     let mut all = Vec::with_capacity(count);
     for part in parts {

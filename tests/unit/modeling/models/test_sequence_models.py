@@ -74,7 +74,7 @@ def panel(keys, X, y):
 @pytest.fixture(scope="module")
 def fitted(panel):
     torch.set_num_threads(1)
-    return {name: model(name, dropout=0.2).fit(panel) for name in NAMES}
+    return {name: model(name, dropout=0.2, scale_target=False).fit(panel) for name in NAMES}
 
 
 def past_of(keys, row, window=WINDOW):
@@ -101,7 +101,7 @@ class TestWhatIsRead:
             if len(past) == WINDOW:
                 with torch.inference_mode():
                     score = trained.module_.eval()(torch.from_numpy(scaled[past][None]))
-                expected[k] = float(score[0, 0]) * trained._scale + trained._shift
+                expected[k] = float(score[0, 0])
         found = trained.predict(panel_of(keys, X), rows=rows)
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
@@ -222,13 +222,31 @@ class TestFolds:
         assert train.history.table is val.history.table is panel
 
 
+class TestOnRealPrices:
+    def test_a_gru_stops_early_with_its_best_weights(self, tmp_path):
+        panel = tw.datasets.sp500_panel(horizon=5)
+        panel = panel.take(np.flatnonzero(panel.times >= np.datetime64("2020-06-01")))
+        fold = tw.SequentialSplit(embargo=5).plan(panel)[0]
+        gru = ModelRegistry.create("gru", hidden=16, epochs=30, lr=0.03, batch_size=512, seed=0, device="cpu")
+        trainer = tw.ModelTrainer(gru, mlflow_uri="off", output_dir=tmp_path)
+        result = trainer.train(panel, fold=fold, callbacks=[tw.EarlyStopping("val_loss", patience=2)])
+        assert result.status == "stopped"
+        assert len(result.history) < 30
+        losses = [logs["val_loss"] for logs in result.history]
+        assert result.best_epoch == np.argmin(losses)
+        predicted = gru.predict(panel, rows=fold.val)
+        assert np.mean((predicted - panel.y[fold.val]) ** 2) == pytest.approx(min(losses), rel=1e-4)
+        assert np.isfinite(gru.predict(panel, rows=fold.test)).all()
+        assert gru.metadata.n_short_windows == 19 * 20
+
+
 class TestLosses:
     def test_classification(self, panel, keys, X, y, tmp_path):
         for labels in ((0, 1), ("down", "up")):
             target = np.where(y > 0, labels[1], labels[0])
             trained = model(task="classification", epochs=30).fit(X, target, groups=keys[:, 0], assets=keys[:, 1])
             proba, found = trained.predict_proba(panel), trained.predict(panel)
-            short = np.isnan(trained._scores(Samples.collect(panel, history=True).features))
+            short = np.array([len(past_of(keys, row)) < WINDOW for row in range(len(keys))])
             assert np.isnan(proba[short]).all()
             assert found.dtype == (np.float64 if labels == (0, 1) else object)
             assert all(label != label for label in found[short])

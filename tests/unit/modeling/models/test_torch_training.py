@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -199,6 +201,25 @@ class TestRefused:
             net(schedule="cosin").fit(*table)
 
 
+def test_the_device_is_waited_for_once_an_epoch(table, watcher, monkeypatch):
+    """What makes a host wait for its device: reading a tensor's value."""
+    reads = []
+    for name in ("item", "tolist", "__float__", "__int__", "__bool__", "cpu"):
+        original = getattr(torch.Tensor, name)
+
+        def counted(tensor, *args, name=name, original=original, **kwargs):
+            reads.append(name)
+            return original(tensor, *args, **kwargs)
+
+        monkeypatch.setattr(torch.Tensor, name, counted)
+    at_end = []
+    params = {"schedule": "cosine", "grad_clip": 1.0, "accumulate": 2, "epochs": 4}
+    seen = watcher(then=lambda state: at_end.append(list(reads)))
+    net(**params).fit_samples(Samples.collect(*table), Samples.collect(*table), observer=seen)
+    per_epoch = [later[len(before) :] for before, later in pairwise(at_end)]
+    assert per_epoch == [["tolist"]] * 3
+
+
 class TestDivergence:
     @pytest.mark.parametrize("loss", ["mse", MSELoss(reduction="sum")])
     @pytest.mark.parametrize("accumulate", [1, 2])
@@ -249,3 +270,9 @@ def test_old_bundles_load(table, tmp_path):
     back = TorchModel._from_bundle(config, payload_format, payloads)
     assert np.array_equal(back._predict(table[0]), model.predict(table[0]))
     assert back.schedule == "constant"
+
+
+def test_a_fit_inside_no_grad(table):
+    expected = net().fit(*table)
+    with torch.no_grad():
+        same_weights(net().fit(*table), expected)

@@ -17,7 +17,10 @@ from tradewright.errors import ParameterError, UnsupportedError
 from tradewright.models.neural.team import Team, join
 from tradewright.runtime.distributed import Launch, launched
 
-pytestmark = pytest.mark.skipif(not dist.is_available(), reason="torch has no process groups here")
+pytestmark = [
+    pytest.mark.slow,  # four processes import torch
+    pytest.mark.skipif(not dist.is_available(), reason="torch has no process groups here"),
+]
 
 #: bfloat16 rounds a score differently when its neighbours are others; signs of tiny gradients decide Adam's first steps.
 TOLERANCE = {"bfloat16": 0.02}
@@ -52,8 +55,14 @@ def test_all_processes_have_the_same_bits(folder):
     assert first == second
 
 
-def test_only_the_first_process_wrote(folder):
-    assert {path.stem for path in folder.iterdir()} == {*torchrun_fits.FITS, "digests-0", "digests-1"}
+def test_under_the_trainer_the_first_process_decides_and_writes(folder):
+    first, second = (json.loads((folder / f"trained-{rank}.json").read_text()) for rank in (0, 1))
+    assert 1 <= first["epochs"] < 20  # its callbacks stopped it, and with it the other
+    assert second["epochs"] == first["epochs"]
+    assert second["seed"] == first["seed"]  # drawn by the first
+    assert {"config", "metrics", "model"} <= set(first["artifacts"])
+    assert second["artifacts"] == []
+    assert len(list((folder / "runs" / "together").iterdir())) == 1
 
 
 class TestLaunch:
