@@ -30,6 +30,7 @@ from tradewright.models.neural.fit_run import FitRun
 from tradewright.models.neural.fit_setup import begin, fit_device
 from tradewright.models.neural.label_code import LabelCode
 from tradewright.models.neural.model_inputs import ModelInputs
+from tradewright.models.neural.plain_defaults import plain_defaults
 from tradewright.models.neural.precision import Amp
 from tradewright.models.neural.private_random import PrivateRandom
 from tradewright.models.neural.registry import ModuleRegistry
@@ -242,6 +243,7 @@ class TorchModel(EstimatorModel):
 
     # --- training -------------------------------------------------------------------------------------------------
 
+    @plain_defaults()
     def _fit_loop(
         self,
         train: Samples,
@@ -384,6 +386,7 @@ class TorchModel(EstimatorModel):
 
     # --- prediction -----------------------------------------------------------------------------------------------
 
+    @plain_defaults()
     def _predict(self, X: NDArray[Any] | History) -> NDArray[Any]:
         scores = self._inputs().scores(self.module_, X)
         return scores if self.classes is None else self._labels.labels(scores, can_miss=self.reads_history)
@@ -391,6 +394,7 @@ class TorchModel(EstimatorModel):
     def _has_proba(self) -> bool:
         return self.task == "classification"
 
+    @plain_defaults()
     def _predict_proba(self, X: NDArray[Any] | History) -> NDArray[np.float64]:
         # tanh neither overflows nor loses digits at either end
         positive = 0.5 * (1.0 + np.tanh(0.5 * self._inputs().scores(self.module_, X)))
@@ -463,6 +467,7 @@ class TorchModel(EstimatorModel):
         }
 
     @classmethod
+    @plain_defaults()
     def _from_bundle(cls, config: Mapping[str, Any], payload_format: str, payloads: Mapping[str, bytes]) -> Self:
         _check_format(payload_format)
         params = parameters.decode(config["params"])

@@ -388,10 +388,10 @@ def test_the_learning_curve_marks_the_turn_the_model_is_at(tmp_path, monkeypatch
     real = plots._figure
 
     def figure(*size):
-        made, axes = real(*size)
-        line = axes.axvline
-        axes.axvline = lambda x, **style: (marks.append(style["label"]), line(x, **style))
-        return made, axes
+        made, places = real(*size)
+        line = places[-1].axvline
+        places[-1].axvline = lambda x, **style: (marks.append(style["label"]), line(x, **style))
+        return made, places
 
     monkeypatch.setattr(plots, "_figure", figure)
     stopping = [] if restore is None else [tw.EarlyStopping(patience=50, restore_best=restore)]

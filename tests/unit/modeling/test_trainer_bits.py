@@ -118,3 +118,33 @@ def test_the_environment_is_recorded(tmp_path):
     assert {"tradewright", "numpy", "scikit-learn"} <= set(record["versions"])
     assert record["threads"]["tradewright"] >= 1
     assert json.loads(result.artifacts["environment"].read_text()) == record
+
+
+@pytest.mark.parametrize("default", ["float64", "no_grad", "inference_mode", "meta"])
+def test_the_callers_defaults_of_torch_do_not_matter(tmp_path, default):
+    torch = pytest.importorskip("torch")
+
+    def predictions():
+        model = tw.ModelRegistry.create("mlp", hidden=(4,), epochs=2, batch_size=16, device="cpu")
+        trainer = tw.ModelTrainer(model, mlflow_uri="off", output_dir=tmp_path, seed=1)
+        result = trainer.train(*DATA, callbacks=[], checks=None)
+        return [found.predict(DATA[2]) for found in (result.model, tw.load_model(result.artifacts["model"]))]
+
+    expected = predictions()[0]
+    dtype, device = torch.get_default_dtype(), torch.get_default_device()
+    try:
+        with contextlib.ExitStack() as stack:
+            if default == "float64":
+                torch.set_default_dtype(torch.float64)
+            elif default == "meta":
+                torch.set_default_device("meta")
+            else:
+                stack.enter_context(getattr(torch, default)())
+            before = (torch.get_default_dtype(), torch.get_default_device(), torch.is_grad_enabled())
+            found = predictions()
+            assert (torch.get_default_dtype(), torch.get_default_device(), torch.is_grad_enabled()) == before
+    finally:
+        torch.set_default_dtype(dtype)
+        torch.set_default_device(None if device.type == "cpu" else device)
+    for each in found:
+        np.testing.assert_array_equal(each, expected)
