@@ -38,7 +38,10 @@ fn panel() -> impl Strategy<Value = Panel> {
 }
 
 /// One group's value and gradient; none where it is skipped.
-type Twin<'a> = &'a dyn Fn(&[f64], &[f64], &[f64]) -> Option<(f64, Vec<f64>)>;
+type Found = Option<(f64, Vec<f64>)>;
+
+/// From scores, targets and weights.
+type Twin<'a> = &'a dyn Fn(&[f64], &[f64], &[f64]) -> Found;
 
 impl Panel {
     /// The loss and the twin agree on the sum over groups, and so do their gradients.
@@ -76,11 +79,7 @@ impl Panel {
 }
 
 /// Σ over pairs with y_i > y_j of w_i·w_j·gap·loss(s_i − s_j), over the weight of the pairs where `mean`.
-fn pairs(
-    loss: impl Fn(f64) -> (f64, f64),
-    mean: bool,
-    gap: bool,
-) -> impl Fn(&[f64], &[f64], &[f64]) -> Option<(f64, Vec<f64>)> {
+fn pairs(loss: impl Fn(f64) -> (f64, f64), mean: bool, gap: bool) -> impl Fn(&[f64], &[f64], &[f64]) -> Found {
     move |s, y, w| {
         let (mut value, mut mass, mut count, mut slopes) = (0.0, 0.0, 0, vec![0.0; s.len()]);
         for i in 0..s.len() {
@@ -98,7 +97,7 @@ fn pairs(
             (true, true) => 0.0,
             (true, false) => 1.0 / mass,
         };
-        slopes.iter_mut().for_each(|slope| *slope *= over);
+        let slopes = slopes.iter().map(|slope| slope * over).collect();
         (count > 0).then_some((value * over, slopes))
     }
 }
@@ -113,7 +112,7 @@ fn softmax(v: &[f64]) -> Vec<f64> {
 }
 
 /// −correlation of a and y, and its derivative by each a.
-fn correlation(a: &[f64], y: &[f64], w: &[f64]) -> Option<(f64, Vec<f64>)> {
+fn correlation(a: &[f64], y: &[f64], w: &[f64]) -> Found {
     let counted: Vec<usize> = (0..a.len()).filter(|&i| w[i] > 0.0).collect();
     let varies = |v: &[f64]| counted.iter().any(|&i| v[i] != v[counted[0]]);
     if !varies(a) || !varies(y) {
@@ -181,10 +180,9 @@ proptest! {
             let mut rows: Vec<usize> = (0..s.len()).collect();
             rows.sort_by(|&a, &b| y[b].total_cmp(&y[a]));
             let (mut value, mut slopes) = (0.0, vec![-1.0; s.len()]);
-            for (place, &chosen) in rows.iter().enumerate() {
+            for place in 0..rows.len() {
                 let p = softmax(&rows[place..].iter().map(|&row| s[row]).collect::<Vec<_>>());
                 value -= p[0].ln();
-                debug_assert_eq!(rows[place], chosen);
                 rows[place..].iter().zip(p).for_each(|(&row, p)| slopes[row] += p);
             }
             Some((value, slopes))
@@ -231,7 +229,7 @@ proptest! {
             }
             let below = |y: &[f64], v: f64| y.iter().filter(|&&u| u < v).count() as f64;
             let equal = |y: &[f64], v: f64| y.iter().filter(|&&u| u == v).count() as f64;
-            let ranks: Vec<f64> = y.iter().map(|&v| below(y, v) + (equal(y, v) + 1.0) / 2.0).collect();
+            let ranks: Vec<f64> = y.iter().map(|&v| below(y, v) + f64::midpoint(equal(y, v), 1.0)).collect();
             let (value, by_rank) = correlation(&soft_ranks(s, t), &ranks, &vec![1.0; s.len()])?;
             Some((value, through_ranks(s, t, &by_rank)))
         })?;
