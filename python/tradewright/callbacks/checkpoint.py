@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -135,6 +136,13 @@ class ModelCheckpoint(Callback):
         self._start_afresh()
         if self._monitor is not None and self.save_top_k != 0:
             self._monitor.refuse_without_validation(trainer, "ModelCheckpoint")
+        if self.segment == 1 and trainer.unit == "round":
+            warnings.warn(
+                "ModelCheckpoint(exact=True) brings the booster to bytes and back after every round, which takes many"
+                " times as long: pass every_n_epochs=25 or so",
+                UserWarning,
+                stacklevel=2,
+            )
 
     def listens_to(self, hook: str) -> bool:
         """Whether the hook does something: batches only count with ``every_n_steps``."""

@@ -338,6 +338,12 @@ def test_the_loop_is_told_of_segments(tmp_path, monkeypatch, options, segment):
     assert told == [segment]
 
 
+def test_segments_of_one_round_are_warned_of(tmp_path):
+    with pytest.warns(UserWarning, match="after every round, which takes many times as long"):
+        run(tmp_path, [tw.ModelCheckpoint(exact=True)], unit="round")
+    run(tmp_path, [tw.ModelCheckpoint(exact=True)], unit="epoch")
+
+
 def test_segments_of_two_lengths(tmp_path):
     callbacks = [tw.ModelCheckpoint(exact=True, every_n_epochs=n) for n in (2, 3)]
     with pytest.raises(CallbackError, match="segments of 2 and of 3 rounds"):

@@ -24,6 +24,7 @@ class WindowSource:
 
     Examples
     --------
+    >>> import torch
     >>> values = torch.arange(4.0).reshape(4, 1)
     >>> WindowSource(values, torch.tensor([1, 0]), window=3).take(torch.tensor([0]))[..., 0]
     tensor([[1., 2., 3.]])
