@@ -87,7 +87,7 @@ class BoostingModel(EstimatorModel):
     booster_: Any
     n_rounds_: int
     #: What a scheduler asked for during the fit; None for the estimator's own.
-    learning_rate: float | None = None
+    learning_rate_: float | None = None
     _classes: tuple[Any, ...] | None = None
     _start: float = 0.0
     _resumed_at: int = 0
@@ -149,7 +149,7 @@ class BoostingModel(EstimatorModel):
         library = self._library()
         self.__dict__.pop("booster_", None)  # no way back to an earlier fit
         self._classes, self._start, self._resumed_at = None, 0.0, 0
-        self.learning_rate = None
+        self.learning_rate_ = None
         estimator = self.estimator
         if self.task == "classification":
             self._classes = tuple(np.unique(np.asarray(train.y)).tolist())
@@ -199,11 +199,11 @@ class BoostingModel(EstimatorModel):
         self._start = float(config.get("start", 0.0))
         self._resumed_at = resume.epoch
         state = json.loads(resume.state[_STATE]) if _STATE in resume.state else {}
-        self.learning_rate = state.get("learning_rate")
+        self.learning_rate_ = state.get("learning_rate")
         self.take(library.from_bytes(resume.payloads[library.payload_name])[0], resume.epoch)
 
     def _training_state(self) -> dict[str, bytes]:
-        return {_STATE: json.dumps({"learning_rate": self.learning_rate}).encode()}
+        return {_STATE: json.dumps({"learning_rate": self.learning_rate_}).encode()}
 
     def _resumes_exactly(self, segment: int | None) -> bool:
         """Whether a resumed fit goes on between two segments, where a whole one starts anew as well."""
@@ -212,7 +212,7 @@ class BoostingModel(EstimatorModel):
     def set_learning_rate(self, lr: float) -> bool:
         """Train on with another learning rate from the next round on; False for CatBoost, where it is fixed."""
         if self._library().has_learning_rate:
-            self.learning_rate = float(lr)
+            self.learning_rate_ = float(lr)
             return True
         return False
 
