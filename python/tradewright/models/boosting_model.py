@@ -208,7 +208,7 @@ class BoostingModel(EstimatorModel):
         self.take(library.from_bytes(resume.payloads[library.payload_name])[0], resume.epoch)
 
     def _training_state(self) -> dict[str, bytes]:
-        return {_STATE: json.dumps({"learning_rate": self.learning_rate}).encode()}
+        return {_STATE: json.dumps({"learning_rate": self.learning_rate_}).encode()}
 
     def _resumes_exactly(self, segment: int | None) -> bool:
         """Whether a resumed fit goes on between two segments, where a whole one starts anew as well."""

@@ -71,7 +71,7 @@ class BoosterSink(Protocol):
     """Who keeps the booster while it grows: the model."""
 
     @property
-    def learning_rate(self) -> float | None:
+    def learning_rate_(self) -> float | None:
         """The learning rate asked for while the booster grows; None for the estimator's own."""
 
     def take(self, booster: Any, n_rounds: int) -> None:

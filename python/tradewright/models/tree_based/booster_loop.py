@@ -81,8 +81,8 @@ def grow(
             if payload is not None:
                 rounds.go_on(payload, number)
                 rate = None
-            if sink.learning_rate is not None and sink.learning_rate != rate:
-                rate = sink.learning_rate
+            if sink.learning_rate_ is not None and sink.learning_rate_ != rate:
+                rate = sink.learning_rate_
                 rounds.set_learning_rate(rate)
             rounds.step(number)
             sink.take(rounds.booster, number + 1)

@@ -253,4 +253,4 @@ class TestLearningRate:
         assert np.abs(predicted[4] - predicted[3]).max() > 1e-3
         np.testing.assert_allclose(predicted[-1], predicted[4], atol=1e-6)
         assert [state.logs.get("lr") for state in seen.states] == [None] * 5 + [1e-9] * 4
-        assert model.fit(X, y).learning_rate is None
+        assert model.fit(X, y).learning_rate_ is None

@@ -298,7 +298,9 @@ class TestRefused:
     def test_what_is_left_of_a_payload(self, library, data):
         model = boosted(library).fit(*data)
         payload = model._library().to_bytes(model.booster_, 8)
-        for size in (0, 3, 40, len(payload) // 2, len(payload) - 1 if library == "xgboost" else len(payload) - 200):
+        # LightGBM's text ends with parameters that it can do without, CatBoost's file with facts about the training.
+        most = len(payload) - 1 if library == "xgboost" else len(payload) // 2
+        for size in (0, 3, 40, len(payload) // 3, most):
             with pytest.raises(IntegrityError):
                 model._library().from_bytes(payload[:size])
 
