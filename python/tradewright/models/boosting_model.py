@@ -87,7 +87,7 @@ class BoostingModel(EstimatorModel):
     booster_: Any
     n_rounds_: int
     #: What a scheduler asked for during the fit; None for the estimator's own.
-    _learning_rate: float | None = None
+    learning_rate_: float | None = None
     _classes: tuple[Any, ...] | None = None
     _start: float = 0.0
     _resumed_at: int = 0
@@ -135,11 +135,6 @@ class BoostingModel(EstimatorModel):
         n_features = len(self._facts().feature_names)
         return normalised(self._library().importances(self.booster_, self.n_rounds_), n_features)
 
-    @property
-    def learning_rate(self) -> float | None:
-        """The learning rate a callback has set in this fit; the loop looks at it."""
-        return self._learning_rate
-
     def _library(self) -> BoosterLibrary:
         return _library_of(self.estimator)
 
@@ -154,7 +149,7 @@ class BoostingModel(EstimatorModel):
         library = self._library()
         self.__dict__.pop("booster_", None)  # no way back to an earlier fit
         self._classes, self._start, self._resumed_at = None, 0.0, 0
-        self._learning_rate = None
+        self.learning_rate_ = None
         estimator = self.estimator
         if self.task == "classification":
             self._classes = tuple(np.unique(np.asarray(train.y)).tolist())
@@ -204,7 +199,7 @@ class BoostingModel(EstimatorModel):
         self._start = float(config.get("start", 0.0))
         self._resumed_at = resume.epoch
         state = json.loads(resume.state[_STATE]) if _STATE in resume.state else {}
-        self._learning_rate = state.get("learning_rate")
+        self.learning_rate_ = state.get("learning_rate")
         self.take(library.from_bytes(resume.payloads[library.payload_name])[0], resume.epoch)
 
     def _training_state(self) -> dict[str, bytes]:
@@ -217,7 +212,7 @@ class BoostingModel(EstimatorModel):
     def set_learning_rate(self, lr: float) -> bool:
         """Train on with another learning rate from the next round on; False for CatBoost, where it is fixed."""
         if self._library().has_learning_rate:
-            self._learning_rate = float(lr)
+            self.learning_rate_ = float(lr)
             return True
         return False
 
