@@ -17,7 +17,7 @@ use std::ops::Range;
 use super::batch::{BLOCK, Batch, Loaded, Scratch};
 use super::cpu::{LaneKernel, dispatch, widest};
 use super::float::Float;
-use super::kernels::{Block, Outcome, PAD, PointKernels, SumBlock, WeightBlock};
+use super::kernels::{Block, FillBlock, Outcome, PAD, PointKernels, SumBlock, WeightBlock};
 use super::traits::{Domain, Hessian, MAX_EXTRAS};
 use super::uncached::Uncached;
 use crate::error::{Error, Result};
@@ -64,8 +64,9 @@ pub fn value<F: Float>(
     options: Options,
     cancel: &Cancel,
 ) -> Result<f64> {
-    let divisor = prepare(loss, batch, options.nan_policy, cancel)?.divisor(options.reduction)?;
-    let call = Call { loss, batch, nan_policy: options.nan_policy };
+    let totals = prepare(loss, batch, options.nan_policy, cancel)?;
+    let divisor = totals.divisor(options.reduction)?;
+    let call = Call::new(loss, batch, options.nan_policy, totals);
     let parts = map_blocks(batch.len(), TASK, 1, cancel, |rows| {
         call.task(rows, None, None, |block, values, _| loss.run_value(block, values))
     })?;
@@ -81,8 +82,9 @@ pub fn value_grad<F: Float>(
     cancel: &Cancel,
 ) -> Result<f64> {
     same_length("out", gradient, batch)?;
-    let divisor = prepare(loss, batch, options.nan_policy, cancel)?.divisor(options.reduction)?;
-    let call = Call { loss, batch, nan_policy: options.nan_policy };
+    let totals = prepare(loss, batch, options.nan_policy, cancel)?;
+    let divisor = totals.divisor(options.reduction)?;
+    let call = Call::new(loss, batch, options.nan_policy, totals);
     let scale = 1.0 / divisor;
     let parts = map_blocks_into(gradient, TASK, cancel, |rows, out| {
         call.task(rows, None, Some(out), |block, values, gradient| loss.run_grad(block, scale, values, gradient))
@@ -99,8 +101,8 @@ pub fn value_rows<F: Float>(
     cancel: &Cancel,
 ) -> Result<()> {
     same_length("out", values, batch)?;
-    prepare(loss, batch, nan_policy, cancel)?;
-    let call = Call { loss, batch, nan_policy };
+    let totals = prepare(loss, batch, nan_policy, cancel)?;
+    let call = Call::new(loss, batch, nan_policy, totals);
     map_blocks_into(values, TASK, cancel, |rows, out| {
         call.task(rows, Some(out), None, |block, values, _| loss.run_value(block, values))
     })?;
@@ -118,8 +120,8 @@ pub fn value_grad_rows<F: Float>(
 ) -> Result<()> {
     same_length("values", values, batch)?;
     same_length("out", gradient, batch)?;
-    prepare(loss, batch, nan_policy, cancel)?;
-    let call = Call { loss, batch, nan_policy };
+    let totals = prepare(loss, batch, nan_policy, cancel)?;
+    let call = Call::new(loss, batch, nan_policy, totals);
     map_blocks_into_pair(values, gradient, TASK, cancel, |rows, values, gradient| {
         call.task(rows, Some(values), Some(gradient), |block, values, gradient| {
             loss.run_grad(block, 1.0, values, gradient)
@@ -141,8 +143,8 @@ pub fn grad_hess<F: Float>(
 ) -> Result<()> {
     same_length("gradient", gradient, batch)?;
     same_length("hessian", hessian, batch)?;
-    prepare(loss, batch, nan_policy, cancel)?;
-    let call = Call { loss, batch, nan_policy };
+    let totals = prepare(loss, batch, nan_policy, cancel)?;
+    let call = Call::new(loss, batch, nan_policy, totals);
     map_blocks_into_pair(gradient, hessian, TASK, cancel, |rows, gradient, hessian| {
         call.task(rows, Some(gradient), Some(hessian), |block, gradient, hessian| {
             loss.run_hess(block, choice, gradient.unwrap_or_default(), hessian)
@@ -240,9 +242,15 @@ struct Call<'a, F> {
     loss: &'a dyn PointKernels<F>,
     batch: &'a Batch<'a, F>,
     nan_policy: NanPolicy,
+    /// Whether some targets are missing, and may be.
+    gaps: bool,
 }
 
-impl<F: Float> Call<'_, F> {
+impl<'a, F: Float> Call<'a, F> {
+    fn new(loss: &'a dyn PointKernels<F>, batch: &'a Batch<'a, F>, nan_policy: NanPolicy, totals: Totals) -> Self {
+        Self { loss, batch, nan_policy, gaps: totals.rows < batch.len() }
+    }
+
     /// Runs `work` on each block of a task and adds up its sums. It fills its two outputs, as far as they were asked
     /// for.
     fn task(
@@ -255,8 +263,9 @@ impl<F: Float> Call<'_, F> {
         let start = rows.start;
         let mut scratch = Scratch::new(self.batch);
         let (mut a, mut b) = ([F::ZERO; BLOCK], [F::ZERO; BLOCK]);
-        // Where arithmetic takes longer than memory, the copying is not worth it.
-        let past = self.loss.is_cheap().then(|| Uncached::for_output::<F>(self.batch.len())).flatten();
+        // Where arithmetic takes longer than memory, and with two outputs at a time, this costs more than it saves.
+        let worth_it = self.loss.is_cheap() && first.is_some() != second.is_some();
+        let past = worth_it.then(|| Uncached::for_output::<F>(self.batch.len())).flatten();
         let mut sum = 0.0;
         for block in blocks(rows) {
             let (at, len) = (block.start - start, block.len());
@@ -295,24 +304,28 @@ impl<F: Float> Call<'_, F> {
         &self,
         loaded: Loaded<'_, F>,
         start: usize,
-        mut a: Option<&mut [F]>,
+        a: Option<&mut [F]>,
         b: Option<&mut [F]>,
         work: impl Fn(Block<'_, F>, Option<&mut [F]>, &mut [F]) -> Outcome,
     ) -> Result<f64> {
-        let Loaded { s, y, w, x } = loaded;
-        let b = b.unwrap_or_default();
-        let found = work(Block { s, y, w, x }, a.as_deref_mut(), b);
-        if found.wrong && self.explain(&loaded, start)? {
-            let (s, y, w) = without_missing(s, y, w);
-            return Ok(work(Block { s: &s, y: &y, w: &w, x }, a, b).sum);
+        let Loaded { s, mut y, mut w, x } = loaded;
+        let (mut targets, mut weights);
+        if self.gaps {
+            (targets, weights) = ([F::ZERO; BLOCK], [F::ZERO; BLOCK]);
+            let (targets, weights) = (&mut targets[..s.len()], &mut weights[..s.len()]);
+            widest(FillBlock { y, w, targets, weights });
+            (y, w) = (targets, weights);
+        }
+        let found = work(Block { s, y, w, x }, a, b.unwrap_or_default());
+        if found.wrong {
+            self.explain(&loaded, start)?;
         }
         Ok(found.sum)
     }
 
-    /// The error of the first bad row, or whether all that is wrong are targets that may be missing.
-    fn explain(&self, loaded: &Loaded<'_, F>, start: usize) -> Result<bool> {
+    /// The error of the first bad row; none where it was a false alarm.
+    fn explain(&self, loaded: &Loaded<'_, F>, start: usize) -> Result<()> {
         let (s_domain, y_domain) = self.loss.domains();
-        let mut missing = false;
         for (i, (&s, &y)) in loaded.s.iter().zip(loaded.y).enumerate() {
             let row = (start + i) / self.batch.columns();
             if !s.is_usable() {
@@ -326,7 +339,6 @@ impl<F: Float> Call<'_, F> {
                 if self.nan_policy == NanPolicy::Raise {
                     return Err(Error::TargetMissing { row });
                 }
-                missing = true;
             } else if !y_domain.contains(y) {
                 let allowed = allowed_targets(y_domain, y.wide());
                 return Err(Error::TargetOutOfDomain { row, value: y.wide(), allowed });
@@ -335,7 +347,7 @@ impl<F: Float> Call<'_, F> {
                 return Err(Error::ArgumentNotFinite { row, value: x.wide() });
             }
         }
-        Ok(missing)
+        Ok(())
     }
 }
 
@@ -383,14 +395,6 @@ impl<F: Float> Padded<F> {
         let [s, y, w, x @ ..] = &self.columns;
         Loaded { s, y, w, x: x.each_ref().map(Vec::as_slice) }
     }
-}
-
-/// The block with rows that lack a target made harmless: weight 0, target and prediction 0, which every domain has.
-fn without_missing<F: Float>(s: &[F], y: &[F], w: &[F]) -> (Vec<F>, Vec<F>, Vec<F>) {
-    let keep = |i: usize| !y[i].wide().is_nan();
-    let pick = |values: &[F]| (0..y.len()).map(|i| if keep(i) { values[i] } else { F::ZERO }).collect::<Vec<_>>();
-    let ones = vec![F::ONE; if w.is_empty() { y.len() } else { 0 }];
-    (pick(s), pick(y), pick(if w.is_empty() { &ones } else { w }))
 }
 
 #[cfg(test)]

@@ -177,6 +177,32 @@ impl<F: Float> LaneKernel<F> for WeightBlock<'_, F> {
     }
 }
 
+/// Targets and weights with those of rows that lack a target made harmless: 0 both, which every domain has.
+pub(super) struct FillBlock<'a, F> {
+    pub(super) y: &'a [F],
+    /// Empty where every row weighs 1.
+    pub(super) w: &'a [F],
+    pub(super) targets: &'a mut [F],
+    pub(super) weights: &'a mut [F],
+}
+
+impl<F: Float> LaneKernel<F> for FillBlock<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Lane<Scalar = F>>(self) {
+        let mut at = 0;
+        while at + V::LANES <= self.y.len() {
+            let y = V::load(&self.y[at..]);
+            let w = if self.w.is_empty() { V::ONE } else { V::load(&self.w[at..]) };
+            let there = y.equals(y);
+            V::select(there, y, V::ZERO).store(&mut self.targets[at..]);
+            V::select(there, w, V::ZERO).store(&mut self.weights[at..]);
+            at += V::LANES;
+        }
+    }
+}
+
 /// The weighted losses: their sum, and row by row into `values` where it is given.
 pub(super) struct ValueBlock<'a, L, F> {
     pub(super) loss: &'a L,

@@ -7,6 +7,7 @@
 
 pub mod assets;
 pub mod combinatorial;
+mod firsts;
 pub mod holdout;
 pub mod kfold;
 pub mod order;
