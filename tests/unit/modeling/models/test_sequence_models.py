@@ -354,8 +354,9 @@ class TestAsOtherModels:
         assert model(missing_indicator=True).fit(panel).module_.recurrent.input_size == 4
 
     def test_names_and_tags(self):
-        assert ModelRegistry.search("sequence") == sorted(NAMES)
-        assert ModuleRegistry.search("sequence") == sorted(NAMES)
+        # Others may have registered theirs in this process.
+        assert set(NAMES) <= set(ModelRegistry.search("sequence"))
+        assert set(NAMES) <= set(ModuleRegistry.search("sequence"))
         assert set(NAMES) <= set(ModelRegistry.search("neural")) & set(ModelRegistry.search("classification"))
         for name in NAMES:
             assert ModelRegistry.create(name).window == 20
