@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from tradewright import _optional
-from tradewright.errors import ParameterError
 from tradewright.loss_functions import BaseLoss
 from tradewright.models.boosting_model import BoostingModel
+from tradewright.models.tasks import by_task
 
 __all__ = ["lightgbm"]
 
@@ -44,7 +44,5 @@ def lightgbm(
     True
     """
     library = _optional.require("lightgbm", "the model 'lightgbm'")
-    estimators = {"regression": library.LGBMRegressor, "classification": library.LGBMClassifier}
-    if task not in estimators:
-        raise ParameterError(f"task={task!r}: pass 'regression' or 'classification'", code="model.task")
-    return BoostingModel(estimators[task](**params), loss=loss)
+    estimator = by_task(task, regression=library.LGBMRegressor, classification=library.LGBMClassifier)
+    return BoostingModel(estimator(**params), loss=loss)

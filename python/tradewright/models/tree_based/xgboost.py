@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from tradewright import _optional
-from tradewright.errors import ParameterError
 from tradewright.loss_functions import BaseLoss
 from tradewright.models.boosting_model import BoostingModel
+from tradewright.models.tasks import by_task
 
 __all__ = ["xgboost"]
 
@@ -48,7 +48,5 @@ def xgboost(
     True
     """
     library = _optional.require("xgboost", "the model 'xgboost'")
-    estimators = {"regression": library.XGBRegressor, "classification": library.XGBClassifier}
-    if task not in estimators:
-        raise ParameterError(f"task={task!r}: pass 'regression' or 'classification'", code="model.task")
-    return BoostingModel(estimators[task](**params), loss=loss)
+    estimator = by_task(task, regression=library.XGBRegressor, classification=library.XGBClassifier)
+    return BoostingModel(estimator(**params), loss=loss)
