@@ -57,7 +57,7 @@ def test_all_processes_have_the_same_bits(folder):
 
 def test_under_the_trainer_the_first_process_decides_and_writes(folder):
     first, second = (json.loads((folder / f"trained-{rank}.json").read_text()) for rank in (0, 1))
-    assert 1 <= first["epochs"] < 20  # its callbacks stopped it, and with it the other
+    assert first["epochs"] == 3  # its callbacks stopped it, and with it the other
     assert second["epochs"] == first["epochs"]
     assert second["seed"] == first["seed"]  # drawn by the first
     assert {"config", "metrics", "model"} <= set(first["artifacts"])
