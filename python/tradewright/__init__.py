@@ -35,7 +35,7 @@ _PUBLIC = {
     "models": "BoostingModel ModelRegistry SklearnModel TorchModel as_model",
     "optimizers": "OptimizerRegistry Schedule ScheduleRegistry",
     "callbacks": "EarlyStopping LearningRateScheduler ModelCheckpoint ProgressBar TimeBudget",
-    "tracking": "MLflowLogger",
+    "tracking": "MLflowLogger replay_mlflow",
     "training": "ModelTrainer TrainingResult default_callbacks",
     "sanity_checks": "Finding ModelSanityChecker SanityReport check",
     "serialization": "ModelSerializer load_model save_model",

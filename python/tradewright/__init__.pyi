@@ -75,6 +75,7 @@ from tradewright.splitting import SplitPlan as SplitPlan
 from tradewright.splitting import WalkForward as WalkForward
 from tradewright.splitting import audit_splits as audit_splits
 from tradewright.tracking import MLflowLogger as MLflowLogger
+from tradewright.tracking import replay_mlflow as replay_mlflow
 from tradewright.training import ModelTrainer as ModelTrainer
 from tradewright.training import TrainingResult as TrainingResult
 from tradewright.training import default_callbacks as default_callbacks

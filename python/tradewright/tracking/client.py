@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import sys
 import time
+import uuid
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,8 +16,10 @@ from tradewright.errors import TrackingError
 from tradewright.runtime.environment import git_sha
 from tradewright.tracking import limits
 from tradewright.tracking.health import is_alive
+from tradewright.tracking.operations import RunSpec
 from tradewright.tracking.quiet import quiet
 from tradewright.tracking.run import TrackingRun
+from tradewright.tracking.store import Store
 
 __all__ = ["TrackingClient", "connect", "default_uri"]
 
@@ -37,9 +40,25 @@ class TrackingClient:
         self.uri = uri
 
     def start_run(
-        self, experiment_name: str, *, run_name: str | None = None, tags: Mapping[str, Any] | None = None
+        self,
+        experiment_name: str,
+        *,
+        run_name: str | None = None,
+        tags: Mapping[str, Any] | None = None,
+        parent: TrackingRun | str | None = None,
     ) -> TrackingRun | None:
         """Open a run; the experiment is made if it is not there.
+
+        Parameters
+        ----------
+        experiment_name : str
+            The experiment.
+        run_name : str, optional
+            What MLflow's page calls the run.
+        tags : mapping, optional
+            Tags of the run; those that are None are left out.
+        parent : TrackingRun or str, optional
+            The run, or the id of the run, that this one is nested in: a fold in its cross-validation.
 
         Returns
         -------
@@ -51,44 +70,27 @@ class TrackingClient:
         TrackingError
             When the experiment has been deleted, which only the user can undo.
         """
+        spec = RunSpec(
+            key=uuid.uuid4().hex,
+            uri=self.uri,
+            experiment=experiment_name,
+            run_name=run_name,
+            start_time=int(time.time() * 1000),
+            tags=limits.clean_tags({**_source_tags(), **(tags or {})}),
+            parent_id=parent.run_id if isinstance(parent, TrackingRun) else parent,
+        )
+        store = Store(self.client, self.uri)
         try:
             if not is_alive(self.uri):
                 raise ConnectionError(f"{self.uri} does not answer")
             with quiet():
-                experiment_id = self._experiment(experiment_name)
-                run = self.client.create_run(
-                    experiment_id,
-                    start_time=int(time.time() * 1000),
-                    run_name=run_name,
-                    tags=limits.clean_tags({**_source_tags(), **(tags or {})}),
-                )
+                run_id = store.create_run(spec, spec.parent_id)
         except TrackingError:
             raise
         except Exception as error:  # noqa: BLE001  whatever a store does, the training goes on
             _warn_untracked(self.uri, error)
             return None
-        return TrackingRun(self.client, self.uri, run.info.run_id)
-
-    def _experiment(self, name: str) -> str:
-        found = self.client.get_experiment_by_name(name)
-        if found is None:
-            try:
-                made: str = self.client.create_experiment(name, artifact_location=artifact_location(self.uri))
-            except Exception:
-                # Another process may have made it in the meantime.
-                found = self.client.get_experiment_by_name(name)
-                if found is None:
-                    raise
-            else:
-                return made
-        if found.lifecycle_stage == "deleted":
-            raise TrackingError(
-                f"experiment {name!r} of {self.uri} has been deleted: restore it "
-                f"(mlflow experiments restore --experiment-id {found.experiment_id}), or choose another name",
-                code="tracking.deleted_experiment",
-                experiment=name,
-            )
-        return str(found.experiment_id)
+        return TrackingRun(store, run_id)
 
 
 def connect(uri: str | None = None) -> TrackingClient | None:
@@ -140,18 +142,6 @@ def default_uri(mlflow: Any) -> str:
     if mlflow.is_tracking_uri_set():
         return str(mlflow.get_tracking_uri())
     return f"sqlite:///{(Path.cwd() / 'mlflow.db').as_posix()}"
-
-
-def artifact_location(uri: str) -> str | None:
-    """Return where a new experiment keeps its artifacts: beside a SQLite store; None lets a server decide.
-
-    Left to itself MLflow would put them under the working directory of whoever writes.
-    """
-    prefix = "sqlite:///"
-    path = uri.removeprefix(prefix).partition("?")[0]
-    if not uri.startswith(prefix) or path in ("", ":memory:"):
-        return None
-    return (Path(path).resolve().parent / "mlartifacts").as_uri()
 
 
 def _source_tags() -> dict[str, str | None]:
