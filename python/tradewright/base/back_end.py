@@ -46,6 +46,11 @@ class BackEnd(ABC):
         """The parameters of the fit, flat, as plain JSON values."""
 
     @property
+    def display_name(self) -> str:
+        """What people call the model, where the class is a wrapper of many: the estimator, the module."""
+        return type(self).__name__
+
+    @property
     def seed(self) -> int | None:
         """The seed the model was built with; None lets the trainer choose."""
         return None

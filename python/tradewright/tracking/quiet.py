@@ -12,7 +12,13 @@ __all__ = ["quiet"]
 
 # The warning filters are global to the process: two threads that save and restore them must not interleave.
 _LOCK = threading.RLock()
-_CHATTY = ("mlflow.store.db.utils", "alembic.runtime.migration", "alembic")
+_CHATTY = (
+    "mlflow.store.db.utils",
+    "alembic.runtime.migration",
+    "alembic",
+    # That an input example is checked.
+    "mlflow.pyfunc",
+)
 
 
 @contextmanager

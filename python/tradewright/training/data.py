@@ -16,6 +16,7 @@ from tradewright.base.samples import FloatDtype
 from tradewright.errors import DataError, ParameterError
 from tradewright.panel import Panel
 from tradewright.panel.fingerprint import panel_fingerprint
+from tradewright.training.fold_facts import fold_facts
 
 if TYPE_CHECKING:
     from tradewright.splitting import Fold
@@ -42,6 +43,10 @@ class TrainingData:
         Whether labels that only touch overlap, as the fold's plan has it; ``purge_scope`` likewise.
     rows : tuple
         Which rows of the panel the train and validation rows are; None for all, or without a panel.
+    geometry : mapping
+        Where the rows of the fold are, of all roles (:func:`fold_facts`); empty without a fold.
+    target : str
+        What the labels are called.
     """
 
     train: Samples
@@ -52,6 +57,8 @@ class TrainingData:
     closed: Literal["both", "left"] = "both"
     purge_scope: Literal["all", "asset"] = "all"
     rows: tuple[Any, Any] = (None, None)
+    geometry: Mapping[str, Any] = field(default_factory=dict)
+    target: str = "label"
 
     def check(self, task: Task) -> None:
         """Refuse labels, weights and features that cannot be trained on, by the panel's rows where there is a fold."""
@@ -94,12 +101,22 @@ class TrainingData:
                 "purged_ranges": tuple(sorted(_ranges(fold.purged) + _ranges(fold.embargoed))),
             }
         if fold is None:
-            return cls(train, None, lambda: (panel, None), {}, facts)
+            return cls(train, None, lambda: (panel, None), {}, facts, target=panel.target or "label")
 
         def tables() -> tuple[Panel, Panel | None]:
             return panel.take(rows[0]), None if rows[1] is None else panel.take(rows[1])
 
-        return cls(train, val, tables, {}, facts, fold.closed, fold.purge_scope, (fold.train, fold.val))
+        return cls(
+            train,
+            val,
+            tables,
+            facts=facts,
+            closed=fold.closed,
+            purge_scope=fold.purge_scope,
+            rows=(fold.train, fold.val),
+            geometry=fold_facts(panel, fold),
+            target=panel.target or "label",
+        )
 
     @classmethod
     def from_arrays(

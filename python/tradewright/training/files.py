@@ -11,13 +11,17 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tradewright import _optional
 from tradewright.base import BaseModel
-from tradewright.tracking import limits, plots
-from tradewright.training.result import TrainingResult
+from tradewright.errors import DataError
+from tradewright.tracking import limits
+
+if TYPE_CHECKING:
+    from tradewright.sanity_checks import SanityReport
 
 __all__ = ["TrainingFiles", "new_folder"]
 
@@ -48,6 +52,8 @@ class TrainingFiles:
         self.folder = folder
         self._writes = writes
         self.written: dict[str, Path] = {}
+        #: The plots that have nothing to show, each with the reason.
+        self.not_drawn: dict[str, str] = {}
 
     def made(self) -> Path:
         """Return the folder, which exists from then on."""
@@ -78,23 +84,33 @@ class TrainingFiles:
 
         self._write("model", "model.tw", write)
 
-    def write_plots(self, result: TrainingResult, unit: str) -> None:
-        """Draw the learning curve and the importances, where matplotlib is installed."""
-        if not _optional.is_available("matplotlib"):
+    def write_report(self, report: SanityReport) -> None:
+        """Write the sanity report: for programs, and as a page."""
+        self.write_json("report", report.to_dict())
+        write_page = getattr(report, "to_html", None)
+        if write_page is None:
             return
-        curve = "learning_curve"
-        model, best, kept = result.model, None, None
-        if model is not None:
-            # Without a restored turn the model is at the last one, whichever scored best.
-            best, kept = result.best_epoch, model.metadata.best_iteration
-            kept = int(result.history[-1]["epoch"]) if kept is None else kept
-        self._write(
-            curve,
-            f"{curve}.png",
-            lambda path: plots.plot_learning_curve(result.history, path, unit=unit, best_epoch=best, kept_epoch=kept),
-        )
-        if model is not None:
-            self._write("importance", "importance.png", lambda path: _draw_importance(model, path))
+
+        def write(path: Path) -> Path:
+            write_page(path)
+            return path
+
+        self._write("report_page", "report.html", write)
+
+    def write_plots(self, drawn: Mapping[str, Callable[[Path], Path]]) -> None:
+        """Draw plots, where matplotlib is installed; :attr:`not_drawn` says which have nothing to show, and why."""
+        if not _optional.is_available("matplotlib"):
+            self.not_drawn = dict.fromkeys(drawn, str(_optional.missing("matplotlib", "a plot")))
+            return
+        for name, draw in drawn.items():
+            self._write(name, f"{name}.png", partial(self._draw, name, draw))
+
+    def _draw(self, name: str, draw: Callable[[Path], Path], path: Path) -> Path | None:
+        try:
+            return draw(path)
+        except DataError as error:
+            self.not_drawn[name] = str(error)
+            return None
 
     def _write(self, name: str, filename: str, write: Callable[[Path], Path | None]) -> None:
         if not self._writes:
@@ -103,11 +119,6 @@ class TrainingFiles:
             path = write(self.made() / filename)
             if path is not None:
                 self.written[name] = path
-
-
-def _draw_importance(model: BaseModel, path: Path) -> Path | None:
-    importance = model.feature_importances_
-    return None if importance is None else plots.plot_importance(model.metadata.feature_names, importance, path)
 
 
 @contextmanager

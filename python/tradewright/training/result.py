@@ -37,7 +37,9 @@ class TrainingResult:
         Seconds from the first to the last hook: the fit, its callbacks and nothing else. Of a resumed training, with
         what was done before.
     artifacts : mapping of str to Path
-        The files of this training: ``model``, ``config``, ``environment``, ``metrics``, ``learning_curve`` …
+        The files of this training: ``model`` (the bundle), ``config``, ``environment``, ``metrics``, ``fold``,
+        ``report``, and the plots: ``learning_curve``, ``importance``, ``residuals``, or ``calibration`` and
+        ``confusion``. Which plots had nothing to show, and why, is in ``metrics``.
     run_id : str or None
         The tracking run.
     model : BaseModel or None

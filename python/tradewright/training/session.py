@@ -89,6 +89,7 @@ class TrainingSession:
     ) -> None:
         self.model: BaseModel = trainer.model
         self.experiment_name = trainer.experiment_name
+        self.registration, self.draws = trainer.registration, trainer.plots
         self.data, self.plan = data, plan
         self.dispatcher, self.files, self.tracking_run = dispatcher, files, run
         self.guard = guard

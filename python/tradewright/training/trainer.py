@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-import tradewright
 from tradewright import _optional
 from tradewright.base import Callback
 from tradewright.errors import CallbackError, ParameterError
 from tradewright.models import as_model
 from tradewright.panel import Panel
 from tradewright.runtime.distributed import launched
-from tradewright.runtime.environment import git_sha
 from tradewright.runtime.seed import check_seed, fold_seed, fresh_seed
 from tradewright.tracking import TrackingClient, TrackingRun, connect
+from tradewright.training import record
 from tradewright.training.checkpoint_file import Checkpoint, read_checkpoint
 from tradewright.training.data import TrainingData, refuse_mixed_forms
 from tradewright.training.defaults import default_callbacks
@@ -27,6 +26,7 @@ from tradewright.training.dispatcher import Dispatcher
 from tradewright.training.files import TrainingFiles, new_folder
 from tradewright.training.gate import check_suite
 from tradewright.training.interrupts import SignalGuard
+from tradewright.training.registration import Registration
 from tradewright.training.result import TrainingResult
 from tradewright.training.resuming import check_resume
 from tradewright.training.session import Plan, TrainingSession
@@ -55,6 +55,14 @@ class ModelTrainer:
     seed : int, optional
         The seed of the run; a fold gets a child of it. A model that was built with a seed keeps its own. By default
         fresh from the system, and recorded.
+    plots : bool
+        Whether to draw the training: learning curve, importances, residuals or calibration and confusion. They take
+        about half a second together, which counts where many small models are trained.
+    registered_model_name : str, optional
+        The model of MLflow's registry that a completed or early-stopped training gives a new version; made if it is not
+        there.
+    registered_model_alias : str, optional
+        The alias that points at that version from then on, such as ``"champion"``: ``models:/<name>@champion``.
 
     Attributes
     ----------
@@ -65,6 +73,8 @@ class ModelTrainer:
     ------
     MissingExtraError
         When a URI is given and MLflow is not installed.
+    ParameterError
+        For an alias without a name, names that MLflow refuses, or a name with ``mlflow_uri="off"``.
     """
 
     def __init__(
@@ -75,6 +85,9 @@ class ModelTrainer:
         *,
         output_dir: str | PathLike[str] | None = None,
         seed: int | None = None,
+        plots: bool = True,
+        registered_model_name: str | None = None,
+        registered_model_alias: str | None = None,
     ) -> None:
         if not experiment_name:
             raise ParameterError("experiment_name is empty: name the experiment", code="train.experiment_name")
@@ -82,6 +95,13 @@ class ModelTrainer:
             check_seed(seed)
         if mlflow_uri not in (None, "off") and not _optional.is_available("mlflow"):
             raise _optional.missing("mlflow", f"mlflow_uri={mlflow_uri!r}")
+        if registered_model_name is not None and mlflow_uri == "off":
+            raise ParameterError(
+                f"registered_model_name={registered_model_name!r} needs a store: mlflow_uri is 'off'",
+                code="train.registered_name",
+            )
+        self.plots = plots
+        self.registration = Registration(registered_model_name, registered_model_alias)
         self.model = as_model(model)
         self.experiment_name = experiment_name
         self.mlflow_uri = mlflow_uri
@@ -275,16 +295,7 @@ class ModelTrainer:
         if client is None:
             return None
         model = self.model
-        name = type(model).__name__ + ("" if data.fold is None else f" fold {data.fold}")
-        tags = {
-            "framework": model.framework,
-            "task": model.task,
-            "status": "running",
-            "seed": seed,
-            "tradewright_version": tradewright.__version__,
-            "git_sha": git_sha(),
-            "fold": data.fold,
-        }
+        name, tags = record.run_name(model, data), record.run_tags(model, data, seed)
         return client.start_run(self.experiment_name, run_name=name, tags=tags)
 
     # --- what callbacks see ---------------------------------------------------------------------------------------

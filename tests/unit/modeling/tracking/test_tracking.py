@@ -19,7 +19,6 @@ from tradewright.errors import ParameterError, TrackingError
 from tradewright.tracking import MLflowLogger, TrackingClient, TrackingRun, limits
 from tradewright.tracking.client import artifact_location, default_uri
 from tradewright.tracking.health import is_alive
-from tradewright.tracking.plots import plot_importance, plot_learning_curve
 from tradewright.training import ModelTrainer
 
 pytest.importorskip("mlflow")
@@ -310,19 +309,6 @@ def test_the_logger_serves_two_fits_and_is_telemetry(tmp_path):
     assert (logger.order, logger.on_error) == (40, "warn")
     with pytest.raises(ParameterError, match="every_n_epochs"):
         MLflowLogger(0)
-
-
-# --- plots --------------------------------------------------------------------------------------------------------
-
-
-def test_plots(tmp_path):
-    history = [{"epoch": i, "train_loss": 1 / (i + 1), "val_loss": math.nan if i == 1 else 1.0} for i in range(5)]
-    path = plot_learning_curve(history, tmp_path / "curve.png", best_epoch=3, kept_epoch=4)
-    assert path.read_bytes().startswith(b"\x89PNG")
-    assert plot_learning_curve(history[:1], tmp_path / "none.png") is None
-    path = plot_importance([f"f{i}" for i in range(50)], np.linspace(0, 1, 50), tmp_path / "bars.png")
-    assert path.read_bytes().startswith(b"\x89PNG")
-    assert plot_importance([], np.array([]), tmp_path / "none.png") is None
 
 
 def test_a_run_knows_its_id():

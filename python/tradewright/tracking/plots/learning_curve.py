@@ -1,20 +1,14 @@
-"""Plots of a training, as PNG files; drawn without pyplot, whose figures belong to the user."""
+"""The losses over the turns of a training."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from tradewright.tracking.plots.figure import new_figure, nothing_to_draw, save
 
-from tradewright import _optional
-
-__all__ = ["plot_importance", "plot_learning_curve"]
-
-BARS = 30
+__all__ = ["plot_learning_curve"]
 
 
 def plot_learning_curve(
@@ -24,7 +18,7 @@ def plot_learning_curve(
     unit: str = "epoch",
     best_epoch: int | None = None,
     kept_epoch: int | None = None,
-) -> Path | None:
+) -> Path:
     """Draw the losses over the turns; one below the other where they are so far apart that each would look flat.
 
     Parameters
@@ -40,13 +34,10 @@ def plot_learning_curve(
     kept_epoch : int, optional
         The turn the model is at, marked.
 
-    Returns
-    -------
-    Path or None
-        None when there are fewer than two turns with a loss.
-
     Raises
     ------
+    DataError
+        When there are fewer than two turns with a finite loss.
     MissingExtraError
         Without matplotlib.
     """
@@ -56,9 +47,10 @@ def plot_learning_curve(
     }
     curves = {name: points for name, points in curves.items() if len(points) > 1}
     if not curves:
-        return None
+        raise nothing_to_draw(f"fewer than two {unit}s with a finite loss are no curve", "learning_curve")
     groups = [[name] for name in curves] if _far_apart(list(curves.values())) else [list(curves)]
-    figure, places = _figure(8, 4.5, len(groups))
+    figure, column = new_figure(8, 4.5, len(groups), sharex=True)
+    places = column[:, 0]
     colors = dict(zip(curves, ("C0", "C1"), strict=False))
     for names, axes in zip(groups, places, strict=True):
         for name in names:
@@ -73,8 +65,7 @@ def plot_learning_curve(
         axes.legend()
     places[-1].set_xlabel(unit)
     places[-1].xaxis.get_major_locator().set_params(integer=True)
-    figure.savefig(path, dpi=120)
-    return path
+    return save(figure, path)
 
 
 def _far_apart(curves: Sequence[Sequence[tuple[float, float]]]) -> bool:
@@ -83,28 +74,3 @@ def _far_apart(curves: Sequence[Sequence[tuple[float, float]]]) -> bool:
         return False
     low, high = sorted((min(y for _, y in points), max(y for _, y in points)) for points in curves)
     return high[0] - low[1] > max(low[1] - low[0], high[1] - high[0])
-
-
-def plot_importance(names: Sequence[str], importance: NDArray[np.float64], path: Path) -> Path | None:
-    """Draw the largest importances as bars, the largest on top; None when there are none.
-
-    Raises
-    ------
-    MissingExtraError
-        Without matplotlib.
-    """
-    order = np.argsort(importance, kind="stable")[-BARS:]
-    if len(order) == 0:
-        return None
-    figure, (axes,) = _figure(8, 1.2 + 0.25 * len(order))
-    axes.barh([names[i] for i in order], importance[order])
-    left_out = len(importance) - len(order)
-    axes.set_xlabel("importance" + (f" ({left_out} smaller ones left out)" if left_out else ""))
-    axes.grid(visible=True, axis="x", alpha=0.3)
-    figure.savefig(path, dpi=120)
-    return path
-
-
-def _figure(width: float, height: float, rows: int = 1) -> tuple[Any, Any]:
-    figure = _optional.require("matplotlib.figure", "plots").Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
