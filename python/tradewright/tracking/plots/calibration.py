@@ -56,13 +56,14 @@ def plot_calibration(
         raise nothing_to_draw(f"none of the {rows} has finite probabilities", "calibration")
     share = np.bincount(labels, minlength=len(classes)) / len(labels)
     shown = [1] if len(classes) == 2 else np.argsort(-share, kind="stable")[:CLASSES].tolist()
+    limits = _limits(said[:, shown])
     figure, ((upper,), (lower,)) = new_figure(6.5, 6.5, 2, sharex=True, height_ratios=[3, 1])
     for color, column in enumerate(shown):
         # The bars of several classes would hide each other.
         bars = len(shown) == 1
         _draw_class(upper, said[:, column], labels == column, plain(classes[column]), f"C{color}", bars=bars)
-        lower.hist(said[:, column], bins=50, histtype="step", color=f"C{color}")
-    _finish(upper, lower, said[:, shown])
+        lower.hist(said[:, column], bins=50, range=limits, histtype="step", color=f"C{color}")
+    _finish(upper, lower, limits)
     brier = float(np.mean(np.sum((said - np.eye(len(classes))[labels]) ** 2, axis=1)))
     base = float(1.0 - np.sum(share**2))
     if len(classes) == 2:  # as everybody gives it for two: of one of them
@@ -94,10 +95,14 @@ def _draw_class(
     axes.errorbar(mean, share, yerr=error if bars else None, label=name, **style)
 
 
-def _finish(upper: Any, lower: Any, said: NDArray[np.float64]) -> None:
+def _limits(said: NDArray[np.float64]) -> tuple[float, float]:
+    """Return what the axis of probabilities shows: those of a market model lie close together."""
     low, high = float(said.min()), float(said.max())
     margin = max(0.02, 0.05 * (high - low))
-    limits = max(0.0, low - margin), min(1.0, high + margin)
+    return max(0.0, low - margin), min(1.0, high + margin)
+
+
+def _finish(upper: Any, lower: Any, limits: tuple[float, float]) -> None:
     upper.plot(limits, limits, color="0.5", linestyle="--", linewidth=1, label="perfectly calibrated")
     upper.set_xlim(*limits)
     upper.legend()

@@ -55,7 +55,7 @@ def plot_confusion(
     image = axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
     _write_cells(axes, counts, shares)
     names = [plain(name, 16) for name in classes]
-    axes.set_xticks(range(n), names, rotation=0 if n <= 4 else 45)
+    axes.set_xticks(range(n), names, **({} if n <= 4 else {"rotation": 45, "ha": "right"}))
     axes.set_yticks(range(n), names)
     axes.set_xlabel("predicted")
     axes.set_ylabel("actual")

@@ -83,7 +83,7 @@ def _draw_deciles(axes: Any, actual: NDArray[np.float64], said: NDArray[np.float
 def _draw_distribution(axes: Any, residuals: NDArray[np.float64], target: str) -> None:
     low, high = np.quantile(residuals, [0.001, 0.999], method="nearest")
     within = residuals[(residuals >= low) & (residuals <= high)]
-    axes.hist(within, bins=60, color="0.7")
+    axes.hist(within, bins=int(np.clip(np.sqrt(len(within)), 10, 60)), color="0.7")
     mean, deviation = float(residuals.mean()), float(residuals.std())
     axes.axvline(mean, color="C0", linewidth=1, label=f"mean {amount(mean)}, deviation {amount(deviation)}")
     outside = len(residuals) - len(within)
