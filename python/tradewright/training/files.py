@@ -19,7 +19,7 @@ from tradewright.base import BaseModel
 from tradewright.tracking import limits, plots
 from tradewright.training.result import TrainingResult
 
-__all__ = ["TrainingFiles", "new_folder"]
+__all__ = ["DEFAULT_ROOT", "TrainingFiles", "new_folder"]
 
 #: Where trainings go that were given no folder.
 DEFAULT_ROOT = "tradewright-runs"
