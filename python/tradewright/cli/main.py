@@ -56,6 +56,11 @@ def _parser() -> argparse.ArgumentParser:
     inspect.add_argument("bundle", type=Path)
     inspect.set_defaults(run=_inspect)
 
+    replay = commands.add_parser("replay", help="bring tracked runs into MLflow that its store has not got")
+    replay.add_argument("path", type=Path, help="a spool file, or a folder of them")
+    replay.add_argument("--uri", help="where the store is, if not where the runs were meant for")
+    replay.set_defaults(run=_replay)
+
     commands.add_parser("models", help="names for ModelRegistry.create").set_defaults(run=_models)
     commands.add_parser("losses", help="names for LossRegistry.create").set_defaults(run=_losses)
     commands.add_parser("versions", help="versions, for a bug report").set_defaults(run=_versions)
@@ -72,6 +77,15 @@ def _inspect(chosen: argparse.Namespace) -> None:
     from tradewright.bundle import inspect_bundle
 
     print(json.dumps(inspect_bundle(chosen.bundle), indent=2))
+
+
+def _replay(chosen: argparse.Namespace) -> int:
+    replayed = tradewright.replay_mlflow(chosen.path, chosen.uri)
+    for one in replayed:
+        print(one)
+    if not replayed:
+        print(f"no spool in {chosen.path}: nothing is left to bring into a store")
+    return 0 if all(one.is_complete for one in replayed) else 1
 
 
 def _models(_: argparse.Namespace) -> None:

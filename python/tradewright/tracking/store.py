@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from tradewright.errors import TrackingError
 from tradewright.tracking import limits
+from tradewright.tracking.journal import Entry
 from tradewright.tracking.operations import (
     Artifact,
     ArtifactFolder,
@@ -25,7 +27,7 @@ from tradewright.tracking.operations import (
     Text,
 )
 
-__all__ = ["KEY_TAG", "PARENT_TAG", "Store", "artifact_location", "requests_of"]
+__all__ = ["KEY_TAG", "PARENT_TAG", "Store", "artifact_location", "halves", "operation_key", "requests_of"]
 
 #: The tag that holds our own id of a run, by which a second attempt finds what the first one made.
 KEY_TAG = "tradewright.run"
@@ -74,6 +76,16 @@ class Store:
         """Return the id of the run that carries our key, if there is one."""
         found = self.client.search_runs([experiment_id], filter_string=f"tags.`{KEY_TAG}` = '{key}'", max_results=1)
         return str(found[0].info.run_id) if len(found) else None
+
+    def has_run(self, run_id: str) -> bool:
+        """Whether there is a run of this id."""
+        try:
+            self.client.get_run(run_id)
+        except Exception as error:
+            if getattr(error, "error_code", None) == "RESOURCE_DOES_NOT_EXIST":
+                return False
+            raise
+        return True
 
     def experiment_id(self, name: str) -> str:
         """Return the id of an experiment, which is made if it is not there.
@@ -212,13 +224,13 @@ class Store:
         if all(output.model_id != made.model_id for output in outputs):
             self.client.log_outputs(run_id, [LoggedModelOutput(made.model_id, 0)])
         if model.registered_name is not None:
-            self._register(run_id, model, str(made.model_id))
+            self._register(run_id, model, str(made.model_id), str(made.artifact_location))
 
     def _find_model(self, experiment_id: str, key: str) -> Any:
         found = self.client.search_logged_models([experiment_id], filter_string=f"tags.`{_MODEL_TAG}` = '{key}'")
         return found[0] if len(found) else None
 
-    def _register(self, run_id: str, model: LoggedModel, model_id: str) -> None:
+    def _register(self, run_id: str, model: LoggedModel, model_id: str, source: str) -> None:
         name = model.registered_name
         if not self.client.search_registered_models(filter_string=f"name = '{name}'", max_results=1):
             try:
@@ -227,10 +239,10 @@ class Store:
                 # Another process may have made it in the meantime.
                 if not self.client.search_registered_models(filter_string=f"name = '{name}'", max_results=1):
                     raise
-        source = f"models:/{model_id}"
         versions = self.client.search_model_versions(filter_string=f"name = '{name}' and run_id = '{run_id}'")
-        version = next((found for found in versions if found.source == source or found.model_id == model_id), None)
+        version = next((found for found in versions if found.source == source), None)
         if version is None:
+            # Not models:/<id>: a database store would look that up in whatever store MLflow is set to.
             version = self.client.create_model_version(name, source, run_id, model_id=model_id)
         if model.alias is not None:
             self.client.set_registered_model_alias(name, model.alias, version.version)
@@ -244,34 +256,51 @@ def _identity(point: Point) -> tuple[Any, ...]:
     return (key, "nan" if math.isnan(value) else value, at, step)
 
 
-def requests_of(operations: Sequence[Operation]) -> Iterator[tuple[list[Operation], int]]:
+def requests_of(operations: Sequence[Operation]) -> Iterator[tuple[list[tuple[int, Operation]], int]]:
     """Cut operations into requests MLflow accepts, in order.
 
     Yields
     ------
-    parts : list of Operation
-        What one request holds: metrics, params and tags together up to MLflow's limits, anything else alone. A larger
-        operation is cut, and its parts come in requests that follow each other.
+    parts : list of (int, Operation)
+        What one request holds, each with the place in ``operations`` it is from: metrics, params and tags together up to
+        MLflow's limits, anything else alone. A larger operation is cut, and its parts come in requests that follow each
+        other.
     done : int
         How many of ``operations`` are done with this request.
     """
-    parts: list[Operation] = []
+    parts: list[tuple[int, Operation]] = []
     room = _Room()
-    for number, operation in enumerate(operations):
+    for place, operation in enumerate(operations):
         if not isinstance(operation, Metrics | Params | Tags):
             if parts:
-                yield parts, number
+                yield parts, place
                 parts, room = [], _Room()
-            yield [operation], number + 1
+            yield [(place, operation)], place + 1
             continue
         for part in _pieces(operation):
             if parts and not room.takes(part):
-                yield parts, number
+                yield parts, place
                 parts, room = [], _Room()
             room.take(part)
-            parts.append(part)
+            parts.append((place, part))
     if parts:
         yield parts, len(operations)
+
+
+def operation_key(spec: RunSpec, entry: Entry) -> str:
+    """Return our id of a write, the same in every attempt."""
+    return f"{spec.key}/{entry.number}"
+
+
+def halves(operation: Operation) -> tuple[Operation, Operation] | None:
+    """Cut metrics, params or tags in two; None for what cannot be cut."""
+    if isinstance(operation, Metrics) and len(operation.points) > 1:
+        middle = len(operation.points) // 2
+        return Metrics(operation.points[:middle]), Metrics(operation.points[middle:])
+    if isinstance(operation, Params | Tags) and len(operation.values) > 1:
+        items, kind = list(operation.values.items()), type(operation)
+        return kind(dict(items[: len(items) // 2])), kind(dict(items[len(items) // 2 :]))
+    return None
 
 
 class _Room:
@@ -301,32 +330,27 @@ class _Room:
 
 def _weight(part: Metrics | Params | Tags) -> tuple[int, int]:
     if isinstance(part, Metrics):
-        return len(part.points), sum(len(key) + _METRIC_BYTES for key, *_ in part.points)
-    return len(part.values), sum(_pair_bytes(key, value) for key, value in part.values.items())
+        return len(part.points), sum(_json_bytes(key) + _METRIC_BYTES for key, *_ in part.points)
+    return len(part.values), sum(
+        _json_bytes(key) + _json_bytes(value) + _PAIR_BYTES for key, value in part.values.items()
+    )
 
 
-def _pair_bytes(key: str, value: str) -> int:
-    # As JSON, where a sign outside ASCII takes six bytes or twelve.
-    return len(json.dumps(key)) + len(json.dumps(value)) + _PAIR_BYTES
+@lru_cache(maxsize=4096)
+def _json_bytes(text: str) -> int:
+    """How long a text is in JSON, where a sign outside ASCII takes six bytes or twelve."""
+    return len(text) + 2 if text.isascii() and text.isprintable() and '"' not in text else len(json.dumps(text))
 
 
 def _pieces(operation: Metrics | Params | Tags) -> Iterator[Metrics | Params | Tags]:
-    """Cut one operation that no request could hold."""
-    if isinstance(operation, Metrics):
-        for start in range(0, len(operation.points), limits.METRICS_PER_CALL):
-            yield Metrics(operation.points[start : start + limits.METRICS_PER_CALL])
+    """Cut an operation until each piece fits into a request."""
+    two = None if _Room().takes(operation) else halves(operation)
+    if two is None:
+        yield operation
         return
-    values: dict[str, str] = {}
-    size = 0
-    for key, value in operation.values.items():
-        more = _pair_bytes(key, value)
-        if values and (len(values) == limits.PARAMS_PER_CALL or size + more > limits.REQUEST_BYTES):
-            yield type(operation)(values)
-            values, size = {}, 0
-        values[key] = value
-        size += more
-    if values:
-        yield type(operation)(values)
+    for half in two:
+        assert isinstance(half, Metrics | Params | Tags)
+        yield from _pieces(half)
 
 
 def artifact_location(uri: str) -> str | None:
@@ -339,8 +363,3 @@ def artifact_location(uri: str) -> str | None:
     if not uri.startswith(prefix) or path in ("", ":memory:"):
         return None
     return (Path(path).resolve().parent / "mlartifacts").as_uri()
-
-
-def text_pairs(values: Mapping[str, Any]) -> dict[str, str]:
-    """Return params of a model as text."""
-    return limits.clean_params(values)

@@ -23,7 +23,7 @@ from tradewright.tracking import limits
 if TYPE_CHECKING:
     from tradewright.sanity_checks import SanityReport
 
-__all__ = ["TrainingFiles", "new_folder"]
+__all__ = ["DEFAULT_ROOT", "TrainingFiles", "new_folder"]
 
 #: Where trainings go that were given no folder.
 DEFAULT_ROOT = "tradewright-runs"

@@ -136,6 +136,9 @@ class TrainingSession:
             self.observer.signals.remove()
             if self.tracking_run is not None:
                 self.tracking_run.close(_RUN_STATUS[status])
+                if self.result is not None:
+                    # A store that was away at the start may have come back.
+                    self.result = replace(self.result, run_id=self.tracking_run.run_id)
         if error is not None and not self._is_answered(error):
             raise error
         if status == "interrupted" and self.plan.on_interrupt == "raise":

@@ -23,7 +23,7 @@ from tradewright.training.checkpoint_file import Checkpoint, read_checkpoint
 from tradewright.training.data import TrainingData, refuse_mixed_forms
 from tradewright.training.defaults import default_callbacks
 from tradewright.training.dispatcher import Dispatcher
-from tradewright.training.files import TrainingFiles, new_folder
+from tradewright.training.files import DEFAULT_ROOT, TrainingFiles, new_folder
 from tradewright.training.gate import check_suite
 from tradewright.training.interrupts import SignalGuard
 from tradewright.training.registration import Registration
@@ -287,7 +287,8 @@ class ModelTrainer:
 
     def _tracking(self) -> TrackingClient | None:
         if self._client is None and self.mlflow_uri != "off" and _writes():
-            self._client = connect(self.mlflow_uri)
+            root = Path(DEFAULT_ROOT) if self._root is None else self._root
+            self._client = connect(self.mlflow_uri, spool=root / "mlflow-spool")
         return self._client
 
     def _open_run(self, data: TrainingData, seed: int) -> TrackingRun | None:
