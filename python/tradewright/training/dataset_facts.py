@@ -25,11 +25,10 @@ def dataset_inputs(data: TrainingData) -> list[dict[str, Any]]:
     """
     fingerprint = data.facts.get("data_fingerprint")
     if fingerprint is not None:
+        # Of the panel alone: the store keeps one data set for all runs that read it, whichever their fold.
         profile: dict[str, Any] = {"num_rows": data.geometry.get("n_rows", len(data.train)), "target": data.target}
-        roles = data.geometry.get("roles", {})
-        profile |= {f"num_{role}_rows": about["rows"] for role, about in roles.items()}
-        profile |= {"train_time": " … ".join(data.facts["time_range"])}
-        return [_input("panel", fingerprint, data.train, profile, "training")]
+        first, last = data.geometry.get("time", data.facts["time_range"])
+        return [_input("panel", fingerprint, data.train, profile | {"from": first, "to": last}, "training")]
     parts = {"train": (data.train, "training"), "val": (data.val, "validation")}
     return [
         _input(f"{part} rows", _short(digest), samples, {"num_rows": len(samples)}, context)

@@ -19,10 +19,10 @@ def fold_facts(panel: Panel, fold: Fold) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``fold``, ``fold_digest``, ``plan_digest``, ``n_rows``, ``splitter`` (its configuration), ``closed``,
-        ``purge_scope``, ``has_label_ends``, ``data_fingerprint`` of the data the plan was made from; and ``roles``: for
-        each of train, val, test, purged, embargoed and unused the number of ``rows``, their half-open ``ranges`` in
-        time order, and the first and last ``time``.
+        ``fold``, ``fold_digest``, ``plan_digest``, ``data_fingerprint`` of the data the plan was made from; ``n_rows``
+        and ``time`` (first and last) of the panel; ``splitter`` (its configuration), ``closed``, ``purge_scope``,
+        ``has_label_ends``; and ``roles``: for each of train, val, test, purged, embargoed and unused the number of
+        ``rows``, their half-open ``ranges`` in time order, and the first and last ``time``.
     """
     plan = fold.plan
     return {
@@ -31,6 +31,7 @@ def fold_facts(panel: Panel, fold: Fold) -> dict[str, Any]:
         "plan_digest": fold.plan_digest,
         "data_fingerprint": fold.data_fingerprint,
         "n_rows": len(panel),
+        "time": _time(panel, [panel.time.argmin(), panel.time.argmax()]),
         "splitter": {} if plan is None else dict(plan.splitter),
         "closed": fold.closed,
         "purge_scope": fold.purge_scope,
@@ -61,4 +62,8 @@ def _role(panel: Panel, rows: Rows) -> dict[str, Any]:
     # Ranges are in time order: the first row of the first and the last row of the last are the edges.
     edges = [ranges[0][0], ranges[-1][1] - 1]
     places = edges if rows.order is None else rows.order[edges]
-    return {"rows": len(rows), "ranges": ranges, "time": [str(time) for time in panel.times[places]]}
+    return {"rows": len(rows), "ranges": ranges, "time": _time(panel, places)}
+
+
+def _time(panel: Panel, places: Any) -> list[str]:
+    return [str(time) for time in panel.times[places]]

@@ -61,7 +61,7 @@ def _loss_of(hyperparameters: Mapping[str, Any]) -> str | None:
     if not isinstance(found, str):
         return None
     if found.startswith("{"):  # one of ours, with its parameters
-        found = json.loads(found).get("name", found)
+        found = json.loads(found).get("loss", found)
     return str(found)
 
 
@@ -71,7 +71,9 @@ def log_start(session: TrainingSession) -> None:
     if run is None:
         return
     data = session.data
-    facts = {name: value for name, value in data.facts.items() if not name.endswith("_ranges")}
+    facts = {name: data.facts[name] for name in ("fold", "plan_digest", "data_fingerprint") if name in data.facts}
+    if "time_range" in data.facts:
+        facts["train_time"] = " … ".join(data.facts["time_range"])
     run.log_params(
         {
             "model": session.model.display_name,
