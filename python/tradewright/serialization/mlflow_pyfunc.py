@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from tradewright.base import BaseModel
 from tradewright.errors import DataError, ParameterError, UnsafeFormatError
 from tradewright.panel import Panel
@@ -35,7 +37,7 @@ class ServedModel:
         return f"ServedModel({self.model!r})"
 
     def predict(self, model_input: Any, params: Mapping[str, Any] | None = None) -> Any:
-        """Predict; the same bits as the bundle's own model.
+        """Predict; the same bits as the bundle's own model for the same frame or row-major array.
 
         Parameters
         ----------
@@ -64,7 +66,11 @@ class ServedModel:
         method = (params or {}).get("predict_method", METHODS[0])
         if method not in METHODS:
             raise ParameterError(f"predict_method={method!r}: pass one of {', '.join(METHODS)}", code="pyfunc.method")
-        rows = self._with_past(model_input) if self.model.reads_history else model_input
+        if self.model.reads_history:
+            rows = self._with_past(model_input)
+        else:
+            # MLflow makes column-major arrays of frames, and sums over their rows would round otherwise.
+            rows = model_input if hasattr(model_input, "columns") else np.ascontiguousarray(model_input)
         predictions = getattr(self.model, method)(rows)
         if method == METHODS[0] or not hasattr(model_input, "columns"):
             return predictions

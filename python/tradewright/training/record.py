@@ -188,8 +188,10 @@ def _log_end(run: TrackingRun, session: TrainingSession, result: TrainingResult)
     run.log_metrics(facts, step=0)
     for path in session.files.written.values():
         run.log_artifact(path)
-    if result.model is not None:
+    if "model" in session.files.written:
         _log_model(run, session, result)
+    elif session.registration.name is not None:
+        run.set_tags({"registration": f"not registered as {session.registration.name}: there is no model"})
 
 
 def _log_model(run: TrackingRun, session: TrainingSession, result: TrainingResult) -> None:
@@ -201,7 +203,7 @@ def _log_model(run: TrackingRun, session: TrainingSession, result: TrainingResul
         folder = Path(place) / "model"
         try:
             given, predicted = model_example(session.data.train, model)
-            bundle = session.files.written.get("model")
+            bundle = session.files.written["model"]
             save_pyfunc(model, folder, input_example=given, output_example=predicted, bundle=bundle)
         except Exception as error:  # noqa: BLE001  the bundle is there all the same
             run.set_tags({"mlflow_model": f"none: {error}"})
