@@ -15,7 +15,8 @@ from tradewright.errors import DataError
 
 __all__ = ["FeatureScaler"]
 
-_BLOCK_VALUES = 1 << 20
+#: A block of float64 and what is computed from it stay in the cache.
+_BLOCK_VALUES = 1 << 17
 
 
 @dataclass(frozen=True, eq=False)
