@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tradewright import _optional
 from tradewright.errors import TrackingError
+from tradewright.tracking.bounded import bounded_requests
 from tradewright.tracking.health import unreachable
 from tradewright.tracking.journal import SUFFIX, Entry, Journal, Spool, lock_of, read_spool
 from tradewright.tracking.opening import import_mlflow, open_client
@@ -159,7 +160,7 @@ def _replay_locked(store: Store | str, uri: str, spool: Spool, runs: dict[str, s
     # What was read before the lock was taken may be old.
     replay = _Replay(store, uri, read_spool(spool.path), Journal(spool.path, lock), runs)
     try:
-        with quiet():
+        with quiet(), bounded_requests():
             return replay.run()
     finally:
         replay.close()

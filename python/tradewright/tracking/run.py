@@ -230,8 +230,7 @@ class TrackingRun:
                 f"digest={digest!r} has {len(digest)} characters: MLflow keeps 1 to {limits.DIGEST_LENGTH}",
                 code="tracking.digest",
             )
-        described = [_json(schema), _json(profile)]
-        self._put(DatasetInput(name, digest, source_type, _json(source) or "", *described, context))
+        self._put(DatasetInput(name, digest, source_type, _json(source) or "", _json(schema), _json(profile), context))
 
     def log_model(
         self,

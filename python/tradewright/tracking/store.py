@@ -243,7 +243,7 @@ class Store:
         version = next((found for found in versions if found.source == source), None)
         if version is None:
             # Not models:/<id>: a database store would look that up in whatever store MLflow is set to.
-            version = self.client.create_model_version(name, source, run_id, model_id=model_id)
+            version = self.client.create_model_version(name, source, run_id, await_creation_for=0, model_id=model_id)
         if model.alias is not None:
             self.client.set_registered_model_alias(name, model.alias, version.version)
 
