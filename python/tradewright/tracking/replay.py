@@ -242,11 +242,12 @@ class _Replay:
             except Exception as error:
                 if not is_refusal(error):
                     raise
-                send_apart(
-                    self._write, parts, error, lambda entry, reason: self.refused.setdefault(entry.number, reason)
-                )
+                send_apart(self._write, parts, error, self._refuse)
             self._note([entry for entry in entries[sent:done] if entry.number not in self.refused])
             sent = done
+
+    def _refuse(self, entry: Entry, reason: str) -> None:
+        self.refused.setdefault(entry.number, reason)
 
     def _write(self, parts: Sequence[Part]) -> None:
         key = operation_key(self.spool.spec, parts[0][0])
