@@ -56,6 +56,9 @@ class Store:
         self.client = client
         self.uri = uri
         self._experiments: dict[str, str] = {}
+        # What is known of the metrics of one run, while writes to it are repeated.
+        self._history_of = ""
+        self._history: dict[str, set[tuple[Any, ...]]] = {}
 
     # --- runs -----------------------------------------------------------------------------------------------------
 
@@ -169,6 +172,8 @@ class Store:
                 tags.update(operation.values)
         if again:
             points = self._new_points(run_id, points)
+        else:
+            self._history_of = ""
         if points or params or tags:
             self.client.log_batch(
                 run_id,
@@ -179,15 +184,17 @@ class Store:
 
     def _new_points(self, run_id: str, points: Sequence[Point]) -> list[Point]:
         """Leave out what the store has: not every kind of store drops doubles itself."""
-        known: set[tuple[Any, ...]] = set()
-        for key in {key for key, *_ in points}:
-            for old in self.client.get_metric_history(run_id, key):
-                known.add(_identity((key, float(old.value), int(old.timestamp), int(old.step))))
+        if self._history_of != run_id:
+            self._history_of, self._history = run_id, {}
         fresh = []
         for point in points:
-            identity = _identity(point)
-            if identity not in known:
-                known.add(identity)
+            key = point[0]
+            if key not in self._history:
+                old = self.client.get_metric_history(run_id, key)
+                self._history[key] = {_identity(p.value, p.timestamp, p.step) for p in old}
+            identity = _identity(*point[1:])
+            if identity not in self._history[key]:
+                self._history[key].add(identity)
                 fresh.append(point)
         return fresh
 
@@ -251,9 +258,8 @@ class Store:
         self.client.set_terminated(run_id, end.status, end.end_time)
 
 
-def _identity(point: Point) -> tuple[Any, ...]:
-    key, value, at, step = point
-    return (key, "nan" if math.isnan(value) else value, at, step)
+def _identity(value: float, at: int, step: int) -> tuple[Any, ...]:
+    return ("nan" if math.isnan(value) else float(value), int(at), int(step))
 
 
 def requests_of(operations: Sequence[Operation]) -> Iterator[tuple[list[tuple[int, Operation]], int]]:
