@@ -80,7 +80,7 @@ class FakeClient:
             experiment_id=experiment_id,
         )
         run = SimpleNamespace(
-            info=info, metrics=[], params={}, tags={}, artifacts={}, datasets=[], outputs=SimpleNamespace()
+            info=info, seen=set(), metrics=[], params={}, tags={}, artifacts={}, datasets=[], outputs=SimpleNamespace()
         )
         run.outputs.model_outputs = []
         self.runs[number] = run
@@ -133,7 +133,8 @@ class FakeClient:
             if math.isinf(value):  # a database has no infinity
                 value = math.copysign(LARGEST, value)
             point = (metric.key, value, metric.timestamp, metric.step)
-            if not self.drops_doubles or repr(point) not in map(repr, run.metrics):
+            if not self.drops_doubles or repr(point) not in run.seen:
+                run.seen.add(repr(point))
                 run.metrics.append(point)
         for tag in tags:
             self._tag(run_id, tag.key, tag.value)

@@ -9,7 +9,7 @@ from tradewright.tracking.journal import SUFFIX, read_spool
 from tradewright.tracking.store import Store
 
 
-def tracking(fake, folder, *, patience=0.3, pause=0.05):
+def tracking(fake, folder, *, patience=20.0, pause=0.05):
     """Return a client over a fake store whose waits are short."""
     client = TrackingClient(fake, "fake:", spool=folder)
     client._worker.patience = patience

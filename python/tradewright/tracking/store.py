@@ -172,15 +172,20 @@ class Store:
                 tags.update(operation.values)
         if again:
             points = self._new_points(run_id, points)
-        else:
-            self._history_of = ""
-        if points or params or tags:
-            self.client.log_batch(
-                run_id,
-                metrics=[Metric(key, value, at, step) for key, value, at, step in points],
-                params=[Param(key, value) for key, value in params.items()],
-                tags=[RunTag(key, value) for key, value in tags.items()],
-            )
+        if not (points or params or tags):
+            return
+        known, self._history_of = self._history_of, ""
+        self.client.log_batch(
+            run_id,
+            metrics=[Metric(key, value, at, step) for key, value, at, step in points],
+            params=[Param(key, value) for key, value in params.items()],
+            tags=[RunTag(key, value) for key, value in tags.items()],
+        )
+        if again:
+            # Only now: a request that failed may have arrived all the same, and is to be looked up again.
+            for key, *rest in points:
+                self._history[key].add(_identity(*rest))
+            self._history_of = known
 
     def _new_points(self, run_id: str, points: Sequence[Point]) -> list[Point]:
         """Leave out what the store has: not every kind of store drops doubles itself."""
@@ -192,9 +197,7 @@ class Store:
             if key not in self._history:
                 old = self.client.get_metric_history(run_id, key)
                 self._history[key] = {_identity(p.value, p.timestamp, p.step) for p in old}
-            identity = _identity(*point[1:])
-            if identity not in self._history[key]:
-                self._history[key].add(identity)
+            if _identity(*point[1:]) not in self._history[key]:
                 fresh.append(point)
         return fresh
 

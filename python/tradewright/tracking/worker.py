@@ -263,7 +263,7 @@ class Worker:
     def _make(self, store: Store, outbox: Outbox) -> None:
         spec = outbox.spec
         parent_id = spec.parent_id if outbox.parent is None else outbox.parent.run_id
-        again, outbox.uncertain = outbox.uncertain, True
+        again, outbox.maybe_made = outbox.maybe_made, True
         try:
             run_id = self._call(store.create_run, spec, parent_id, again=again)
         except TrackingError as error:
@@ -273,7 +273,7 @@ class Worker:
                 self._called = None
             return
         with self.lock:
-            outbox.run_id, outbox.uncertain = run_id, False
+            outbox.run_id = run_id
             if outbox.journal is not None:
                 outbox.journal.note_run(run_id)
 
@@ -297,7 +297,7 @@ class Worker:
         finished: Sequence[Entry],
     ) -> None:
         """Do one request; ``finished`` are the operations that are complete with it."""
-        again, outbox.uncertain = outbox.uncertain, True
+        again = parts[0][0].number <= outbox.maybe_done
         try:
             self._write(store, outbox, parts, again=again)
         except Exception as error:
@@ -311,14 +311,14 @@ class Worker:
             elif not isinstance(parts[0][1], Metrics | Params | Tags | Terminate) and self._unreachable() is None:
                 # The tracking store is well; the one for artifacts is not. What comes after need not wait for it.
                 with self.lock:
-                    self.problem, self._called, outbox.uncertain = error, None, False
+                    self.problem, self._called = error, None
                     if not outbox.is_abandoned:
                         outbox.park()
                 return
             else:
+                outbox.maybe_done = max(outbox.maybe_done, parts[-1][0].number)
                 raise
         with self.lock:
-            outbox.uncertain = False
             if not outbox.is_abandoned:
                 outbox.done(finished)
 
