@@ -42,7 +42,7 @@ def test_what_is_written_is_read(tmp_path):
     assert (spool.refused, spool.last_at, spool.unreadable) == ({2: "no such thing"}, 3000, 0)
     assert spool.process["pid"] == os.getpid()
     assert [entry.number for entry in spool.entries()] == [0, 1, 2, 3, 4]
-    assert list(spool.entries(3))[0].operation == Tags({"line": "one\ntwo\u2028three\r"})
+    assert next(spool.entries(3)).operation == Tags({"line": "one\ntwo\u2028three\r"})
 
 
 @settings(max_examples=30, deadline=None)
