@@ -16,6 +16,7 @@ BENCHES = (
     ("bench_loss.py",),
     ("bench_scan.py",),
     ("bench_torch_epoch.py",),
+    ("bench_tracking.py",),
 )
 
 if __name__ == "__main__":
