@@ -18,6 +18,7 @@ BENCHES = (
     ("bench_loss_groups.py",),
     ("bench_torch_epoch.py",),
     ("bench_boosting_bridge.py", "--rows", "1000000"),
+    ("bench_tracking.py",),
 )
 
 if __name__ == "__main__":

@@ -1,23 +1,22 @@
 """Against real MLflow: an embedded SQLite store and a real server. What is recorded is read back."""
 
-import contextlib
 import json
+import math
 import os
+import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 import warnings
 from pathlib import Path
 
 import pytest
 from descent import DescentModel, split_problem
+from mlflow_server import Server, make_store, quiet
+from tracked import model_folder
 
 from tradewright.base import Callback
-from tradewright.tracking import MLflowLogger
+from tradewright.tracking import MLflowLogger, connect, replay_mlflow
 from tradewright.training import ModelTrainer
 
 pytest.importorskip("mlflow")
@@ -26,55 +25,30 @@ DATA = split_problem()
 SUPPORT = Path(__file__).parents[1] / "support"
 
 
-@contextlib.contextmanager
-def quiet():
-    """MLflow's own imports and calls warn; here the test is the caller."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A SQLite store to be copied: making one takes seconds."""
+    return make_store(tmp_path_factory.mktemp("template") / "mlflow.db")
 
 
 @pytest.fixture(scope="module")
-def sqlite_uri(tmp_path_factory):
-    return f"sqlite:///{tmp_path_factory.mktemp('store').as_posix()}/mlflow.db"
+def sqlite_uri(store, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("store")
+    shutil.copy(store, folder)
+    return f"sqlite:///{folder.as_posix()}/mlflow.db"
 
 
 @pytest.fixture(scope="module")
-def server_uri(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("server")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    store = [
-        "--backend-store-uri",
-        f"sqlite:///{folder.as_posix()}/mlflow.db",
-        "--artifacts-destination",
-        str(folder / "a"),
-    ]
-    log = (folder / "log").open("w")
-    # Its background jobs are of no use here, and start a process of their own.
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    process = subprocess.Popen(
-        [*command, *store], cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
-    )
-    uri = f"http://127.0.0.1:{port}"
-    try:
-        # Importing MLflow's server takes minutes on a machine that is busy.
-        for _ in range(1800):
-            assert process.poll() is None, (folder / "log").read_text()
-            with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
-                urllib.request.urlopen(f"{uri}/health", timeout=2).close()
-                break
-            time.sleep(0.2)
-        else:
-            pytest.fail((folder / "log").read_text())
-        yield uri
-    finally:
-        # The server forks workers: end its session, which this test started.
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=30)
-        log.close()
+def server(store, tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("server"), store)
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="module")
+def server_uri(server):
+    return server.uri
 
 
 @pytest.fixture(params=["sqlite", "server"])
@@ -145,6 +119,32 @@ def test_a_signal_in_another_process_ends_its_run_as_killed(tmp_path, uri, signu
     assert run.info.status == "KILLED"
     assert signal.Signals(signum).name in run.data.tags["stop_reason"]
     assert len(curve(client, told["run_id"], "train_loss")) == told["turns"] < 3000
+
+
+def test_a_killed_process_leaves_a_run_that_replay_closes(tmp_path, sqlite_uri):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(SUPPORT), *sys.path])}
+    child = subprocess.Popen(
+        [sys.executable, str(SUPPORT / "child_training.py"), sqlite_uri, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    line = child.stdout.readline()
+    assert line == "ready\n", child.communicate()[1]
+    (living,) = replay_mlflow(tmp_path)
+    assert not living.is_complete
+    assert f"process {child.pid}" in living.problem
+    child.send_signal(signal.SIGKILL)
+    child.communicate(timeout=120)
+    client = ModelTrainer(DescentModel(), mlflow_uri=sqlite_uri).mlflow_client
+    (replayed,) = replay_mlflow(tmp_path)
+    assert replayed.is_complete
+    run = stored_run(client, replayed.run_id)
+    assert (run.info.status, replayed.status) == ("KILLED", "KILLED")
+    assert run.info.end_time >= run.info.start_time
+    # Also the turns that had not been sent when the process died.
+    assert [step for step, _ in curve(client, replayed.run_id, "train_loss")][:3] == [0, 1, 2]
 
 
 @pytest.mark.parametrize("stage", ["open", "checks", "fit", "files", "close"])
@@ -227,43 +227,101 @@ def test_the_store_in_the_working_directory(tmp_path):
     assert all(line.startswith("DescentModel epoch") for line in done.stderr.splitlines()), done.stderr
 
 
-def test_a_server_that_dies_in_mid_training(tmp_path):
-    """The training goes on, warns once, and waits for nothing."""
-    import http.server
-    import threading
+def test_a_model_is_logged_registered_and_loads(tmp_path, uri):
+    with connect(uri, spool=tmp_path).start_run("models") as run:
+        run.log_model(model_folder(tmp_path), "model", params={"depth": 3}, registered_name="best", alias="champion")
+        run.log_dataset(name="prices", digest="0123456789abcdef", schema={"mlflow_colspec": []}, context="training")
+    client = connect(uri, spool=tmp_path).client
+    stored = stored_run(client, run.run_id)
+    assert stored.inputs.dataset_inputs[0].dataset.digest == "0123456789abcdef"
+    (output,) = stored.outputs.model_outputs
+    with quiet():
+        import mlflow
 
-    class Healthy(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.end_headers()
+        assert client.get_logged_model(output.model_id).params == {"depth": "3"}
+        before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
+        mlflow.set_tracking_uri(uri)
+        try:
+            for place in (f"models:/{output.model_id}", f"runs:/{run.run_id}/model", "models:/best@champion"):
+                copy = Path(mlflow.artifacts.download_artifacts(place, dst_path=str(tmp_path / "copies")))
+                assert (copy / "data" / "weights.bin").read_bytes() == bytes(range(256)), place
+        finally:
+            mlflow.set_tracking_uri(before)
 
-        def log_message(self, *arguments):
-            pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Healthy)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    uri = f"http://127.0.0.1:{server.server_address[1]}"
+def test_awkward_values_in_a_real_store(tmp_path, uri):
+    with pytest.warns(UserWarning, match="f1@10"), connect(uri, spool=tmp_path).start_run("awkward") as run:  # noqa: PT031
+        for step, value in enumerate([1.0, math.nan, math.inf, -math.inf]):
+            run.log_metrics({"loss": value, "f1@10": value}, step)
+        run.log_params({"long": "é" * 7000, **{f"p{i}": "x" * 5000 for i in range(300)}})
+        run.set_tags({"long": "y" * 9000})
+    assert run.spool is None
+    client = connect(uri, spool=tmp_path).client
+    values = [value for _, value in curve(client, run.run_id, "f1_10")]
+    assert values[0] == 1.0
+    assert math.isnan(values[1])
+    assert len(values) == 2
+    with quiet():
+        kept = Path(client.download_artifacts(run.run_id, "nonfinite_metrics.json", str(tmp_path)))
+        text = Path(client.download_artifacts(run.run_id, "params/long.txt", str(tmp_path))).read_text("utf-8")
+    assert [row["value"] for row in json.loads(kept.read_text())] == ["inf", "inf", "-inf", "-inf"]
+    assert text == "é" * 7000
+    assert len(stored_run(client, run.run_id).data.params) == 301
 
-    from tradewright.tracking import TrackingRun
 
-    class Client:
-        def log_batch(self, *arguments, **keywords):
-            pass
+class At(Callback):
+    """Does something at the end of an epoch."""
 
-    class Die(Callback):
-        def on_epoch_end(self, epoch, logs):
-            if epoch == 1:
-                server.shutdown()
-                server.server_close()
+    def __init__(self, epoch, work):
+        self.epoch, self.work = epoch, work
 
-    trainer = ModelTrainer(DescentModel(), "alpha", mlflow_uri=uri, output_dir=tmp_path)
-    trainer._open_run = lambda data, seed: TrackingRun(Client(), uri, "r1")
-    try:
-        with pytest.warns(RuntimeWarning, match=r"switched off for run r1.*does not answer") as caught:
-            result = trainer.train(*DATA, callbacks=[MLflowLogger(), Die()], checks=None)
-    finally:
-        server.shutdown()
-        thread.join()
-    assert len(caught) == 1
-    assert (result.status, len(result.history)) == ("completed", 10)
+    def on_epoch_end(self, epoch, logs):
+        if epoch == self.epoch:
+            self.work()
+
+
+def test_a_server_killed_and_started_again_in_mid_run_has_everything(tmp_path, server):
+    """Three runs: killed in the middle, down from the start, and open all the while."""
+    open_run = connect(server.uri, spool=tmp_path / "mlflow-spool").start_run("alpha", run_name="open")
+    open_run.log_metrics({"loss": 0.0}, 0)
+    assert open_run.wait(60)
+    trainer = ModelTrainer(DescentModel(epochs=60), "alpha", mlflow_uri=server.uri, output_dir=tmp_path)
+    with pytest.warns(RuntimeWarning, match="tradewright replay") as caught:  # noqa: PT031
+        killed = trainer.train(*DATA, callbacks=[At(20, server.kill), MLflowLogger()], checks=None)
+        with_server_down = ModelTrainer(DescentModel(), "alpha", mlflow_uri=server.uri, output_dir=tmp_path)
+        down = with_server_down.train(*DATA, callbacks=[MLflowLogger()], checks=None)
+        open_run.log_metrics({"loss": 1.0}, 1)
+        open_run.log_model(model_folder(tmp_path), "model", registered_name="outage")
+    # Each run says it once.
+    assert len({str(warning.message) for warning in caught}) <= 3
+    assert (killed.status, down.status, down.run_id) == ("completed", "completed", None)
+    assert [one.is_complete for one in replay_mlflow(tmp_path)] == [False] * 3
+    server.start()
+    open_run.log_metrics({"loss": 2.0}, 2)
+    with warnings.catch_warnings():
+        # A call of MLflow's own may still be waiting for the server that was killed.
+        warnings.simplefilter("ignore")
+        open_run.close("FINISHED")
+    replayed = {one.path.name.partition(".")[0]: one for one in replay_mlflow(tmp_path)}
+    assert all(one.is_complete for one in replayed.values()), list(map(str, replayed.values()))
+    client = trainer.mlflow_client
+    for result in (killed, down):
+        run_id = result.run_id or next(
+            one.run_id for one in replayed.values() if one.run_id not in (killed.run_id, open_run.run_id)
+        )
+        run = stored_run(client, run_id)
+        assert (run.info.status, run.data.tags["status"]) == ("FINISHED", "completed")
+        assert curve(client, run_id, "train_loss") == [(row["epoch"], row["train_loss"]) for row in result.history]
+        with quiet():
+            copy = Path(client.download_artifacts(run_id, "model.tw", str(tmp_path)))
+        assert copy.read_bytes() == result.artifacts["model"].read_bytes()
+    run = stored_run(client, open_run.run_id or replayed[open_run.key].run_id)
+    assert run.info.status == "FINISHED"
+    assert curve(client, run.info.run_id, "loss") == [(0, 0.0), (1, 1.0), (2, 2.0)]
+    assert len(run.outputs.model_outputs) == 1
+    with quiet():
+        assert len(client.search_model_versions("name = 'outage'")) == 1
+    # Again, and nothing is different.
+    for one in replayed.values():
+        assert [again.written for again in replay_mlflow(one.path)] == [0]
+    assert stored_run(client, run.info.run_id).to_dictionary() == run.to_dictionary()

@@ -66,11 +66,12 @@ class ServedModel:
         method = (params or {}).get("predict_method", METHODS[0])
         if method not in METHODS:
             raise ParameterError(f"predict_method={method!r}: pass one of {', '.join(METHODS)}", code="pyfunc.method")
+        rows = model_input
         if self.model.reads_history:
             rows = self._with_past(model_input)
-        else:
+        elif not hasattr(model_input, "columns"):
             # MLflow makes column-major arrays of frames, and sums over their rows would round otherwise.
-            rows = model_input if hasattr(model_input, "columns") else np.ascontiguousarray(model_input)
+            rows = np.ascontiguousarray(model_input)
         predictions = getattr(self.model, method)(rows)
         if method == METHODS[0] or not hasattr(model_input, "columns"):
             return predictions

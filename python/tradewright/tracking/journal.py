@@ -203,6 +203,7 @@ class Journal:
         """Close the spool and rename it: the store has everything, and nothing will be read from it."""
         self.release()
         self.path.rename(path)
+        Path(self._lock.lock_file).unlink(missing_ok=True)
         shutil.rmtree(self.files, ignore_errors=True)
 
     def remove(self) -> None:

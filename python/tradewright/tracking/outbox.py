@@ -58,8 +58,10 @@ class Outbox:
         self.refusal: str | None = None
         #: How many operations were lost because neither the queue nor a spool had room.
         self.dropped = 0
-        #: Whether the last request may have arrived although it failed.
-        self.uncertain = False
+        #: Whether the run may have been made although the answer did not come.
+        self.maybe_made = False
+        #: Operations up to this number may have arrived although the answer did not come.
+        self.maybe_done = -1
         #: What keeps the run from ever being made in this store.
         self.error: TrackingError | None = None
         self.is_urgent = False

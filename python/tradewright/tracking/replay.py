@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tradewright import _optional
 from tradewright.errors import TrackingError
+from tradewright.tracking.bounded import bounded_requests
 from tradewright.tracking.health import unreachable
 from tradewright.tracking.journal import SUFFIX, Entry, Journal, Spool, lock_of, read_spool
 from tradewright.tracking.opening import import_mlflow, open_client
@@ -159,7 +160,7 @@ def _replay_locked(store: Store | str, uri: str, spool: Spool, runs: dict[str, s
     # What was read before the lock was taken may be old.
     replay = _Replay(store, uri, read_spool(spool.path), Journal(spool.path, lock), runs)
     try:
-        with quiet():
+        with quiet(), bounded_requests():
             return replay.run()
     finally:
         replay.close()
@@ -241,11 +242,12 @@ class _Replay:
             except Exception as error:
                 if not is_refusal(error):
                     raise
-                send_apart(
-                    self._write, parts, error, lambda entry, reason: self.refused.setdefault(entry.number, reason)
-                )
+                send_apart(self._write, parts, error, self._refuse)
             self._note([entry for entry in entries[sent:done] if entry.number not in self.refused])
             sent = done
+
+    def _refuse(self, entry: Entry, reason: str) -> None:
+        self.refused.setdefault(entry.number, reason)
 
     def _write(self, parts: Sequence[Part]) -> None:
         key = operation_key(self.spool.spec, parts[0][0])

@@ -230,8 +230,7 @@ class TrackingRun:
                 f"digest={digest!r} has {len(digest)} characters: MLflow keeps 1 to {limits.DIGEST_LENGTH}",
                 code="tracking.digest",
             )
-        described = [_json(schema), _json(profile)]
-        self._put(DatasetInput(name, digest, source_type, _json(source) or "", *described, context))
+        self._put(DatasetInput(name, digest, source_type, _json(source) or "", _json(schema), _json(profile), context))
 
     def log_model(
         self,
@@ -294,10 +293,10 @@ class TrackingRun:
         if not self.is_recording:
             return
         if self._infinite:
-            self._put(Text(nonfinite_text(self._infinite), NONFINITE_FILE))
-            names = sorted({name for name, *_ in self._infinite})
-            self.set_tags({"nonfinite_metrics": ", ".join(names)})
-        self._put(Terminate(status, now_ms()))
+            self._queue(Text(nonfinite_text(self._infinite), NONFINITE_FILE))
+            names = ", ".join(sorted({name for name, *_ in self._infinite}))
+            self._queue(Tags({"nonfinite_metrics": limits.cut(names, limits.TAG_LENGTH)}))
+        self._queue(Terminate(status, now_ms()))
         self._closed = True
         _OPEN.discard(self)
         try:
@@ -307,6 +306,7 @@ class TrackingRun:
             journal = self._outbox.journal
             if journal is not None:
                 journal.remove() if self._is_delivered else journal.release()
+        # Last, because a warning may be an error.
         self._report_end()
 
     def _put(self, operation: Operation) -> None:
@@ -319,8 +319,11 @@ class TrackingRun:
             except OSError as error:
                 # It is sent from where it is, if it is there.
                 self._tell("file", f"{operation.kind} could not be put beside the spool: {error}", RuntimeWarning)
-        self._worker.put(self._outbox, operation, PAUSE_SECONDS)
+        self._queue(operation)
         self._report()
+
+    def _queue(self, operation: Operation) -> None:
+        self._worker.put(self._outbox, operation, PAUSE_SECONDS)
 
     def _keep_whole(self, folder: str, values: Mapping[str, str], length: int) -> None:
         for key, value in values.items():

@@ -56,6 +56,9 @@ class Store:
         self.client = client
         self.uri = uri
         self._experiments: dict[str, str] = {}
+        # What is known of the metrics of one run, while writes to it are repeated.
+        self._history_of = ""
+        self._history: dict[str, set[tuple[Any, ...]]] = {}
 
     # --- runs -----------------------------------------------------------------------------------------------------
 
@@ -169,25 +172,32 @@ class Store:
                 tags.update(operation.values)
         if again:
             points = self._new_points(run_id, points)
-        if points or params or tags:
-            self.client.log_batch(
-                run_id,
-                metrics=[Metric(key, value, at, step) for key, value, at, step in points],
-                params=[Param(key, value) for key, value in params.items()],
-                tags=[RunTag(key, value) for key, value in tags.items()],
-            )
+        if not (points or params or tags):
+            return
+        known, self._history_of = self._history_of, ""
+        self.client.log_batch(
+            run_id,
+            metrics=[Metric(key, value, at, step) for key, value, at, step in points],
+            params=[Param(key, value) for key, value in params.items()],
+            tags=[RunTag(key, value) for key, value in tags.items()],
+        )
+        if again:
+            # Only now: a request that failed may have arrived all the same, and is to be looked up again.
+            for key, *rest in points:
+                self._history[key].add(_identity(*rest))
+            self._history_of = known
 
     def _new_points(self, run_id: str, points: Sequence[Point]) -> list[Point]:
         """Leave out what the store has: not every kind of store drops doubles itself."""
-        known: set[tuple[Any, ...]] = set()
-        for key in {key for key, *_ in points}:
-            for old in self.client.get_metric_history(run_id, key):
-                known.add(_identity((key, float(old.value), int(old.timestamp), int(old.step))))
+        if self._history_of != run_id:
+            self._history_of, self._history = run_id, {}
         fresh = []
         for point in points:
-            identity = _identity(point)
-            if identity not in known:
-                known.add(identity)
+            key = point[0]
+            if key not in self._history:
+                old = self.client.get_metric_history(run_id, key)
+                self._history[key] = {_identity(p.value, p.timestamp, p.step) for p in old}
+            if _identity(*point[1:]) not in self._history[key]:
                 fresh.append(point)
         return fresh
 
@@ -243,7 +253,7 @@ class Store:
         version = next((found for found in versions if found.source == source), None)
         if version is None:
             # Not models:/<id>: a database store would look that up in whatever store MLflow is set to.
-            version = self.client.create_model_version(name, source, run_id, model_id=model_id)
+            version = self.client.create_model_version(name, source, run_id, await_creation_for=0, model_id=model_id)
         if model.alias is not None:
             self.client.set_registered_model_alias(name, model.alias, version.version)
 
@@ -251,9 +261,8 @@ class Store:
         self.client.set_terminated(run_id, end.status, end.end_time)
 
 
-def _identity(point: Point) -> tuple[Any, ...]:
-    key, value, at, step = point
-    return (key, "nan" if math.isnan(value) else value, at, step)
+def _identity(value: float, at: int, step: int) -> tuple[Any, ...]:
+    return ("nan" if math.isnan(value) else float(value), int(at), int(step))
 
 
 def requests_of(operations: Sequence[Operation]) -> Iterator[tuple[list[tuple[int, Operation]], int]]:

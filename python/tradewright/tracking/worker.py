@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tradewright.errors import TrackingError
+from tradewright.tracking.bounded import bounded_requests
 from tradewright.tracking.breaker import CircuitBreaker
 from tradewright.tracking.journal import Entry
 from tradewright.tracking.operations import Metrics, Operation, Params, Tags, Terminate
@@ -22,8 +23,6 @@ __all__ = ["Worker"]
 GLANCE = 2_000
 #: How fresh the last answer must be for a server to be called without asking for its health first.
 FRESH_SECONDS = 1.0
-#: A call that has been out for so long is not waited for: the server takes connections and says nothing.
-HANGING_SECONDS = 10.0
 #: How soon a store is tried again that failed as a run was closed.
 AGAIN_SECONDS = 0.3
 #: How slow an upload may be (bytes a second) before a server counts as hanging.
@@ -94,6 +93,8 @@ class Worker:
         with self.lock:
             failures = self.failures
             if self.breaker.allows:
+                # A call that has been out for long is not waited for anew.
+                seconds -= self._silence
                 self._wait_until(
                     lambda: outbox.run_id is not None or outbox.is_abandoned or self.failures > failures, seconds
                 )
@@ -129,7 +130,7 @@ class Worker:
             self._wake()
             failures, began = self.failures, time.monotonic()
             was_well = self.breaker.state == "closed"
-            allowance = outbox.upload_bytes() / UPLOAD_RATE
+            allowance = sum(other.upload_bytes() for other in self._outboxes) / UPLOAD_RATE
             while not outbox.is_empty and not outbox.is_blocked and not outbox.is_abandoned:
                 now = time.monotonic()
                 if self.failures > failures:
@@ -141,9 +142,8 @@ class Worker:
                     self.breaker.end_pause()
                     self.lock.notify_all()
                     continue
-                if self._called is not None and self._called < began and now - self._called > HANGING_SECONDS:
-                    break
-                left = max(began, self._answered) + self.patience + allowance - now
+                since = now - self._silence if self._called is not None else max(began, self._answered)
+                left = since + self.patience + allowance - now
                 left = min(left, began + (LONGEST_SECONDS if seconds is None else seconds) - now)
                 if left <= 0:
                     break
@@ -157,6 +157,11 @@ class Worker:
             if outbox in self._outboxes:
                 self._outboxes.remove(outbox)
             self.lock.notify_all()
+
+    @property
+    def _silence(self) -> float:
+        """For how many seconds the call that is out has not been answered; 0 when none is."""
+        return 0.0 if self._called is None else time.monotonic() - self._called
 
     def _wait_until(self, condition: Callable[[], bool], seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -183,7 +188,8 @@ class Worker:
                         self._thread = None
                         return
                 hush_this_thread()
-                self._serve(outbox)
+                with bounded_requests():
+                    self._serve(outbox)
                 with self.lock:
                     self.lock.notify_all()
         finally:
@@ -257,7 +263,7 @@ class Worker:
     def _make(self, store: Store, outbox: Outbox) -> None:
         spec = outbox.spec
         parent_id = spec.parent_id if outbox.parent is None else outbox.parent.run_id
-        again, outbox.uncertain = outbox.uncertain, True
+        again, outbox.maybe_made = outbox.maybe_made, True
         try:
             run_id = self._call(store.create_run, spec, parent_id, again=again)
         except TrackingError as error:
@@ -267,7 +273,7 @@ class Worker:
                 self._called = None
             return
         with self.lock:
-            outbox.run_id, outbox.uncertain = run_id, False
+            outbox.run_id = run_id
             if outbox.journal is not None:
                 outbox.journal.note_run(run_id)
 
@@ -291,7 +297,7 @@ class Worker:
         finished: Sequence[Entry],
     ) -> None:
         """Do one request; ``finished`` are the operations that are complete with it."""
-        again, outbox.uncertain = outbox.uncertain, True
+        again = parts[0][0].number <= outbox.maybe_done
         try:
             self._write(store, outbox, parts, again=again)
         except Exception as error:
@@ -305,14 +311,14 @@ class Worker:
             elif not isinstance(parts[0][1], Metrics | Params | Tags | Terminate) and self._unreachable() is None:
                 # The tracking store is well; the one for artifacts is not. What comes after need not wait for it.
                 with self.lock:
-                    self.problem, self._called, outbox.uncertain = error, None, False
+                    self.problem, self._called = error, None
                     if not outbox.is_abandoned:
                         outbox.park()
                 return
             else:
+                outbox.maybe_done = max(outbox.maybe_done, parts[-1][0].number)
                 raise
         with self.lock:
-            outbox.uncertain = False
             if not outbox.is_abandoned:
                 outbox.done(finished)
 

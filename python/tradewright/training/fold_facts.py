@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tradewright.panel import Panel
@@ -40,7 +41,7 @@ def fold_facts(panel: Panel, fold: Fold) -> dict[str, Any]:
     }
 
 
-def fold_params(facts: dict[str, Any]) -> dict[str, Any]:
+def fold_params(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of :func:`fold_facts` one searches and compares runs by: counts, times, the splitter's parameters."""
     params: dict[str, Any] = {}
     for role, about in facts["roles"].items():

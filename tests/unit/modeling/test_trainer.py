@@ -69,13 +69,13 @@ for name in HOOKS:
     setattr(Recorder, name, _hook(name))
 
 
-def trainer(tmp_path, seed=None, **model):
-    return ModelTrainer(DescentModel(**model), mlflow_uri="off", output_dir=tmp_path, seed=seed)
+def trainer(tmp_path, seed=None, plots=False, **model):
+    return ModelTrainer(DescentModel(**model), mlflow_uri="off", output_dir=tmp_path, seed=seed, plots=plots)
 
 
-def train(tmp_path, *callbacks, data=DATA, model=None, **options):
+def train(tmp_path, *callbacks, data=DATA, model=None, plots=False, **options):
     options.setdefault("checks", None)
-    return trainer(tmp_path, **(model or {})).train(*data, callbacks=callbacks, **options)
+    return trainer(tmp_path, plots=plots, **(model or {})).train(*data, callbacks=callbacks, **options)
 
 
 def names(recorder):
@@ -352,7 +352,7 @@ def test_nothing_to_see_before_the_first_training(tmp_path):
 
 
 def test_the_result(tmp_path):
-    result = train(tmp_path, data=DATA, model={"epochs": 4})
+    result = train(tmp_path, data=DATA, model={"epochs": 4}, plots=True)
     assert (result.status, result.stop_reason, result.run_id) == ("completed", None, None)
     assert [row["epoch"] for row in result.history] == [0, 1, 2, 3]
     assert result.metrics == {key: value for key, value in result.history[-1].items() if key != "epoch"}
@@ -360,7 +360,7 @@ def test_the_result(tmp_path):
     assert result.best_epoch == 3
     assert result.training_time > 0
     assert result.environment["versions"]["numpy"] == np.__version__
-    expected = {"config", "environment", "metrics", "model", "learning_curve", "importance"}
+    expected = {"config", "environment", "metrics", "model", "learning_curve", "importance", "residuals"}
     assert set(result.artifacts) == expected
     assert all(path.stat().st_size for path in result.artifacts.values())
     loaded = DescentModel.load(result.artifacts["model"])
@@ -382,29 +382,26 @@ def test_nan_losses_make_strict_json(tmp_path):
 
 @pytest.mark.parametrize(("restore", "kept"), [(None, 4), (False, 4), (True, 1)])
 def test_the_learning_curve_marks_the_turn_the_model_is_at(tmp_path, monkeypatch, restore, kept):
-    from tradewright.tracking import plots
+    from tradewright.tracking.plots import learning_curve
 
-    marks = []
-    real = plots._figure
-
-    def figure(*size):
-        made, places = real(*size)
-        line = places[-1].axvline
-        places[-1].axvline = lambda x, **style: (marks.append(style["label"]), line(x, **style))
-        return made, places
-
-    monkeypatch.setattr(plots, "_figure", figure)
+    figures = []
+    monkeypatch.setattr(learning_curve, "save", lambda figure, path: (figures.append(figure), path)[1])
     stopping = [] if restore is None else [tw.EarlyStopping(patience=50, restore_best=restore)]
-    train(tmp_path, *stopping, model={"epochs": 5, "val_losses": [5, 1, 3, 4, 5]})
+    train(tmp_path, *stopping, model={"epochs": 5, "val_losses": [5, 1, 3, 4, 5]}, plots=True)
+    marks = [
+        text.get_text() for text in figures[0].axes[0].get_legend().get_texts() if not text.get_text().endswith("_loss")
+    ]
     lowest = [] if kept == 1 else ["lowest val_loss: epoch 1"]
     assert marks == [f"model kept: epoch {kept}", *lowest]
 
 
 def test_without_matplotlib_there_are_no_plots(tmp_path, monkeypatch):
     monkeypatch.setattr(_optional, "is_available", lambda module: module != "matplotlib")
-    result = train(tmp_path)
+    result = train(tmp_path, plots=True)
     assert "model" in result.artifacts
     assert "learning_curve" not in result.artifacts
+    told = json.loads(result.artifacts["metrics"].read_text())["plots_not_drawn"]
+    assert "pip install 'tradewright[plots]'" in told["learning_curve"]
 
 
 def test_each_training_has_a_folder_of_its_own(tmp_path):

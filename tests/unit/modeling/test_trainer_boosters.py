@@ -21,7 +21,7 @@ SETTINGS = {
 def no_plots():
     """Drawing takes longer than all the trainings here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TrainingFiles, "write_plots", lambda self, result, unit: None)
+        patch.setattr(TrainingFiles, "write_plots", lambda self, drawn: None)
         yield
 
 

@@ -24,7 +24,7 @@ LOSSES = [5.0, 4.0, 3.5, 3.6, 3.0, 3.2, 3.4, 3.3, 2.9, 3.1, 3.5, 3.6]
 def no_plots():
     """Drawing takes longer than all the trainings here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TrainingFiles, "write_plots", lambda self, result, unit: None)
+        patch.setattr(TrainingFiles, "write_plots", lambda self, drawn: None)
         yield
 
 
