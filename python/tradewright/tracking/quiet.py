@@ -12,7 +12,13 @@ __all__ = ["hush_this_thread", "quiet", "unhush_this_thread"]
 
 # The warning filters are global to the process: two threads that save and restore them must not interleave.
 _LOCK = threading.RLock()
-_CHATTY = ("mlflow.store.db.utils", "alembic.runtime.migration", "alembic", "alembic.runtime.plugins")
+_CHATTY = (
+    "mlflow.store.db.utils",
+    "alembic.runtime.migration",
+    "alembic",
+    "alembic.runtime.plugins",
+    "urllib3.connectionpool",
+)
 _HUSHED: set[int] = set()
 
 
