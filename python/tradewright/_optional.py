@@ -19,6 +19,7 @@ EXTRAS = {
     "xgboost": "xgboost",
     "catboost": "catboost",
     "mlflow": "mlflow",
+    "filelock": "mlflow",
     "onnx": "onnx",
     "onnxruntime": "onnx",
     "ray": "ray",

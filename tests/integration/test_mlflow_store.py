@@ -297,10 +297,9 @@ def test_a_server_killed_and_started_again_in_mid_run_has_everything(tmp_path, s
     assert (killed.status, down.status, down.run_id) == ("completed", "completed", None)
     assert [one.is_complete for one in replay_mlflow(tmp_path)] == [False] * 3
     server.start()
-    open_run.log_metrics({"loss": 2.0}, 2)
     with warnings.catch_warnings():
-        # A call of MLflow's own may still be waiting for the server that was killed.
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")  # the worker may not have noticed yet that the server is back
+        open_run.log_metrics({"loss": 2.0}, 2)
         open_run.close("FINISHED")
     replayed = {one.path.name.partition(".")[0]: one for one in replay_mlflow(tmp_path)}
     assert all(one.is_complete for one in replayed.values()), list(map(str, replayed.values()))

@@ -58,13 +58,13 @@ class FakeClient:
         self._called("get_experiment_by_name")
         return self.experiments.get(name)
 
-    def create_experiment(self, name, artifact_location=None):
+    def create_experiment(self, name, artifact_location=None, tags=None):
         self._called("create_experiment")
         if name in self.experiments:
             raise StoreError("exists", "RESOURCE_ALREADY_EXISTS")
         number = str(next(self._ids))
         self.experiments[name] = SimpleNamespace(
-            experiment_id=number, lifecycle_stage="active", artifact_location=artifact_location
+            experiment_id=number, lifecycle_stage="active", artifact_location=artifact_location, tags=tags
         )
         return number
 
@@ -203,6 +203,10 @@ class FakeClient:
     def finalize_logged_model(self, model_id, status):
         self._called("finalize_logged_model")
         self.models[model_id].status = status
+
+    def set_logged_model_tags(self, model_id, tags):
+        self._called("set_logged_model_tags")
+        self.models[model_id].tags.update(tags)
 
     def log_outputs(self, run_id, models):
         self._called("log_outputs")

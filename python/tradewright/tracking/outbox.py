@@ -27,7 +27,7 @@ __all__ = ["CAPACITY", "Outbox"]
 #: How many operations wait in memory; more wait in the spool alone.
 CAPACITY = 10_000
 #: How old queued metrics, params and tags may get: the store's page follows the training, at little cost.
-FLUSH_SECONDS = 2.0
+FLUSH_SECONDS = 5.0
 
 
 class Outbox:

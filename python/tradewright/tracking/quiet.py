@@ -19,6 +19,7 @@ _CHATTY = (
     "alembic.runtime.plugins",
     # That an input example is checked.
     "mlflow.pyfunc",
+    "urllib3.connectionpool",
 )
 _HUSHED: set[int] = set()
 

@@ -33,6 +33,10 @@ __all__ = ["KEY_TAG", "PARENT_TAG", "Store", "artifact_location", "halves", "ope
 KEY_TAG = "tradewright.run"
 PARENT_TAG = "mlflow.parentRunId"
 _MODEL_TAG = "tradewright.operation"
+#: By which the page of a logged model knows that it is registered.
+_VERSIONS_TAG = "mlflow.modelVersions"
+#: MLflow's page has two faces, and shows the one for language models unless told otherwise.
+_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 #: What one metric costs in a request beside its name: value, timestamp, step and the JSON around them.
 _METRIC_BYTES = 120
 _PAIR_BYTES = 40
@@ -104,7 +108,9 @@ class Store:
         found = self.client.get_experiment_by_name(name)
         if found is None:
             try:
-                made = self.client.create_experiment(name, artifact_location=artifact_location(self.uri))
+                made = self.client.create_experiment(
+                    name, artifact_location=artifact_location(self.uri), tags=_EXPERIMENT_TAGS
+                )
             except Exception:
                 # Another process may have made it in the meantime.
                 found = self.client.get_experiment_by_name(name)
@@ -254,6 +260,8 @@ class Store:
         if version is None:
             # Not models:/<id>: a database store would look that up in whatever store MLflow is set to.
             version = self.client.create_model_version(name, source, run_id, await_creation_for=0, model_id=model_id)
+        named = json.dumps([{"name": name, "version": version.version}])
+        self.client.set_logged_model_tags(model_id, {_VERSIONS_TAG: named})
         if model.alias is not None:
             self.client.set_registered_model_alias(name, model.alias, version.version)
 

@@ -21,6 +21,7 @@ from tradewright.training.drawn import plots_of
 from tradewright.training.fold_facts import fold_params
 from tradewright.training.model_example import model_example
 from tradewright.training.result import Status, TrainingResult, best_turn, metrics_at
+from tradewright.training.run_description import describe_run
 
 if TYPE_CHECKING:
     from tradewright.training.session import TrainingSession
@@ -178,6 +179,7 @@ def _log_end(run: TrackingRun, session: TrainingSession, result: TrainingResult)
             "stop_reason": result.stop_reason,
             "report_digest": None if result.report is None else result.report.digest,
             "notes": "; ".join(result.notes) or None,
+            "mlflow.note.content": describe_run(session, result),
         }
     )
     facts: dict[str, float] = {"training_seconds": result.training_time, "n_turns": len(result.history)}
@@ -215,6 +217,6 @@ def _log_model(run: TrackingRun, session: TrainingSession, result: TrainingResul
                 )
             return
         named = (None, None) if problem else (registry.name, registry.alias)
-        run.log_model(folder, MODEL_NAME, registered_name=named[0], alias=named[1])
+        run.log_model(folder, MODEL_NAME, params=dict(model.hyperparameters), registered_name=named[0], alias=named[1])
     if problem:
         run.set_tags({"registration": problem})
