@@ -4,7 +4,7 @@
 
 What a test cannot see, an eye can: names that run together, missing artifacts, plots nobody can read. Needs MLflow,
 LightGBM, torch, matplotlib, and Chromium (Debian: ``apt-get install chromium``). Writes ``experiment.png``, ``run.png``,
-``metrics.png``, ``artifacts.png`` and ``model.png`` into FOLDER; ``run.png`` is the picture of docs/tracking.md.
+``artifacts.png`` and ``model.png`` into FOLDER; ``run.png`` is the picture of docs/tracking.md.
 """
 
 from __future__ import annotations
@@ -108,6 +108,7 @@ def crop(path: Path, width: int = 1112) -> None:
 
 
 def main() -> None:
+    """Train, serve, photograph."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", type=Path, help="where the pictures go")
     parser.add_argument("--store", type=Path, help="folder of the store; kept, and used again if it has runs")
@@ -126,12 +127,13 @@ def main() -> None:
         (output,) = run.outputs.model_outputs
         uri = stack.enter_context(server(store))
         experiment = f"{uri}/#/experiments/{run.info.experiment_id}"
-        photograph(f"{experiment}/runs", folder / "experiment.png", height=700)
-        photograph(f"{experiment}/runs/{run.info.run_id}", folder / "run.png", height=1500)
+        training = "?workflowType=machine_learning"  # the page for trained models, not for language models
+        photograph(f"{experiment}/runs{training}", folder / "experiment.png", height=700)
+        photograph(f"{experiment}/runs/{run.info.run_id}{training}", folder / "run.png", height=1500)
         crop(folder / "run.png")
-        photograph(f"{experiment}/runs/{run.info.run_id}/model-metrics", folder / "metrics.png")
-        photograph(f"{experiment}/runs/{run.info.run_id}/artifacts/residuals.png", folder / "artifacts.png", height=900)
-        photograph(f"{experiment}/models/{output.model_id}", folder / "model.png")
+        plot = f"{experiment}/runs/{run.info.run_id}/artifacts/residuals.png{training}"
+        photograph(plot, folder / "artifacts.png", height=900)
+        photograph(f"{experiment}/models/{output.model_id}{training}", folder / "model.png")
 
 
 if __name__ == "__main__":

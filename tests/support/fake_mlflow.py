@@ -58,13 +58,13 @@ class FakeClient:
         self._called("get_experiment_by_name")
         return self.experiments.get(name)
 
-    def create_experiment(self, name, artifact_location=None, tags=None):
+    def create_experiment(self, name, artifact_location=None):
         self._called("create_experiment")
         if name in self.experiments:
             raise StoreError("exists", "RESOURCE_ALREADY_EXISTS")
         number = str(next(self._ids))
         self.experiments[name] = SimpleNamespace(
-            experiment_id=number, lifecycle_stage="active", artifact_location=artifact_location, tags=tags
+            experiment_id=number, lifecycle_stage="active", artifact_location=artifact_location
         )
         return number
 

@@ -35,8 +35,6 @@ PARENT_TAG = "mlflow.parentRunId"
 _MODEL_TAG = "tradewright.operation"
 #: By which the page of a logged model knows that it is registered.
 _VERSIONS_TAG = "mlflow.modelVersions"
-#: MLflow's page has two faces, and shows the one for language models unless told otherwise.
-_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 #: What one metric costs in a request beside its name: value, timestamp, step and the JSON around them.
 _METRIC_BYTES = 120
 _PAIR_BYTES = 40
@@ -108,9 +106,7 @@ class Store:
         found = self.client.get_experiment_by_name(name)
         if found is None:
             try:
-                made = self.client.create_experiment(
-                    name, artifact_location=artifact_location(self.uri), tags=_EXPERIMENT_TAGS
-                )
+                made = self.client.create_experiment(name, artifact_location=artifact_location(self.uri))
             except Exception:
                 # Another process may have made it in the meantime.
                 found = self.client.get_experiment_by_name(name)

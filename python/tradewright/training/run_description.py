@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tradewright.training.result import TrainingResult
@@ -21,31 +21,26 @@ def describe_run(session: TrainingSession, result: TrainingResult) -> str:
     turns = f"{len(result.history):,} {unit}{'' if len(result.history) == 1 else 's'}"
     kept = "" if result.best_epoch is None or unit == "fit" else f", best {unit} {result.best_epoch}"
     lines = [f"**{_text(model.display_name)}**: {result.status}{ended}. {turns}{kept}, {result.training_time:.1f} s."]
+    # The page folds what is longer than three paragraphs.
+    if data.geometry:
+        lines.append("Rows: " + "; ".join(_roles(session)))
     losses = {name: value for name, value in result.metrics.items() if name.endswith("_loss")}
     if losses:
-        lines.append(
-            "Of the model that was kept: " + ", ".join(f"{name} {value:.6g}" for name, value in losses.items())
-        )
-    if data.geometry:
-        lines.append(_table(("rows", "count", "from", "to"), _roles(session)))
+        lines.append("The model that was kept: " + ", ".join(f"{name} {value:.6g}" for name, value in losses.items()))
     lines += [f"- {_text(note)}" for note in result.notes]
     return "\n\n".join(lines)
 
 
-def _roles(session: TrainingSession) -> Iterable[tuple[str, ...]]:
+def _roles(session: TrainingSession) -> Iterator[str]:
     for role, about in session.data.geometry["roles"].items():
         if about["rows"]:
-            yield role, f"{about['rows']:,}", *about["time"]
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+            first, last = about["time"]
+            yield f"{role} {about['rows']:,}" + (f" ({first} … {last})" if role in ("train", "val", "test") else "")
 
 
 def _text(text: object) -> str:
     """Return a text that Markdown shows as it is, in one line."""
     line = " ".join(str(text).split())
-    for sign in "\\`*_<>|[]":
+    for sign in "\\`*_<>[]":
         line = line.replace(sign, f"\\{sign}")
     return line

@@ -58,6 +58,8 @@ class ModelTrainer:
     plots : bool
         Whether to draw the training: learning curve, importances, residuals or calibration and confusion. They take
         about half a second together, which counts where many small models are trained.
+    parent_run : TrackingRun or str, optional
+        The tracking run, or its id, that the runs of this trainer are nested in: that of a cross-validation.
     registered_model_name : str, optional
         The model of MLflow's registry that a completed or early-stopped training gives a new version; made if it is not
         there.
@@ -86,6 +88,7 @@ class ModelTrainer:
         output_dir: str | PathLike[str] | None = None,
         seed: int | None = None,
         plots: bool = True,
+        parent_run: TrackingRun | str | None = None,
         registered_model_name: str | None = None,
         registered_model_alias: str | None = None,
     ) -> None:
@@ -100,7 +103,7 @@ class ModelTrainer:
                 f"registered_model_name={registered_model_name!r} needs a store: mlflow_uri is 'off'",
                 code="train.registered_name",
             )
-        self.plots = plots
+        self.plots, self.parent_run = plots, parent_run
         self.registration = Registration(registered_model_name, registered_model_alias)
         self.model = as_model(model)
         self.experiment_name = experiment_name
@@ -297,7 +300,7 @@ class ModelTrainer:
             return None
         model = self.model
         name, tags = record.run_name(model, data), record.run_tags(model, data, seed)
-        return client.start_run(self.experiment_name, run_name=name, tags=tags)
+        return client.start_run(self.experiment_name, run_name=name, tags=tags, parent=self.parent_run)
 
     # --- what callbacks see ---------------------------------------------------------------------------------------
 
