@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from os import PathLike
 from typing import Any, Self
@@ -22,11 +22,10 @@ from tradewright.base.metadata import ModelMetadata
 from tradewright.base.rebuild import rebuild
 from tradewright.base.samples import Samples
 from tradewright.base.score import score_of
+from tradewright.base.trained_rows import warn_of_trained
 from tradewright.bundle import Bundle, read_bundle, write_bundle
-from tradewright.errors import (
-    UnsupportedError,
-)
-from tradewright.runtime.environment import git_sha, library_versions
+from tradewright.errors import UnsupportedError
+from tradewright.runtime.environment import git_sha, library_versions, machine
 
 __all__ = ["BaseModel"]
 
@@ -43,8 +42,11 @@ class BaseModel(BackEnd):
         The library behind the model; also what its bundle payload is named after.
     metadata : ModelMetadata
         The facts of the last fit.
+    warns_of_trained_rows : bool
+        Whether predicting rows of a Panel that were trained on brings a :class:`TrainedRowsWarning`.
     """
 
+    warns_of_trained_rows: bool = True
     _metadata: ModelMetadata | None = None
     #: During a fit: its facts so far, so that a checkpoint can be saved between two turns.
     _draft: ModelMetadata | None = None
@@ -171,6 +173,7 @@ class BaseModel(BackEnd):
             library_versions=library_versions("tradewright", "numpy", *self.libraries),
             seed=seed,
             device=self.device_in_use,
+            environment=machine(),
             git_sha=git_sha(),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             **(facts or {}),
@@ -221,6 +224,11 @@ class BaseModel(BackEnd):
         NotFittedError, FeatureMismatchError, DataError
             Before the first fit; when columns are missing; when a value is infinite, or NaN where the model can't take
             it.
+
+        Warns
+        -----
+        TrainedRowsWarning
+            When rows of a Panel were trained on. On new data the look for them is one comparison a row.
         """
         return self._predict(self._features(X, rows))
 
@@ -262,6 +270,8 @@ class BaseModel(BackEnd):
         ``X`` and ``y`` are what :meth:`fit` takes; a Panel brings its own labels. Rows whose past is too short for a
         model that reads it do not count.
         """
+        if self.warns_of_trained_rows:
+            warn_of_trained(X, None, self._facts(), stacklevel=2)
         samples = self._collected(X, y, sample_weight=sample_weight)
         samples = check_rows(samples, "scored", self.task)
         features: Any = samples.features
@@ -296,10 +306,11 @@ class BaseModel(BackEnd):
             self._metadata, self._broken = dataclasses.replace(self._broken, classes=self.classes), None
         self.stamp(best_iteration=state.epoch)
 
-    def save(self, path: str | PathLike[str]) -> None:
+    def save(self, path: str | PathLike[str], *, sign_with: Any = None) -> None:
         """Write the fitted model as one bundle file, atomically, without pickle.
 
-        Between two turns of a fit, when a callback calls it, the file holds the model as it is then.
+        Between two turns of a fit, when a callback calls it, the file holds the model as it is then. ``sign_with`` is an
+        Ed25519 private key of the library cryptography, or the path of its PEM file.
 
         Raises
         ------
@@ -307,11 +318,14 @@ class BaseModel(BackEnd):
             Before the first fit. The file at ``path`` is then untouched.
         """
         payload_format, payloads = self._to_payloads()
-        write_bundle(path, self.manifest(payload_format), payloads)
+        write_bundle(path, self.manifest(payload_format), payloads, sign_with=sign_with)
 
     @classmethod
-    def load(cls, path: str | PathLike[str]) -> Self:
+    def load(cls, path: str | PathLike[str], *, trusted_keys: Iterable[Any] | None = None) -> Self:
         """Read a bundle written by :meth:`save`; digests are verified before any parser sees a byte.
+
+        With ``trusted_keys`` the file must be signed by one of them: :func:`tradewright.load_model` says how keys are
+        given.
 
         Raises
         ------
@@ -320,7 +334,7 @@ class BaseModel(BackEnd):
         ModelLoadError
             When the file is damaged or not a bundle; see its subclasses.
         """
-        return cls.from_bundle(read_bundle(path))
+        return cls.from_bundle(read_bundle(path, trusted_keys=trusted_keys))
 
     def manifest(self, payload_format: str) -> dict[str, Any]:
         """Return the manifest of a bundle of this model, without the digests, which the writer adds."""
@@ -356,6 +370,8 @@ class BaseModel(BackEnd):
 
     def _features(self, X: Any, rows: Any = None) -> Any:
         """Return what :meth:`_predict` takes: a matrix, or a History for a model that reads it."""
+        if self.warns_of_trained_rows:
+            warn_of_trained(X, rows, self._facts(), stacklevel=3)
         features = self._collected(X, rows=rows).features
         if not isinstance(features, History):  # whose slices are checked as they are read
             refuse_infinite(features, self._facts().feature_names)

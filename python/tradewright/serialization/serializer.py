@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from tradewright.base import BaseModel
 from tradewright.bundle import read_bundle
-from tradewright.errors import FormatMismatchError, ModelNotFoundError, ParameterError, VersionMismatchError
+from tradewright.errors import (
+    FormatMismatchError,
+    ModelNotFoundError,
+    ParameterError,
+    SignatureError,
+    VersionMismatchError,
+)
 from tradewright.serialization.formats import FORMATS
+from tradewright.serialization.isolation import parse_elsewhere
 
 __all__ = ["FormatName", "ModelSerializer", "load_model", "save_model"]
 
@@ -39,6 +47,8 @@ class ModelSerializer:
         model: BaseModel,
         path: str | PathLike[str],
         format: FormatName = "auto",  # noqa: A002  the word users look for
+        *,
+        sign_with: Any = None,
     ) -> None:
         """Write a fitted model as one bundle file, atomically.
 
@@ -51,6 +61,9 @@ class ModelSerializer:
         format : {"auto", "native", "pickle"}
             ``"auto"`` and ``"native"``: the library's own safe format (skops, LightGBM text, safetensors).
             ``"pickle"``: for what has no safe format; whoever loads it must trust the file.
+        sign_with : Ed25519PrivateKey or path-like, optional
+            Sign the bundle with this key of the library cryptography, or with the one in this PEM file without password
+            (``pip install 'tradewright[signing]'``).
 
         Raises
         ------
@@ -64,7 +77,7 @@ class ModelSerializer:
             raise ParameterError(
                 f"format={format!r}: pass one of {', '.join(map(repr, get_args(FormatName)))}", code="bundle.format"
             )
-        FORMATS["native" if format == "auto" else format].save(model, Path(path))
+        FORMATS["native" if format == "auto" else format].save(model, Path(path), sign_with=sign_with)
 
     @staticmethod
     def load(
@@ -72,6 +85,8 @@ class ModelSerializer:
         format: FormatName | None = None,  # noqa: A002
         *,
         trusted: bool = False,
+        trusted_keys: Iterable[Any] | None = None,
+        isolate: bool = False,
     ) -> BaseModel:
         """Read a model that was saved.
 
@@ -86,11 +101,20 @@ class ModelSerializer:
             What the file is expected to be in; by default anything.
         trusted : bool
             Whether code from the file may be run, which formats of the pickle kind need.
+        trusted_keys : iterable of Ed25519PublicKey, str or path-like, optional
+            The file must be a bundle signed by one of these keys: objects of the library cryptography, their 64 hex
+            digits, or the paths of PEM files. That says who made it; ``trusted`` is still needed to run code.
+        isolate : bool
+            Parse the file in a process of its own first, under limits of time and memory: for files of strangers. A file
+            that kills or floods its parser is then an error here. Takes the seconds that a new process needs to import
+            the library; not done for files that are trusted, by ``trusted`` or by their signature.
 
         Raises
         ------
         ModelNotFoundError
             When there is no file; also a FileNotFoundError.
+        SignatureError
+            When the signature does not hold, or is not by one of ``trusted_keys``.
         UnsafeFormatError
             When the file is a pickle and ``trusted`` is False.
         ModelLoadError
@@ -107,8 +131,17 @@ class ModelSerializer:
             for candidate in FORMATS.values():
                 if candidate.owns_bare(head):
                     _check_wanted(candidate.name, wanted, path)
+                    if trusted_keys is not None:
+                        raise SignatureError(
+                            f"{path} is a bare {candidate.name} file, which cannot be signed: leave trusted_keys out if"
+                            " you know where it comes from",
+                            code="bundle.not_signed",
+                            path=str(path),
+                        )
                     return candidate.load_bare(path, trusted=trusted)
-        bundle = read_bundle(path)
+        bundle = read_bundle(path, trusted_keys=trusted_keys)
+        if isolate and not trusted and trusted_keys is None:
+            parse_elsewhere(bundle, path)
         for candidate in FORMATS.values():
             if candidate.owns(bundle.manifest):
                 _check_wanted(candidate.name, wanted, path)
@@ -125,14 +158,22 @@ def save_model(
     model: BaseModel,
     path: str | PathLike[str],
     format: FormatName = "auto",  # noqa: A002
+    *,
+    sign_with: Any = None,
 ) -> None:
     """Write a fitted model as one bundle file: :meth:`ModelSerializer.save`."""
-    ModelSerializer.save(model, path, format)
+    ModelSerializer.save(model, path, format, sign_with=sign_with)
 
 
-def load_model(path: str | PathLike[str], *, trusted: bool = False) -> BaseModel:
+def load_model(
+    path: str | PathLike[str],
+    *,
+    trusted: bool = False,
+    trusted_keys: Iterable[Any] | None = None,
+    isolate: bool = False,
+) -> BaseModel:
     """Read a model that was saved, whatever its class and format: :meth:`ModelSerializer.load`."""
-    return ModelSerializer.load(path, trusted=trusted)
+    return ModelSerializer.load(path, trusted=trusted, trusted_keys=trusted_keys, isolate=isolate)
 
 
 def _head(path: Path) -> bytes:

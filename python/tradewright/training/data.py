@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from tradewright.base import Samples
 from tradewright.base.checks import check_rows
+from tradewright.base.data_facts import proof_of
 from tradewright.base.metadata import Task
 from tradewright.base.samples import FloatDtype
 from tradewright.errors import DataError, ParameterError
 from tradewright.panel import Panel
-from tradewright.panel.fingerprint import panel_fingerprint
 
 if TYPE_CHECKING:
     from tradewright.splitting import Fold
@@ -38,6 +38,8 @@ class TrainingData:
         ``time_train``, ``time_val``, ``label_end_train``, ``label_end_val``: those given beside the tables.
     facts : mapping
         What the model's metadata should say of the rows: fingerprint, plan digest, fold, ranges.
+    proof : mapping
+        What else the metadata keeps, for machines: digests by column and block, the splitter.
     closed : {"both", "left"}
         Whether labels that only touch overlap, as the fold's plan has it; ``purge_scope`` likewise.
     rows : tuple
@@ -49,6 +51,7 @@ class TrainingData:
     tables: Callable[[], tuple[Any, Any]]
     times: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    proof: Mapping[str, Any] = field(default_factory=dict)
     closed: Literal["both", "left"] = "both"
     purge_scope: Literal["all", "asset"] = "all"
     rows: tuple[Any, Any] = (None, None)
@@ -84,9 +87,11 @@ class TrainingData:
         train = Samples.collect(panel, rows=rows[0], dtype=dtype, history=history)
         val = None if rows[1] is None else Samples.collect(panel, rows=rows[1], dtype=dtype, history=history)
         times = panel.times if rows[0] is None else rows[0].take(panel.times)
-        # Taken afresh: the panel's columns are views, and the caller may have written to them since.
-        facts: dict[str, Any] = {"data_fingerprint": panel_fingerprint(panel), "time_range": _range(times)}
+        of_train = (None, None) if fold is None else (fold.train.ranges, fold.train.order)
+        proof = proof_of(panel, *of_train)
+        facts: dict[str, Any] = {"data_fingerprint": proof.pop("data_fingerprint"), "time_range": _range(times)}
         if fold is not None:
+            proof["splitter"] = None if fold.plan is None else fold.plan.splitter
             facts |= {
                 "plan_digest": fold.plan_digest,
                 "fold": fold.index,
@@ -94,12 +99,12 @@ class TrainingData:
                 "purged_ranges": tuple(sorted(_ranges(fold.purged) + _ranges(fold.embargoed))),
             }
         if fold is None:
-            return cls(train, None, lambda: (panel, None), {}, facts)
+            return cls(train, None, lambda: (panel, None), {}, facts, proof)
 
         def tables() -> tuple[Panel, Panel | None]:
             return panel.take(rows[0]), None if rows[1] is None else panel.take(rows[1])
 
-        return cls(train, val, tables, {}, facts, fold.closed, fold.purge_scope, (fold.train, fold.val))
+        return cls(train, val, tables, {}, facts, proof, fold.closed, fold.purge_scope, (fold.train, fold.val))
 
     @classmethod
     def from_arrays(

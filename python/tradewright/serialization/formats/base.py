@@ -18,8 +18,8 @@ class Format(Protocol):
     #: What users call it.
     name: str
 
-    def save(self, model: BaseModel, path: Path) -> None:
-        """Write the fitted model to ``path``, atomically."""
+    def save(self, model: BaseModel, path: Path, *, sign_with: Any = None) -> None:
+        """Write the fitted model to ``path``, atomically, signed with a key where there is one."""
 
     def owns(self, manifest: Mapping[str, Any]) -> bool:
         """Whether a bundle with this manifest was written in this format."""

@@ -23,9 +23,9 @@ class Native:
 
     name = "native"
 
-    def save(self, model: BaseModel, path: Path) -> None:
+    def save(self, model: BaseModel, path: Path, *, sign_with: Any = None) -> None:
         """Write the bundle."""
-        model.save(path)
+        model.save(path, sign_with=sign_with)
 
     def owns(self, manifest: Mapping[str, Any]) -> bool:
         """Whether the payloads are of a library's own format."""

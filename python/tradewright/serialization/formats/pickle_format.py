@@ -21,7 +21,7 @@ class PickleFormat:
 
     name = "pickle"
 
-    def save(self, model: BaseModel, path: Path) -> None:
+    def save(self, model: BaseModel, path: Path, *, sign_with: Any = None) -> None:
         """Write the bundle."""
         metadata = model.metadata.to_dict()
         manifest = {
@@ -30,7 +30,7 @@ class PickleFormat:
             "config": {},
             "metadata": metadata,
         }
-        write_bundle(path, manifest, {_PAYLOAD: _pickled(model)})
+        write_bundle(path, manifest, {_PAYLOAD: _pickled(model)}, sign_with=sign_with)
 
     def owns(self, manifest: Mapping[str, Any]) -> bool:
         """Whether the payload is a pickle."""
