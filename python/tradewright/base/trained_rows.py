@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tradewright.panel import Panel
 from tradewright.panel.times import as_datetimes
 
-__all__ = ["TrainedRowsWarning", "count_trained", "describe_trained", "warn_of_trained"]
+__all__ = ["TrainedRowsWarning", "check_trained", "count_trained", "describe_trained", "warn_of_trained"]
 
 _SAMPLE = 256
 _HASH = np.dtype([("key", "<u4"), ("features", "<u4")])
@@ -62,6 +62,18 @@ def describe_trained(panel: Panel, ranges: NDArray[np.int64] | None, order: NDAr
         "assets": _encoded(np.unique(_asset_hashes(panel)[_codes_in(panel, ranges, order)])),
         "sample": _encoded(sample),
     }
+
+
+def check_trained(trained: Any) -> None:
+    """Raise a ValueError when what a file says of its train rows is not of the shape it is written in."""
+    if trained["unit"] not in ("bar", "ns") or not isinstance(trained["times"], list):
+        raise ValueError("it has no stretches of time")
+    for first, last in trained["times"]:
+        np.array([first, last], dtype=np.int64)
+        if type(first) is not int or type(last) is not int:
+            raise ValueError("a time is not an integer")
+    np.frombuffer(base64.b64decode(trained["assets"], validate=True), dtype="<u4")
+    np.frombuffer(base64.b64decode(trained["sample"], validate=True), dtype=_HASH)
 
 
 def count_trained(

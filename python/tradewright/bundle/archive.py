@@ -13,7 +13,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,6 +25,8 @@ from tradewright.errors import ModelLoadError
 __all__ = ["read_archive", "write_archive"]
 
 _CHUNK = 1 << 20
+#: Of what stands in front of a member, without its name.
+_HEADER_BYTES = 30
 #: What Python's zip reader raises on damaged archives, beside BadZipFile.
 _ZIP_DAMAGE = (
     zipfile.BadZipFile,
@@ -132,7 +134,20 @@ def _check_members(archive: zipfile.ZipFile, size: int, path: Path) -> dict[str,
         raise unsafe(path, "its members claim more bytes than the file has")
     if members[MANIFEST].file_size > MAX_MANIFEST_BYTES:
         raise unsafe(path, f"its manifest is larger than {MAX_MANIFEST_BYTES >> 20} MiB")
+    _check_no_gaps(infos, archive.start_dir, path)
     return members
+
+
+def _check_no_gaps(infos: Sequence[zipfile.ZipInfo], end: int, path: Path) -> None:
+    """Refuse bytes that belong to no member, in front of the first one or in between: no reader would verify them."""
+    at = 0
+    for info in sorted(infos, key=lambda info: info.header_offset):
+        # A member above 4 GiB has its sizes in a field of 20 bytes behind its name.
+        if info.header_offset - at not in (0, 20 if at else 0):
+            raise unsafe(path, f"there are bytes in front of the member {info.filename!r} that belong to none")
+        at = info.header_offset + _HEADER_BYTES + len(info.filename) + info.file_size
+    if end - at not in (0, 20):
+        raise unsafe(path, "there are bytes behind the last member that belong to none")
 
 
 def _check_same_names(

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DataDifference",
     "block_digests",
+    "check_evidence",
     "compare_data",
     "differing_blocks",
     "listed",
@@ -77,6 +78,19 @@ def take_evidence(panel: Panel) -> tuple[str, dict[str, Any]]:
         **_of_blocks(columns, len(panel)),
     }
     return _core.combine_fingerprints(digests), evidence
+
+
+def check_evidence(evidence: Any) -> None:
+    """Raise a ValueError when a file's evidence, or its digests of predictions, is not of the shape it is written in."""
+    n_rows, size = evidence["n_rows"], evidence["block_rows"]
+    if type(n_rows) is not int or n_rows < 0 or size != _block_rows(n_rows):
+        raise ValueError("its blocks are not those of its rows")
+    base64.b64decode(evidence["blocks"], validate=True)
+    if len(evidence["blocks"]) != _CHARACTERS * -(-n_rows // size):
+        raise ValueError("it has not one digest a block")
+    columns, source = evidence.get("columns", {}), evidence.get("source", {})
+    if not isinstance(source, dict) or not all(isinstance(value, str) for value in columns.values()):
+        raise ValueError("its columns have no digests")
 
 
 def compare_data(evidence: Mapping[str, Any], panel: Panel) -> DataDifference:

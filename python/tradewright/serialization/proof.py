@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tradewright.base import BaseModel, ModelMetadata
+from tradewright.base.rebuild import known_facts
 from tradewright.bundle import Bundle, read_bundle
-from tradewright.errors import DataError, ParameterError, TradewrightError
+from tradewright.errors import DataError, FormatMismatchError, ParameterError, TradewrightError
 from tradewright.panel import Panel
 from tradewright.panel.evidence import (
     DataDifference,
@@ -195,7 +196,10 @@ def verify(
     """
     path = Path(path)
     bundle = read_bundle(path, trusted_keys=trusted_keys)
-    facts = ModelMetadata.from_dict(bundle.manifest.get("metadata") or {"model_class": "", "framework": "", "task": ""})
+    metadata = bundle.manifest.get("metadata")
+    if not isinstance(metadata, Mapping):
+        raise FormatMismatchError(f"{path} is a bundle, but of no model", code="bundle.no_model", path=str(path))
+    facts = known_facts(metadata)
     data, columns = _data(facts, panel)
     made = plan if plan is not None else _plan_again(facts, panel, data.verdict)
     proofs = (
