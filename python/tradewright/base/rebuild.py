@@ -36,7 +36,10 @@ def rebuild(model_class: type[M], bundle: Bundle) -> M:
     try:
         config, payload_format = bundle.manifest["config"], bundle.manifest["payload_format"]
         model = model_class._from_bundle(config, payload_format, bundle.payloads)
-        model._metadata = ModelMetadata.from_dict(metadata)
+        if not bundle.manifest.get(
+            "bare"
+        ):  # a file of another origin says no such things; the model knows what it says
+            model._metadata = ModelMetadata.from_dict(metadata)
     except TradewrightError:
         raise
     except Exception as error:  # whatever a library's parser raises
