@@ -32,7 +32,7 @@ _PUBLIC = {
         "SoftSpearmanLoss SortinoLoss WeightedBCE"
     ),
     "base": "BaseModel Callback ModelMetadata TrainedRowsWarning",
-    "models": "BoostingModel ModelRegistry SklearnModel TorchModel as_model",
+    "models": "BoostingModel ModelRegistry OnnxModel SklearnModel TorchModel as_model",
     "optimizers": "OptimizerRegistry Schedule ScheduleRegistry",
     "callbacks": "EarlyStopping LearningRateScheduler ModelCheckpoint ProgressBar TimeBudget",
     "tracking": "MLflowLogger",

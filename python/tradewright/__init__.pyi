@@ -47,6 +47,7 @@ from tradewright.loss_functions import SortinoLoss as SortinoLoss
 from tradewright.loss_functions import WeightedBCE as WeightedBCE
 from tradewright.models import BoostingModel as BoostingModel
 from tradewright.models import ModelRegistry as ModelRegistry
+from tradewright.models import OnnxModel as OnnxModel
 from tradewright.models import SklearnModel as SklearnModel
 from tradewright.models import TorchModel as TorchModel
 from tradewright.models import as_model as as_model

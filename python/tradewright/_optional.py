@@ -21,6 +21,8 @@ EXTRAS = {
     "mlflow": "mlflow",
     "onnx": "onnx",
     "onnxruntime": "onnx",
+    "onnxscript": "onnx",
+    "skl2onnx": "onnx",
     "ray": "ray",
     "matplotlib": "plots",
     "cryptography": "signing",

@@ -29,6 +29,9 @@ from tradewright.runtime.environment import git_sha, library_versions, machine
 
 __all__ = ["BaseModel"]
 
+#: How many train rows a model keeps for comparing exports with it.
+_KEPT_ROWS = 1000
+
 
 class BaseModel(BackEnd):
     """A model that is fitted on a table, predicts, and is saved and loaded without pickle.
@@ -52,6 +55,8 @@ class BaseModel(BackEnd):
     _draft: ModelMetadata | None = None
     #: After a fit that ended by an exception: its facts, for :meth:`go_back`.
     _broken: ModelMetadata | None = None
+    #: Some of the train rows; see :attr:`sample_rows`.
+    _kept: NDArray[Any] | None = None
 
     @property
     def metadata(self) -> ModelMetadata:
@@ -68,6 +73,15 @@ class BaseModel(BackEnd):
     def is_fitted(self) -> bool:
         """Whether the model can predict."""
         return self._metadata is not None
+
+    @property
+    def sample_rows(self) -> NDArray[Any] | None:
+        """Up to 1,000 of the train rows, evenly spaced, on which exports are compared with the model.
+
+        They stay in memory only: no file, pickle or copy of the model has them. None for a model that was loaded, and for
+        one that reads the past of a row.
+        """
+        return self._kept
 
     @property
     def feature_importances_(self) -> NDArray[np.float64] | None:
@@ -159,7 +173,7 @@ class BaseModel(BackEnd):
             val = check_rows(val, "validation", self.task)
         if self.task == "classification":
             check_classes(train, val)
-        self._metadata = self._broken = None
+        self._metadata = self._broken = self._kept = None
         seed = self._chosen_seed(seed)
         self._draft = ModelMetadata(
             model_class=type(self).__name__,
@@ -199,6 +213,8 @@ class BaseModel(BackEnd):
             raise
         finally:
             self._draft = None
+        if train.history is None:
+            self._kept = train.X[:: -(-len(train) // _KEPT_ROWS)].copy()
         return self
 
     def predict(self, X: Any, *, rows: Any = None) -> NDArray[Any]:
@@ -338,11 +354,16 @@ class BaseModel(BackEnd):
 
     def manifest(self, payload_format: str) -> dict[str, Any]:
         """Return the manifest of a bundle of this model, without the digests, which the writer adds."""
+        return self.outer_manifest(payload_format) | {"config": self._config()}
+
+    def outer_manifest(self, payload_format: str) -> dict[str, Any]:
+        """Return the manifest of a bundle whose payload needs no config to be rebuilt from, such as a pickle."""
         return {
             "model_class": type(self).__name__,
             "payload_format": payload_format,
-            "config": self._config(),
+            "config": {},
             "metadata": self._facts().to_dict(),
+            "saved_with": library_versions("tradewright", "numpy", *self.libraries),
         }
 
     @classmethod
@@ -355,6 +376,10 @@ class BaseModel(BackEnd):
             When the bundle holds another class of model; when its payloads cannot be rebuilt.
         """
         return rebuild(cls, bundle)
+
+    def __getstate__(self) -> Any:
+        state = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_kept"} if isinstance(state, dict) else state
 
     def _facts(self) -> ModelMetadata:
         """The metadata; during a fit, what is known of it so far."""

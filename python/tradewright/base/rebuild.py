@@ -65,7 +65,9 @@ def rebuild(model_class: type[M], bundle: Bundle) -> M:
     try:
         config, payload_format = bundle.manifest["config"], bundle.manifest["payload_format"]
         model = model_class._from_bundle(config, payload_format, bundle.payloads)
-        model._metadata = known_facts(metadata)
+        # A file of another origin says no such things; the model knows what it says.
+        if not bundle.manifest.get("bare"):
+            model._metadata = known_facts(metadata)
     except TradewrightError:
         raise
     except Exception as error:  # whatever a library's parser raises

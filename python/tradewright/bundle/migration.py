@@ -33,7 +33,9 @@ def _from_1(manifest: dict[str, Any]) -> dict[str, Any]:
     metadata = manifest.get("metadata")
     if not isinstance(metadata, Mapping):  # no model's; whoever reads it has the words for it
         return manifest
-    unknown: dict[str, Any] = {"environment": {}} | dict.fromkeys(("evidence", "predictions", "splitter", "target", "trained"))
+    unknown: dict[str, Any] = {"environment": {}} | dict.fromkeys(
+        ("evidence", "predictions", "splitter", "target", "trained")
+    )
     return manifest | {"metadata": dict(metadata) | {key: unknown[key] for key in unknown if key not in metadata}}
 
 

@@ -8,6 +8,7 @@ takes over the parser and bides its time, only a signature by someone you trust 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -17,6 +18,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from tradewright import errors
 from tradewright.bundle import Bundle
@@ -132,11 +135,14 @@ def child() -> None:
 
 
 def _rebuild(manifest: Mapping[str, Any], payloads: dict[str, bytes], path: Path) -> None:
-    from tradewright.serialization.formats import FORMATS
+    from tradewright.serialization.formats.base import Loading
+    from tradewright.serialization.formats.native import parse_payload
 
-    for candidate in FORMATS.values():
-        if candidate.owns(manifest):
-            candidate.load(Bundle(dict(manifest), payloads), path, trusted=False)
+    model: Any = parse_payload(Bundle(dict(manifest), payloads), Loading(path))
+    # Some files are read and end the process when they are used.
+    if not model.reads_history and isinstance(names := manifest.get("metadata", {}).get("feature_names"), list):
+        with contextlib.suppress(Exception):
+            model.predict(np.zeros((2, len(names))))
 
 
 def _limit(head: Mapping[str, Any]) -> None:
