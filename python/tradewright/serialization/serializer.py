@@ -12,7 +12,6 @@ from tradewright.bundle import read_bundle
 from tradewright.errors import FormatMismatchError, ModelNotFoundError, ParameterError, VersionMismatchError
 from tradewright.serialization.files import write_file
 from tradewright.serialization.formats import FORMATS, Loading, Saving
-from tradewright.serialization.versions import check_versions
 
 if TYPE_CHECKING:
     from tradewright.serialization.onnx_parity import OnnxParity
@@ -130,7 +129,6 @@ class ModelSerializer:
         for candidate in FORMATS.values():
             if candidate.owns(bundle.manifest):
                 _check_wanted(candidate.name, wanted, path)
-                check_versions(bundle.manifest, path)
                 return candidate.load(bundle, how)
         raise VersionMismatchError(
             f"{path} holds its model as {bundle.manifest.get('payload_format')!r}, which this tradewright cannot read:"

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from tradewright import _optional
 from tradewright.base import BaseModel, ModelMetadata
+from tradewright.base.versions import check_versions
 from tradewright.bundle import Bundle, write_bundle
 from tradewright.errors import FormatMismatchError, ModelLoadError, TradewrightError, UnsupportedError
 from tradewright.serialization.formats.base import Loading, Saving
@@ -69,6 +70,7 @@ class _TorchFormat(ABC):
         """Rebuild the model of a verified bundle; needs trust."""
         require_trust(how, f"{self.name} archive")
         self._check_python()
+        check_versions(bundle.manifest)
         _optional.require("torch", "TorchModel")
         _optional.require("safetensors", "TorchModel")
         from tradewright.models.neural.served_module import rebuild_served
