@@ -49,6 +49,13 @@ def encode_categories(
                 code="data.category_kind",
                 column=name,
             )
+    elif known and isinstance(known[0], str) and not is_categorical(series) and series.dtype.is_numeric():
+        raise DataError(
+            f"column {name!r} held categories ({', '.join(map(repr, known[:3]))} …) when the model was fitted, and holds"
+            f" {series.dtype} here: pass the categories, not numbers of them",
+            code="data.category_kind",
+            column=name,
+        )
     place = {value: float(at) for at, value in enumerate(known)}
     table = np.array([place.get(value, np.nan) for value in held] + [np.nan])
     _warn_of_unseen(name, codes, held, place)
