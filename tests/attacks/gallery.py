@@ -16,6 +16,8 @@ from typing import Any
 
 from forging import archive_of, flipped, forged, member, members_of, with_sizes
 
+from tradewright.bundle import read_bundle
+
 LOADS = "loads"
 ANY = "ModelLoadError"  # with all of its subclasses
 
@@ -35,20 +37,21 @@ class Exhibit:
     options: dict[str, Any] = field(default_factory=dict)
 
 
-def of_any_format() -> Iterator[Exhibit]:
-    """What is done to the archive, whatever is in it."""
+def of_archives() -> Iterator[Exhibit]:
+    """What is done to the archive, whatever is in it: shown with one format."""
     for part in (0, 1, 3, 21, 0.2, 0.5, 0.9, 0.999):
         yield Exhibit(f"truncated at {part}", lambda path, part=part: cut(path, part), (ANY,))
     for part in (0.0, 0.01, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 0.99):
         yield Exhibit(f"flipped at {part}", lambda path, part=part: flip(path, part), (ANY, LOADS))
-    yield Exhibit("flipped in a payload", flip_payload, ("IntegrityError",))
     yield Exhibit("bytes behind the end", lambda path: path.read_bytes() + b"\0", ("IntegrityError",))
     yield Exhibit("bytes in front", lambda path: b"\0" + path.read_bytes(), ("FormatMismatchError",))
     yield Exhibit("twice in one file", lambda path: path.read_bytes() * 2, (ANY,))
     yield Exhibit("empty", lambda path: b"", ("IntegrityError",))
     yield Exhibit("zeros", lambda path: bytes(4096), ("FormatMismatchError",))
-    yield Exhibit("text", lambda path: b"tree\nversion=v4\n" * 50, ("FormatMismatchError",))
+    yield Exhibit("text", lambda path: b"tree,leaf\n1,2\n" * 50, ("FormatMismatchError",))
     yield Exhibit("another zip", lambda path: archive_of([(member("data.bin"), b"x")]), ("FormatMismatchError",))
+    gap = ("UnsafeArchiveError", "IntegrityError")
+    yield Exhibit("bytes between members", lambda path: with_gap(path.read_bytes()), gap)
     for extension in (".pkl", ".onnx", ".joblib", ".pt2", ".csv", ""):
         yield Exhibit(f"an honest bundle called {extension or 'nothing'}", Path.read_bytes, (LOADS,), extension)
     yield from of_members()
@@ -99,13 +102,28 @@ def of_manifest() -> Iterator[Exhibit]:
     yield Exhibit("digests of another", swapped_digest, ("IntegrityError",))
     yield Exhibit("evidence of nonsense", metadata(evidence={"columns": 1}), ("IntegrityError",))
     yield Exhibit("train rows of nonsense", metadata(trained={"unit": "ns", "times": [["a"]]}), ("IntegrityError",))
+    yield Exhibit("predictions of nonsense", metadata(predictions={"n_rows": -1, "block_rows": 0}), ("IntegrityError",))
     yield Exhibit("a forged signature", setting(signature=signature()), ("SignatureError",))
     yield Exhibit("a signature of nonsense", setting(signature=[1]), ("SignatureError",))
+
+
+def of_payloads() -> Iterator[Exhibit]:
+    """What is done to the payloads of every format; the digests are those of the forger where not said otherwise."""
+    for part in (0.3, 0.9):
+        yield Exhibit(f"truncated at {part}", lambda path, part=part: cut(path, part), ("IntegrityError",))
+    yield Exhibit("flipped in a payload, its digest left", flip_payload, ("IntegrityError",))
     for junk in (b"", b"x", bytes(1_000_000), b"\xff" * 999, b"{" * 10_000, pickle.dumps([1])):
         yield Exhibit(f"{len(junk)} bytes of {junk[:1]!r} for a payload", replacing(junk), (ANY,))
     yield Exhibit("half a payload", lambda path: forged(path, payloads=halve), (ANY,))
     yield Exhibit("a payload of another name", lambda path: forged(path, payloads=rename), (ANY,))
     yield Exhibit("no payload at all", lambda path: forged(path, payloads=dict.clear), (ANY,))
+    for format_ in ("skops", "lightgbm_text", "xgboost_ubj", "safetensors", "onnx"):
+        change = {"payload_format": format_}
+        yield Exhibit(
+            f"said to be of the format {format_}",
+            lambda path, change=change: forged(path, manifest=lambda found: found.update(change)),
+            (ANY, LOADS),
+        )
 
 
 # --- what is done -------------------------------------------------------------------------------------------------
@@ -128,6 +146,14 @@ def flip_payload(path: Path) -> bytes:
 
 def deflated(path: Path) -> list[tuple[zipfile.ZipInfo, bytes]]:
     return [(member(info.filename, compress=zipfile.ZIP_DEFLATED), data) for info, data in members_of(path)]
+
+
+def with_gap(raw: bytes) -> bytes:
+    """The archive with bytes in front of its directory, which no member and no digest covers."""
+    start = raw.index(b"PK\x01\x02")
+    end = bytearray(raw[-22:])
+    end[16:20] = (start + 7).to_bytes(4, "little")
+    return raw[:start] + b"\0" * 7 + raw[start:-22] + bytes(end)
 
 
 def swapped_digest(path: Path) -> bytes:
@@ -161,6 +187,10 @@ def editing(name: str, old: bytes, new: bytes) -> Callable[[Path], bytes]:
     return lambda path: forged(path, payloads=edit)
 
 
+def payload(path: Path, name: str) -> bytes:
+    return read_bundle(path).payloads[name]
+
+
 # --- per format ---------------------------------------------------------------------------------------------------
 
 
@@ -191,7 +221,9 @@ def of_skops() -> Iterator[Exhibit]:
         return [*found, (member("0.npy", compress=zipfile.ZIP_DEFLATED), bytes(200_000_000))]
 
     yield Exhibit("skops with a zip bomb", rezipped(bombed), ("UnsafeArchiveError",))
-    yield Exhibit("skops without a schema", rezipped(lambda found: found[:-1][:1] and []), (ANY,))
+    yield Exhibit("skops without a schema", rezipped(lambda found: []), (ANY,))
+    yield Exhibit("skops with two schemas", rezipped(lambda found: found * 2), ("UnsafeArchiveError",))
+    yield Exhibit("a bare skops archive", lambda path: payload(path, "model.skops"), ("UnsafeFormatError",), ".skops")
 
 
 def of_lightgbm() -> Iterator[Exhibit]:
@@ -207,6 +239,9 @@ def of_lightgbm() -> Iterator[Exhibit]:
     ):
         yield Exhibit(f"LightGBM text with {new.decode()}", editing(name, old, new), ("IntegrityError",))
     yield Exhibit("LightGBM text with zero bytes", editing(name, b"Tree=0", b"Tree=\0"), ("IntegrityError",))
+    yield Exhibit("a bare LightGBM text", lambda path: payload(path, name), ("UnsafeFormatError",), ".txt")
+    half = lambda path: payload(path, name)[:900]  # noqa: E731
+    yield Exhibit("half a bare LightGBM text, trusted", half, ("IntegrityError",), ".txt", {"trusted": True})
 
 
 def of_xgboost() -> Iterator[Exhibit]:
@@ -220,11 +255,12 @@ def of_xgboost() -> Iterator[Exhibit]:
     ):
         yield Exhibit(f"XGBoost UBJ with {new[:20]!r}", editing(name, old, new), ("IntegrityError",))
     yield Exhibit("XGBoost UBJ nested without end", replacing(b"[" * 1_000_000), ("IntegrityError",))
+    yield Exhibit("a bare XGBoost UBJ", lambda path: payload(path, name), ("UnsafeFormatError",), ".ubj")
 
 
 def of_catboost() -> Iterator[Exhibit]:
     # CatBoost's parser has no range checks and no check of ours stands before it: the child process does.
-    for part in (0.3, 0.62, 0.9, 7046 / 7336, 7082 / 7336, 0.99):
+    for part in (7046 / 7336,):
 
         def edit(payloads: dict[str, bytes], part: float = part) -> None:
             raw = payloads["model.cbm"]
@@ -233,6 +269,7 @@ def of_catboost() -> Iterator[Exhibit]:
         make = lambda path, edit=edit: forged(path, payloads=edit)  # noqa: E731
         yield Exhibit(f"CatBoost cbm flipped at {part:.2f}", make, (ANY, LOADS), options={"isolate": True})
     size = (2**31 - 1).to_bytes(4, "little")
+    yield Exhibit("a bare CatBoost cbm", lambda path: payload(path, "model.cbm"), ("UnsafeFormatError",), ".cbm")
     yield Exhibit("CatBoost cbm of 2 GiB", replacing(b"CBM1" + size + bytes(100)), ("IntegrityError",))
 
 
@@ -254,9 +291,8 @@ def of_safetensors() -> Iterator[Exhibit]:
         yield Exhibit(f"safetensors with {what}", replacing(junk), (ANY,))
 
     def asking(values: dict[str, Any]) -> None:
-        text = "hidden" if "hidden" in values["config"].get("params", values["config"]) else None
-        assert text, values["config"]
-        values["config"].get("params", values["config"])[text] = [2**30, 2**30]
+        pairs = values["config"]["params"]["module_params"]["pairs"]
+        next(pair for pair in pairs if pair[0] == "hidden")[1] = [2**30, 2**30]
 
     yield Exhibit("a manifest that asks for 4 EiB of weights", lambda path: forged(path, manifest=asking), (ANY,))
 
@@ -282,6 +318,63 @@ def of_pickle() -> Iterator[Exhibit]:
     yield Exhibit("half a trusted pickle", half, (ANY,), options={"trusted": True})
 
 
+def of_joblib() -> Iterator[Exhibit]:
+    code = pickle.dumps(_Bomb())
+    unsafe = ("UnsafeFormatError",)
+    yield Exhibit("an honest joblib file without trust", Path.read_bytes, unsafe)
+    yield Exhibit("joblib with code", replacing(code), unsafe)
+    yield Exhibit("joblib with code, isolated", replacing(code), unsafe, options={"isolate": True})
+    yield Exhibit("a bare joblib file with code", lambda path: code, unsafe, ".joblib")
+    trusted = {"trusted": True}
+    yield Exhibit("half a trusted joblib file", replacing(code[: len(code) // 2]), (ANY,), options=trusted)
+
+
+def of_onnx() -> Iterator[Exhibit]:
+    def nodes(old: bytes, new: bytes) -> Callable[[Path], bytes]:
+        return editing("model.onnx", old, new)
+
+    yield Exhibit("ONNX with an unknown operator", nodes(b"Cast", b"C\xffst"), (ANY,))
+    yield Exhibit("ONNX with an operator of no domain", nodes(b"Cast", b"Evil"), (ANY,))
+    for part in (0.2, 0.5, 0.8):
+        raw = lambda path, part=part: payload(path, "model.onnx")[: int(len(payload(path, "model.onnx")) * part)]  # noqa: E731
+        yield Exhibit(f"half a bare ONNX file, {part}", raw, (ANY,), ".onnx", {"trusted": True})
+    yield Exhibit("a bare ONNX file", lambda path: payload(path, "model.onnx"), ("UnsafeFormatError",), ".onnx")
+    outside = b"\x08\x0a\x3a\x05" + b"\xff" * 5
+    yield Exhibit("ONNX with a length outside of it", replacing(outside), (ANY,))
+    yield Exhibit("ONNX with a length outside of it, isolated", replacing(outside), (ANY,), options={"isolate": True})
+
+
+def of_torch_archives() -> Iterator[Exhibit]:
+    """torch.export and TorchScript; the honest file is a safetensors bundle, so that nothing needs to be traced."""
+    trusted = {"trusted": True}
+
+    def called(format_: str, data: bytes = b"") -> Callable[[Path], bytes]:
+        def fill(payloads: dict[str, bytes]) -> None:
+            payloads.clear()
+            payloads.update({"module.pt2": data, "scaling.safetensors": b""})
+
+        return lambda path: forged(path, manifest=lambda found: found.update(payload_format=format_), payloads=fill)
+
+    for format_ in ("torch_export", "torchscript"):
+        for options in ({}, {"isolate": True}):
+            name = f"{format_} without trust{', isolated' if options else ''}"
+            yield Exhibit(name, called(format_), ("UnsafeFormatError",), options=options)
+        yield Exhibit(
+            f"{format_} of no archive, trusted", called(format_, b"x"), (ANY, "FutureWarning"), options=trusted
+        )
+    config = b'{"config": {"weight": {"path_name": "weight_0", "use_pickle": true}}}'
+    # Who trusts a file lets it run code; that a pickle hides behind torch.export is told all the same.
+    for name, content in {
+        "m/data/weights/model_weights_config.json": config,
+        "m/data/constants/custom_obj_0": pickle.dumps(_Bomb()),
+        "m/data/aotinductor/model/code.so": b"\x7fELF",
+        "../evil": b"x",
+    }.items():
+        data = archive_of([(member(name), content), (member("m/version"), b"1")])
+        made = called("torch_export", data)
+        yield Exhibit(f"torch.export with {name}", made, ("UnsafeArchiveError",), options=trusted)
+
+
 FORMATS: dict[str, Callable[[], Iterator[Exhibit]]] = {
     "skops": of_skops,
     "lightgbm_text": of_lightgbm,
@@ -289,10 +382,15 @@ FORMATS: dict[str, Callable[[], Iterator[Exhibit]]] = {
     "catboost_cbm": of_catboost,
     "safetensors": of_safetensors,
     "pickle": of_pickle,
+    "joblib": of_joblib,
+    "onnx": of_onnx,
+    "torch_archives": of_torch_archives,
 }
 
 
 def exhibits(format_: str) -> list[Exhibit]:
     """All that is done to bundles of one format."""
-    general = [] if format_ == "pickle" else list(of_any_format())
-    return [*general, *FORMATS[format_]()]
+    archives = list(of_archives()) if format_ == "skops" else []
+    # Those that run code are not looked at before they are trusted.
+    payloads = [] if format_ in ("pickle", "joblib", "torch_archives") else list(of_payloads())
+    return [*archives, *payloads, *FORMATS[format_]()]

@@ -25,6 +25,8 @@ class ModelMetadata:
         The parameters of the fit, as plain JSON values.
     feature_names, feature_dtypes : tuple of str
         The columns in the order the model sees them.
+    categories : mapping of str to list
+        The categories of categorical features; the model sees the place of each.
     classes : tuple or None
         The classes of a classifier, in the order of the columns of ``predict_proba``.
     n_rows, n_val_rows : int
@@ -70,6 +72,7 @@ class ModelMetadata:
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     feature_names: tuple[str, ...] = ()
     feature_dtypes: tuple[str, ...] = ()
+    categories: Mapping[str, list[Any]] = field(default_factory=dict)
     classes: tuple[Any, ...] | None = None
     n_rows: int = 0
     n_val_rows: int = 0

@@ -135,12 +135,15 @@ class BaseModel(BackEnd):
             When the model can't weigh its rows, or can't use one of the other arguments.
         """
         shared: dict[str, Any] = {"dtype": self._dtype, "history": self.reads_history, "owner": type(self).__name__}
-        train = Samples.collect(X, y, sample_weight=sample_weight, groups=groups, assets=assets, **shared)
+        learnt: Any = "learn" if self.takes_categories else None
+        train = Samples.collect(
+            X, y, sample_weight=sample_weight, groups=groups, assets=assets, categories=learnt, **shared
+        )
         val = None
         if eval_set is not None:
             pair = eval_set[0] if isinstance(eval_set, list) else eval_set
             X_val, y_val = pair if isinstance(pair, tuple) else (pair, None)
-            shared |= {"expected": train.feature_names, "name": "the X of eval_set"}
+            shared |= {"expected": train.feature_names, "name": "the X of eval_set", "categories": train.categories}
             weight, dates = eval_sample_weight, eval_groups
             val = Samples.collect(X_val, y_val, sample_weight=weight, groups=dates, assets=eval_assets, **shared)
         return self.fit_samples(train, val, facts=facts_of(X))
@@ -182,6 +185,7 @@ class BaseModel(BackEnd):
             hyperparameters=dict(self.hyperparameters),
             feature_names=train.feature_names,
             feature_dtypes=train.feature_dtypes,
+            categories=dict(train.categories),
             n_rows=len(train),
             n_val_rows=0 if val is None else len(val),
             library_versions=library_versions("tradewright", "numpy", *self.libraries),
@@ -404,6 +408,6 @@ class BaseModel(BackEnd):
 
     def _collected(self, X: Any, y: ArrayLike | None = None, **further: Any) -> Samples:
         """Bring rows into line with the ones the model was fitted on."""
-        names = self._facts().feature_names
+        facts = self._facts()
         shared: dict[str, Any] = {"dtype": self._dtype, "history": self.reads_history, "owner": type(self).__name__}
-        return Samples.collect(X, y, expected=names, **shared, **further)
+        return Samples.collect(X, y, expected=facts.feature_names, categories=facts.categories, **shared, **further)

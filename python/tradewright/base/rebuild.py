@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tradewright.base.metadata import ModelMetadata
 from tradewright.base.trained_rows import check_trained
+from tradewright.base.versions import check_versions
 from tradewright.bundle import Bundle
 from tradewright.errors import FormatMismatchError, IntegrityError, ModelLoadError, TradewrightError
 from tradewright.panel.evidence import check_evidence
@@ -62,6 +63,7 @@ def rebuild(model_class: type[M], bundle: Bundle) -> M:
             f"the manifest's metadata is {metadata!r:.40}, not a table of facts: save the model again",
             code="bundle.metadata",
         )
+    check_versions(bundle.manifest)
     try:
         config, payload_format = bundle.manifest["config"], bundle.manifest["payload_format"]
         model = model_class._from_bundle(config, payload_format, bundle.payloads)

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from tradewright.errors import IntegrityError
+from tradewright.errors import IntegrityError, UntrustedTypesError
 
 __all__ = ["TREE_TYPES", "check_schema", "check_trees"]
 
@@ -72,6 +72,8 @@ def check_trees(estimator: Any) -> None:
     ------
     IntegrityError
         With what does not hold.
+    UntrustedTypesError
+        When trees stand elsewhere than in a tree estimator, a forest or a HistGradientBoosting estimator.
     """
     known: set[int] = set()
     trees: list[Any] = []
@@ -86,9 +88,10 @@ def check_trees(estimator: Any) -> None:
         elif "BaseDecisionTree" in bases:
             known |= _check_tree("its tree", part, None)
         elif "BaseGradientBoosting" in bases:
-            _refuse(f"a {type(part).__name__} writes where its file says, which this check does not follow")
-    if not {id(tree) for tree in trees} <= known:
-        _refuse("it has trees outside of the estimators that have some")
+            _refuse_owner(part)
+    for tree in trees:
+        if id(tree) not in known:
+            _refuse_owner(tree)
 
 
 # --- walking ------------------------------------------------------------------------------------------------------
@@ -209,6 +212,15 @@ def _depth_of(
         # Each node once: nodes with two parents would double the level at every step.
         level = np.unique(np.concatenate([left[level], right[level]]))
         depth += 1
+
+
+def _refuse_owner(part: Any) -> NoReturn:
+    raise UntrustedTypesError(
+        f"the trees of a {type(part).__name__} from a file are not on the list of allowed types, as nothing here checks how"
+        " it uses them: don't load it, unless you trust its author and can get it as a pickle",
+        code="bundle.untrusted_types",
+        types=[_TREE],
+    )
 
 
 def _refuse(what: str) -> NoReturn:

@@ -58,7 +58,7 @@ def dump(estimator: Any) -> bytes:
     refused = _refused(data)
     try:
         check_trees(estimator)
-    except IntegrityError:
+    except (IntegrityError, UntrustedTypesError):
         refused = sorted({*refused, *TREE_TYPES & set(skops.io.get_untrusted_types(data=data))})
     if refused:
         raise UntrustedTypesError(

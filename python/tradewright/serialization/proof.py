@@ -24,7 +24,6 @@ from tradewright.panel.evidence import (
     listed,
 )
 from tradewright.serialization.serializer import ModelSerializer
-from tradewright.splitting.base import BaseSplitter
 
 if TYPE_CHECKING:
     from tradewright.sanity_checks import SanityReport
@@ -276,6 +275,8 @@ def _plan_again(facts: ModelMetadata, panel: Panel, data: Verdict) -> SplitPlan 
         return "the bundle does not name the splitter: pass plan="
     if data != "holds":
         return "the data differs, and so would the plan made from it: pass plan="
+    from tradewright.splitting.base import BaseSplitter  # which loads polars
+
     try:
         return BaseSplitter.from_dict(dict(facts.splitter)).plan(panel)
     except TradewrightError as error:

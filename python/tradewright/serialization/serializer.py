@@ -19,7 +19,6 @@ from tradewright.errors import (
 )
 from tradewright.serialization.files import write_file
 from tradewright.serialization.formats import FORMATS, Loading, Saving
-from tradewright.serialization.versions import check_versions
 
 if TYPE_CHECKING:
     from tradewright.serialization.onnx_parity import OnnxParity
@@ -151,7 +150,6 @@ class ModelSerializer:
         for candidate in FORMATS.values():
             if candidate.owns(bundle.manifest):
                 _check_wanted(candidate.name, wanted, path)
-                check_versions(bundle.manifest, path)
                 return candidate.load(bundle, how)
         raise VersionMismatchError(
             f"{path} holds its model as {bundle.manifest.get('payload_format')!r}, which this tradewright cannot read:"

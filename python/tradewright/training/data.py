@@ -122,6 +122,7 @@ class TrainingData:
         assets_val: ArrayLike | None = None,
         times: Mapping[str, ArrayLike | None],
         history: bool = False,
+        categories: bool = False,
     ) -> TrainingData:
         """Take plain tables."""
         for name, values in {"y_val": y_val, "groups_val": groups_val, "assets_val": assets_val}.items():
@@ -140,6 +141,7 @@ class TrainingData:
             groups=groups,
             assets=assets,
             history=history,
+            categories="learn" if categories else None,
             name="X_train",
         )
         val = None
@@ -148,6 +150,7 @@ class TrainingData:
                 X_val,
                 y_val,
                 expected=train.feature_names,
+                categories=train.categories,
                 dtype=dtype,
                 groups=groups_val,
                 assets=assets_val,
@@ -182,7 +185,11 @@ def refuse_mixed_forms(X_train: Any, fold: Any, others: Mapping[str, Any]) -> No
 
 def _tables(X_train: Any, train: Samples, X_val: Any, val: Samples | None) -> tuple[Any, Any]:
     """Return the caller's frames, whose names make findings readable, where their columns agree; else the matrices."""
-    if train.named and (val is None or (val.named and set(X_val.columns) == set(X_train.columns))):
+    if (
+        train.named
+        and not train.categories
+        and (val is None or (val.named and set(X_val.columns) == set(X_train.columns)))
+    ):
         return X_train, X_val
     if train.history is not None:
         return train.history.table, None  # where the features of such rows are

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tradewright.base import BaseModel
+from tradewright.base.versions import check_versions
 from tradewright.bundle import Bundle, write_bundle
 from tradewright.errors import FormatMismatchError, ModelLoadError, UnsafeFormatError, UnsupportedError
 from tradewright.serialization.adopt import adopt
@@ -45,6 +46,8 @@ def load_payload(bundle: Bundle, how: Loading, kind: str, name: str, load: Calla
     """Run the payload of a verified bundle."""
     if name not in bundle.payloads:
         raise FormatMismatchError(f"{how.path} says it holds a {kind}, and has none", code="bundle.payload")
+    require_trust(how, kind)
+    check_versions(bundle.manifest)
     return run(bundle.payloads[name], how, kind, load)
 
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from tradewright import _optional
 from tradewright.base import BaseModel
 from tradewright.base.rebuild import known_facts
+from tradewright.base.versions import check_versions
 from tradewright.bundle import Bundle, write_bundle
 from tradewright.errors import FormatMismatchError, ModelLoadError, TradewrightError, UnsupportedError
 from tradewright.serialization.formats.base import Loading, Saving
@@ -71,6 +72,7 @@ class _TorchFormat(ABC):
         """Rebuild the model of a verified bundle; needs trust."""
         require_trust(how, f"{self.name} archive")
         self._check_python()
+        check_versions(bundle.manifest)
         _optional.require("torch", "TorchModel")
         _optional.require("safetensors", "TorchModel")
         from tradewright.models.neural.served_module import rebuild_served

@@ -10,7 +10,6 @@ import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from tradewright.errors import VersionMismatchError
@@ -60,7 +59,7 @@ POLICIES: Mapping[str, tuple[VersionPolicy, ...]] = {
 }
 
 
-def check_versions(manifest: Mapping[str, Any], path: Path) -> None:
+def check_versions(manifest: Mapping[str, Any]) -> None:
     """Compare the versions a bundle was saved with with those at hand.
 
     Raises
@@ -75,21 +74,20 @@ def check_versions(manifest: Mapping[str, Any], path: Path) -> None:
             continue
         if _differs(policy.hard, was, now):
             raise VersionMismatchError(
-                f"{path} was saved with {policy.library} {was}, here is {now}, which promises nothing for such a file:"
+                f"the model was saved with {policy.library} {was}, here is {now}, which promises nothing for such a file:"
                 f" load it with {policy.library}=={was}"
                 + (" and save it with format='auto'" if policy.soft is None else ""),
                 code="bundle.library_version",
-                path=str(path),
                 library=policy.library,
                 saved=was,
                 have=now,
             )
         if _differs(policy.soft, was, now):
             warnings.warn(
-                f"{path} was saved with {policy.library} {was} and is read by {now}: compare some predictions before you"
+                f"the model was saved with {policy.library} {was} and is read by {now}: compare some predictions before you"
                 " rely on it",
                 VersionWarning,
-                stacklevel=4,
+                stacklevel=6,
             )
 
 
