@@ -31,14 +31,14 @@ _PUBLIC = {
         "PairwiseHingeLoss PairwiseLogisticLoss ProfitBasedLoss PseudoHuberLoss QuantileLoss SharpeLoss "
         "SoftSpearmanLoss SortinoLoss WeightedBCE"
     ),
-    "base": "BaseModel Callback ModelMetadata",
-    "models": "BoostingModel ModelRegistry SklearnModel TorchModel as_model",
+    "base": "BaseModel Callback ModelMetadata TrainedRowsWarning",
+    "models": "BoostingModel ModelRegistry OnnxModel SklearnModel TorchModel as_model",
     "optimizers": "OptimizerRegistry Schedule ScheduleRegistry",
     "callbacks": "EarlyStopping LearningRateScheduler ModelCheckpoint ProgressBar TimeBudget",
     "tracking": "MLflowLogger replay_mlflow",
     "training": "ModelTrainer TrainingResult default_callbacks",
     "sanity_checks": "Finding ModelSanityChecker SanityReport check",
-    "serialization": "ModelSerializer load_model save_model",
+    "serialization": "ModelSerializer Proof Verification load_model save_model stamp_predictions verify",
     "runtime": "set_num_threads set_seed show_versions",
 }
 _HOME = {name: package for package, names in _PUBLIC.items() for name in names.split()}

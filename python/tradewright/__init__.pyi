@@ -7,6 +7,7 @@ from tradewright import testing as testing
 from tradewright.base import BaseModel as BaseModel
 from tradewright.base import Callback as Callback
 from tradewright.base import ModelMetadata as ModelMetadata
+from tradewright.base import TrainedRowsWarning as TrainedRowsWarning
 from tradewright.callbacks import EarlyStopping as EarlyStopping
 from tradewright.callbacks import LearningRateScheduler as LearningRateScheduler
 from tradewright.callbacks import ModelCheckpoint as ModelCheckpoint
@@ -46,6 +47,7 @@ from tradewright.loss_functions import SortinoLoss as SortinoLoss
 from tradewright.loss_functions import WeightedBCE as WeightedBCE
 from tradewright.models import BoostingModel as BoostingModel
 from tradewright.models import ModelRegistry as ModelRegistry
+from tradewright.models import OnnxModel as OnnxModel
 from tradewright.models import SklearnModel as SklearnModel
 from tradewright.models import TorchModel as TorchModel
 from tradewright.models import as_model as as_model
@@ -61,8 +63,12 @@ from tradewright.sanity_checks import ModelSanityChecker as ModelSanityChecker
 from tradewright.sanity_checks import SanityReport as SanityReport
 from tradewright.sanity_checks import check as check
 from tradewright.serialization import ModelSerializer as ModelSerializer
+from tradewright.serialization import Proof as Proof
+from tradewright.serialization import Verification as Verification
 from tradewright.serialization import load_model as load_model
 from tradewright.serialization import save_model as save_model
+from tradewright.serialization import stamp_predictions as stamp_predictions
+from tradewright.serialization import verify as verify
 from tradewright.splitting import CombinatorialPurgedCV as CombinatorialPurgedCV
 from tradewright.splitting import DataSplitter as DataSplitter
 from tradewright.splitting import Fold as Fold

@@ -22,6 +22,8 @@ EXTRAS = {
     "filelock": "mlflow",
     "onnx": "onnx",
     "onnxruntime": "onnx",
+    "onnxscript": "onnx",
+    "skl2onnx": "onnx",
     "ray": "ray",
     "matplotlib": "plots",
     "cryptography": "signing",

@@ -35,6 +35,7 @@ __all__ = [
     "RegistryError",
     "ResumeError",
     "SanityError",
+    "SignatureError",
     "SplitError",
     "TrackingError",
     "TradewrightError",
@@ -215,6 +216,10 @@ class ModelNotFoundError(ModelLoadError, FileNotFoundError):
 
 class IntegrityError(ModelLoadError):
     """The file is damaged: a digest, a size or the archive itself does not hold."""
+
+
+class SignatureError(ModelLoadError):
+    """The file's signature does not hold, or is not by one of the keys that were asked for."""
 
 
 class UnsafeFormatError(ModelLoadError):

@@ -7,6 +7,7 @@ from tradewright.base.loop import LoopObserver, ModelState, Resume, SilentObserv
 from tradewright.base.metadata import ModelMetadata
 from tradewright.base.model import BaseModel
 from tradewright.base.samples import Samples
+from tradewright.base.trained_rows import TrainedRowsWarning
 
 __all__ = [
     "BaseModel",
@@ -19,5 +20,6 @@ __all__ = [
     "Samples",
     "SilentObserver",
     "TrainState",
+    "TrainedRowsWarning",
     "TrainerView",
 ]

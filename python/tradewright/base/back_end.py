@@ -28,6 +28,8 @@ class BackEnd(ABC):
     framework: ClassVar[str]
     #: The dtype the back end computes in; None keeps what the caller brought.
     _dtype: ClassVar[FloatDtype | None] = None
+    #: Whether categorical columns of a frame are taken, as places among their categories.
+    takes_categories: ClassVar[bool] = False
     #: What is raised before the first fit; wrappers of a library raise what its users catch as well.
     _not_fitted: ClassVar[type[NotFittedError]] = NotFittedError
     #: The parameters that say how many turns a fit has: a resumed fit may have more of them.

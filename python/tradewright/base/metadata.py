@@ -25,6 +25,8 @@ class ModelMetadata:
         The parameters of the fit, as plain JSON values.
     feature_names, feature_dtypes : tuple of str
         The columns in the order the model sees them.
+    categories : mapping of str to list
+        The categories of categorical features; the model sees the place of each.
     classes : tuple or None
         The classes of a classifier, in the order of the columns of ``predict_proba``.
     n_rows, n_val_rows : int
@@ -50,6 +52,18 @@ class ModelMetadata:
         The fold of the plan that was trained on.
     train_ranges, purged_ranges : tuple of (start, stop)
         Half-open row ranges of the panel, in time order, that were trained on and that were purged or embargoed.
+    target : str or None
+        What the labels are called.
+    splitter : mapping or None
+        The configuration of the plan's splitter, from which the plan can be made again.
+    environment : mapping
+        Python, system, processor and threads of the fit.
+    evidence : mapping or None
+        Digests of the panel's columns and blocks of rows: what :func:`tradewright.verify` compares.
+    trained : mapping or None
+        What tells later whether a row was trained on.
+    predictions : mapping or None
+        Digests of the predictions the model was scored on: :func:`tradewright.stamp_predictions`.
     """
 
     model_class: str
@@ -58,6 +72,7 @@ class ModelMetadata:
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     feature_names: tuple[str, ...] = ()
     feature_dtypes: tuple[str, ...] = ()
+    categories: Mapping[str, list[Any]] = field(default_factory=dict)
     classes: tuple[Any, ...] | None = None
     n_rows: int = 0
     n_val_rows: int = 0
@@ -77,6 +92,13 @@ class ModelMetadata:
     fold: int | None = None
     train_ranges: tuple[tuple[int, int], ...] = ()
     purged_ranges: tuple[tuple[int, int], ...] = ()
+    target: str | None = None
+    splitter: Mapping[str, Any] | None = None
+    # For machines: hashes by the kilobyte.
+    environment: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    evidence: Mapping[str, Any] | None = field(default=None, repr=False)
+    trained: Mapping[str, Any] | None = field(default=None, repr=False)
+    predictions: Mapping[str, Any] | None = field(default=None, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the facts as plain JSON values."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from os import PathLike
 from typing import Any, Self
@@ -22,13 +22,15 @@ from tradewright.base.metadata import ModelMetadata
 from tradewright.base.rebuild import rebuild
 from tradewright.base.samples import Samples
 from tradewright.base.score import score_of
+from tradewright.base.trained_rows import warn_of_trained
 from tradewright.bundle import Bundle, read_bundle, write_bundle
-from tradewright.errors import (
-    UnsupportedError,
-)
-from tradewright.runtime.environment import git_sha, library_versions
+from tradewright.errors import UnsupportedError
+from tradewright.runtime.environment import git_sha, library_versions, machine
 
 __all__ = ["BaseModel"]
+
+#: How many train rows a model keeps for comparing exports with it.
+_KEPT_ROWS = 1000
 
 
 class BaseModel(BackEnd):
@@ -43,13 +45,18 @@ class BaseModel(BackEnd):
         The library behind the model; also what its bundle payload is named after.
     metadata : ModelMetadata
         The facts of the last fit.
+    warns_of_trained_rows : bool
+        Whether predicting rows of a Panel that were trained on brings a :class:`TrainedRowsWarning`.
     """
 
+    warns_of_trained_rows: bool = True
     _metadata: ModelMetadata | None = None
     #: During a fit: its facts so far, so that a checkpoint can be saved between two turns.
     _draft: ModelMetadata | None = None
     #: After a fit that ended by an exception: its facts, for :meth:`go_back`.
     _broken: ModelMetadata | None = None
+    #: Some of the train rows; see :attr:`sample_rows`.
+    _kept: NDArray[Any] | None = None
 
     @property
     def metadata(self) -> ModelMetadata:
@@ -66,6 +73,15 @@ class BaseModel(BackEnd):
     def is_fitted(self) -> bool:
         """Whether the model can predict."""
         return self._metadata is not None
+
+    @property
+    def sample_rows(self) -> NDArray[Any] | None:
+        """Up to 1,000 of the train rows, evenly spaced, on which exports are compared with the model.
+
+        They stay in memory only: no file, pickle or copy of the model has them. None for a model that was loaded, and for
+        one that reads the past of a row.
+        """
+        return self._kept
 
     @property
     def feature_importances_(self) -> NDArray[np.float64] | None:
@@ -119,12 +135,15 @@ class BaseModel(BackEnd):
             When the model can't weigh its rows, or can't use one of the other arguments.
         """
         shared: dict[str, Any] = {"dtype": self._dtype, "history": self.reads_history, "owner": type(self).__name__}
-        train = Samples.collect(X, y, sample_weight=sample_weight, groups=groups, assets=assets, **shared)
+        learnt: Any = "learn" if self.takes_categories else None
+        train = Samples.collect(
+            X, y, sample_weight=sample_weight, groups=groups, assets=assets, categories=learnt, **shared
+        )
         val = None
         if eval_set is not None:
             pair = eval_set[0] if isinstance(eval_set, list) else eval_set
             X_val, y_val = pair if isinstance(pair, tuple) else (pair, None)
-            shared |= {"expected": train.feature_names, "name": "the X of eval_set"}
+            shared |= {"expected": train.feature_names, "name": "the X of eval_set", "categories": train.categories}
             weight, dates = eval_sample_weight, eval_groups
             val = Samples.collect(X_val, y_val, sample_weight=weight, groups=dates, assets=eval_assets, **shared)
         return self.fit_samples(train, val, facts=facts_of(X))
@@ -157,7 +176,7 @@ class BaseModel(BackEnd):
             val = check_rows(val, "validation", self.task)
         if self.task == "classification":
             check_classes(train, val)
-        self._metadata = self._broken = None
+        self._metadata = self._broken = self._kept = None
         seed = self._chosen_seed(seed)
         self._draft = ModelMetadata(
             model_class=type(self).__name__,
@@ -166,11 +185,13 @@ class BaseModel(BackEnd):
             hyperparameters=dict(self.hyperparameters),
             feature_names=train.feature_names,
             feature_dtypes=train.feature_dtypes,
+            categories=dict(train.categories),
             n_rows=len(train),
             n_val_rows=0 if val is None else len(val),
             library_versions=library_versions("tradewright", "numpy", *self.libraries),
             seed=seed,
             device=self.device_in_use,
+            environment=machine(),
             git_sha=git_sha(),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             **(facts or {}),
@@ -196,6 +217,8 @@ class BaseModel(BackEnd):
             raise
         finally:
             self._draft = None
+        if train.history is None:
+            self._kept = train.X[:: -(-len(train) // _KEPT_ROWS)].copy()
         return self
 
     def predict(self, X: Any, *, rows: Any = None) -> NDArray[Any]:
@@ -221,6 +244,11 @@ class BaseModel(BackEnd):
         NotFittedError, FeatureMismatchError, DataError
             Before the first fit; when columns are missing; when a value is infinite, or NaN where the model can't take
             it.
+
+        Warns
+        -----
+        TrainedRowsWarning
+            When rows of a Panel were trained on. On new data the look for them is one comparison a row.
         """
         return self._predict(self._features(X, rows))
 
@@ -262,6 +290,8 @@ class BaseModel(BackEnd):
         ``X`` and ``y`` are what :meth:`fit` takes; a Panel brings its own labels. Rows whose past is too short for a
         model that reads it do not count.
         """
+        if self.warns_of_trained_rows:
+            warn_of_trained(X, None, self._facts(), stacklevel=2)
         samples = self._collected(X, y, sample_weight=sample_weight)
         samples = check_rows(samples, "scored", self.task)
         features: Any = samples.features
@@ -296,10 +326,11 @@ class BaseModel(BackEnd):
             self._metadata, self._broken = dataclasses.replace(self._broken, classes=self.classes), None
         self.stamp(best_iteration=state.epoch)
 
-    def save(self, path: str | PathLike[str]) -> None:
+    def save(self, path: str | PathLike[str], *, sign_with: Any = None) -> None:
         """Write the fitted model as one bundle file, atomically, without pickle.
 
-        Between two turns of a fit, when a callback calls it, the file holds the model as it is then.
+        Between two turns of a fit, when a callback calls it, the file holds the model as it is then. ``sign_with`` is an
+        Ed25519 private key of the library cryptography, or the path of its PEM file.
 
         Raises
         ------
@@ -307,11 +338,14 @@ class BaseModel(BackEnd):
             Before the first fit. The file at ``path`` is then untouched.
         """
         payload_format, payloads = self._to_payloads()
-        write_bundle(path, self.manifest(payload_format), payloads)
+        write_bundle(path, self.manifest(payload_format), payloads, sign_with=sign_with)
 
     @classmethod
-    def load(cls, path: str | PathLike[str]) -> Self:
+    def load(cls, path: str | PathLike[str], *, trusted_keys: Iterable[Any] | None = None) -> Self:
         """Read a bundle written by :meth:`save`; digests are verified before any parser sees a byte.
+
+        With ``trusted_keys`` the file must be signed by one of them: :func:`tradewright.load_model` says how keys are
+        given.
 
         Raises
         ------
@@ -320,15 +354,20 @@ class BaseModel(BackEnd):
         ModelLoadError
             When the file is damaged or not a bundle; see its subclasses.
         """
-        return cls.from_bundle(read_bundle(path))
+        return cls.from_bundle(read_bundle(path, trusted_keys=trusted_keys))
 
     def manifest(self, payload_format: str) -> dict[str, Any]:
         """Return the manifest of a bundle of this model, without the digests, which the writer adds."""
+        return self.outer_manifest(payload_format) | {"config": self._config()}
+
+    def outer_manifest(self, payload_format: str) -> dict[str, Any]:
+        """Return the manifest of a bundle whose payload needs no config to be rebuilt from, such as a pickle."""
         return {
             "model_class": type(self).__name__,
             "payload_format": payload_format,
-            "config": self._config(),
+            "config": {},
             "metadata": self._facts().to_dict(),
+            "saved_with": library_versions("tradewright", "numpy", *self.libraries),
         }
 
     @classmethod
@@ -341,6 +380,10 @@ class BaseModel(BackEnd):
             When the bundle holds another class of model; when its payloads cannot be rebuilt.
         """
         return rebuild(cls, bundle)
+
+    def __getstate__(self) -> Any:
+        state = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_kept"} if isinstance(state, dict) else state
 
     def _facts(self) -> ModelMetadata:
         """The metadata; during a fit, what is known of it so far."""
@@ -356,6 +399,8 @@ class BaseModel(BackEnd):
 
     def _features(self, X: Any, rows: Any = None) -> Any:
         """Return what :meth:`_predict` takes: a matrix, or a History for a model that reads it."""
+        if self.warns_of_trained_rows:
+            warn_of_trained(X, rows, self._facts(), stacklevel=3)
         features = self._collected(X, rows=rows).features
         if not isinstance(features, History):  # whose slices are checked as they are read
             refuse_infinite(features, self._facts().feature_names)
@@ -363,6 +408,6 @@ class BaseModel(BackEnd):
 
     def _collected(self, X: Any, y: ArrayLike | None = None, **further: Any) -> Samples:
         """Bring rows into line with the ones the model was fitted on."""
-        names = self._facts().feature_names
+        facts = self._facts()
         shared: dict[str, Any] = {"dtype": self._dtype, "history": self.reads_history, "owner": type(self).__name__}
-        return Samples.collect(X, y, expected=names, **shared, **further)
+        return Samples.collect(X, y, expected=facts.feature_names, categories=facts.categories, **shared, **further)

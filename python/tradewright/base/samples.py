@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -38,6 +38,8 @@ class Samples:
         Date ids and asset ids, for losses that need them.
     history : History or None
         The rows and all earlier ones, for models that read the past of a row.
+    categories : mapping of str to list
+        The categories of the columns that hold places among them.
     """
 
     X: NDArray[Any]
@@ -49,6 +51,7 @@ class Samples:
     groups: NDArray[Any] | None = None
     assets: NDArray[Any] | None = None
     history: History | None = None
+    categories: Mapping[str, list[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return int(self.X.shape[0])
@@ -57,6 +60,11 @@ class Samples:
     def features(self) -> NDArray[Any] | History:
         """The features as what can be read in slices: the matrix, or the history that stands for it."""
         return self.X if self.history is None else self.history
+
+    @property
+    def categorical_columns(self) -> list[int]:
+        """The positions of the columns that hold places among categories."""
+        return [at for at, name in enumerate(self.feature_names) if name in self.categories]
 
     def weighing(self) -> Self:
         """Return the rows whose weight is not 0, which alone have a say: itself where that is all of them, else a copy."""
@@ -93,6 +101,7 @@ class Samples:
         groups: ArrayLike | None = None,
         assets: ArrayLike | None = None,
         history: bool = False,
+        categories: Mapping[str, list[Any]] | Literal["learn"] | None = None,
         name: str = "X",
         owner: str = "the_model",
     ) -> Samples:
@@ -114,6 +123,8 @@ class Samples:
         history : bool
             Keep hold of all rows of ``X``, for a model that reads the past of a row, instead of making a matrix of those
             that are asked for. A table that is no Panel then needs ``groups``, its times, and ``assets``.
+        categories : mapping of str to list, or "learn", optional
+            Those of a frame's categorical columns, or whether to take them as they come; see :func:`read_table`.
         name, owner : str
             What messages call the table, and the class that expects the names.
 
@@ -122,6 +133,7 @@ class Samples:
         EmptyDataError, DataError, FeatureMismatchError
             No rows; a column that is not numeric, or arrays of different lengths; columns that are missing.
         """
+        kept: Mapping[str, list[Any]] = {}
         if isinstance(X, Panel) and history:
             return _in_their_past(X, rows, y, expected, sample_weight, groups, assets)
         if isinstance(X, Panel):
@@ -136,7 +148,8 @@ class Samples:
         elif rows is not None:
             raise ParameterError("rows= goes with a Panel: slice other tables yourself, X[rows]", code="data.rows")
         else:
-            table = read_table(X, expected=expected, dtype=dtype, name=name, owner=owner)
+            table = read_table(X, expected=expected, dtype=dtype, name=name, owner=owner, categories=categories)
+            kept = table.categories
             matrix, names, dtypes, named = table.matrix, table.names, table.dtypes, table.named
         samples = cls(
             matrix,
@@ -147,6 +160,7 @@ class Samples:
             sample_weight=_per_row("sample_weight", sample_weight, matrix.shape[0], np.float64),
             groups=_per_row("groups", groups, matrix.shape[0]),
             assets=_per_row("assets", assets, matrix.shape[0]),
+            categories=kept,
         )
         return _with_past(samples) if history else samples
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tradewright.base.categories import encode_categories, is_categorical
 from tradewright.errors import DataError, EmptyDataError, FeatureMismatchError, NotNumericError
 from tradewright.panel.columns import matrix_of, numeric_column, through_arrow
 
@@ -29,12 +30,15 @@ class Table:
         Per column; ``x0``, ``x1``, … where the table has no names.
     named : bool
         Whether the names are the caller's.
+    categories : mapping of str to list
+        Columns that hold places in these lists.
     """
 
     matrix: NDArray[Any]
     names: tuple[str, ...]
     dtypes: tuple[str, ...]
     named: bool
+    categories: Mapping[str, list[Any]] = field(default_factory=dict)
 
 
 def read_table(
@@ -44,6 +48,7 @@ def read_table(
     dtype: FloatDtype | None = None,
     name: str = "X",
     owner: str = "the_model",
+    categories: Mapping[str, list[Any]] | Literal["learn"] | None = None,
 ) -> Table:
     """Read a frame of any library, or an array.
 
@@ -57,6 +62,9 @@ def read_table(
         By default float32 if every column is, else float64.
     name, owner : str
         What messages call the table, and the class that expects the names.
+    categories : mapping of str to list, or "learn", optional
+        The categories of columns that become places among them; ``"learn"`` takes them from the columns. By default
+        categorical columns are refused.
     """
     if hasattr(type(X), "collect"):  # asking a lazy frame for its columns is work, and warns
         raise DataError(f"{name} is a lazy frame, which holds no rows yet: pass {name}.collect()", code="data.lazy")
@@ -66,7 +74,7 @@ def read_table(
         )
     # A series hands out an Arrow stream too, but has a dtype (pyarrow: a type), which a table has not.
     is_stream = hasattr(X, "__arrow_c_stream__") and not (hasattr(X, "dtype") or hasattr(X, "type"))
-    table = _of_frame(X, expected, dtype, name) if hasattr(X, "columns") or is_stream else None
+    table = _of_frame(X, expected, dtype, name, categories) if hasattr(X, "columns") or is_stream else None
     if table is None:
         table = _of_array(X, expected, dtype, name, owner)
     require_rows(table.matrix, name)
@@ -98,7 +106,13 @@ def expected_of(names: Sequence[str], expected: Sequence[str]) -> tuple[str, ...
     return tuple(expected)
 
 
-def _of_frame(frame: Any, expected: Sequence[str] | None, dtype: FloatDtype | None, name: str) -> Table:
+def _of_frame(
+    frame: Any,
+    expected: Sequence[str] | None,
+    dtype: FloatDtype | None,
+    name: str,
+    categories: Mapping[str, list[Any]] | Literal["learn"] | None,
+) -> Table:
     import narwhals.stable.v2 as nw
 
     # pyarrow's columns are the values themselves.
@@ -115,8 +129,34 @@ def _of_frame(frame: Any, expected: Sequence[str] | None, dtype: FloatDtype | No
     # pandas allows columns called 0, 1, …; a model's names are text.
     named = {str(label): table.get_column(label) for label in table.columns}
     names = tuple(named) if expected is None else expected_of(tuple(named), expected)
-    columns = [numeric_column("column", label, named[label]) for label in names]
-    return Table(matrix_of(columns, len(table), dtype), names, tuple(str(column.dtype) for column in columns), True)
+    kept: dict[str, list[Any]] = {}
+    columns, dtypes = [], []
+    for label in names:
+        column, known = _column(label, named[label], categories)
+        columns.append(column)
+        dtypes.append(str(column.dtype) if known is None else "category")
+        if known is not None:
+            kept[label] = known
+    return Table(matrix_of(columns, len(table), dtype), names, tuple(dtypes), True, kept)
+
+
+def _column(
+    name: str, series: Any, categories: Mapping[str, list[Any]] | Literal["learn"] | None
+) -> tuple[NDArray[Any], list[Any] | None]:
+    """Return a column as numbers, and its categories where it has some."""
+    if categories == "learn":
+        if is_categorical(series):
+            return encode_categories(name, series)
+    elif categories is not None and name in categories:
+        return encode_categories(name, series, categories[name])
+    elif is_categorical(series):
+        raise DataError(
+            f"column {name!r} is categorical, which this model does not split at: encode it first, or take the model"
+            " 'lightgbm', 'xgboost' or 'catboost'",
+            code="data.categorical",
+            column=name,
+        )
+    return numeric_column("column", name, series), None
 
 
 def _refuse_duplicates(labels: Sequence[str], name: str) -> None:

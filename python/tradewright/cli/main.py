@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import tradewright
+from tradewright.cli.verify import add_arguments
 from tradewright.errors import TradewrightError
 
 __all__ = ["main"]
@@ -54,12 +54,20 @@ def _parser() -> argparse.ArgumentParser:
 
     inspect = commands.add_parser("inspect", help="what a saved bundle says of itself; loads no model")
     inspect.add_argument("bundle", type=Path)
+    inspect.add_argument("--json", action="store_true", help="the whole manifest, as JSON")
+    inspect.add_argument(
+        "--key", action="append", default=[], metavar="KEY", help="must be signed by it: PEM file, or 64 hex digits"
+    )
     inspect.set_defaults(run=_inspect)
 
     replay = commands.add_parser("replay", help="bring tracked runs into MLflow that its store has not got")
     replay.add_argument("path", type=Path, help="a spool file, or a folder of them")
     replay.add_argument("--uri", help="where the store is, if not where the runs were meant for")
     replay.set_defaults(run=_replay)
+
+    verify = commands.add_parser("verify", help="prove that a bundle comes from this data")
+    add_arguments(verify)
+    verify.set_defaults(run=_verify)
 
     commands.add_parser("models", help="names for ModelRegistry.create").set_defaults(run=_models)
     commands.add_parser("losses", help="names for LossRegistry.create").set_defaults(run=_losses)
@@ -74,9 +82,15 @@ def _demo(chosen: argparse.Namespace) -> None:
 
 
 def _inspect(chosen: argparse.Namespace) -> None:
-    from tradewright.bundle import inspect_bundle
+    from tradewright.cli.inspect import inspect_command
 
-    print(json.dumps(inspect_bundle(chosen.bundle), indent=2))
+    inspect_command(chosen.bundle, as_json=chosen.json, trusted_keys=chosen.key)
+
+
+def _verify(chosen: argparse.Namespace) -> int:
+    from tradewright.cli.verify import verify_command
+
+    return verify_command(chosen)
 
 
 def _replay(chosen: argparse.Namespace) -> int:

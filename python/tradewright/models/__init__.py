@@ -12,15 +12,17 @@ from tradewright.models.wrapping import as_model
 if TYPE_CHECKING:
     from tradewright.models.boosting_model import BoostingModel as BoostingModel
     from tradewright.models.neural.registry import ModuleRegistry as ModuleRegistry
+    from tradewright.models.onnx_model import OnnxModel as OnnxModel
     from tradewright.models.sklearn_model import SklearnModel as SklearnModel
     from tradewright.models.torch_model import TorchModel as TorchModel
 
-__all__ = ["BoostingModel", "ModelRegistry", "ModuleRegistry", "SklearnModel", "TorchModel", "as_model"]
+__all__ = ["BoostingModel", "ModelRegistry", "ModuleRegistry", "OnnxModel", "SklearnModel", "TorchModel", "as_model"]
 
 #: Public name → the module that defines it, and the optional libraries without which that cannot be imported.
 _LAZY: dict[str, tuple[str, tuple[str, ...]]] = {
     "BoostingModel": ("boosting_model", ()),
     "ModuleRegistry": ("neural.registry", ()),
+    "OnnxModel": ("onnx_model", ("onnxruntime",)),
     "SklearnModel": ("sklearn_model", ()),
     "TorchModel": ("torch_model", ("torch", "safetensors")),
 }

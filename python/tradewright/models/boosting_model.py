@@ -54,6 +54,9 @@ class BoostingModel(EstimatorModel):
     of :meth:`fit`. Boosting starts at the loss's ``init_score``, which is part of the model and of every prediction.
     ``train_loss`` and ``val_loss`` are then the loss itself.
 
+    Categorical columns of a frame are split at by their categories. The model keeps those of the train rows, whatever
+    numbers the frame at hand gives them; a category that was not among them counts as missing, with a warning.
+
     Parameters
     ----------
     estimator : estimator of LightGBM, XGBoost or CatBoost
@@ -83,6 +86,7 @@ class BoostingModel(EstimatorModel):
     (array([False,  True]), (False, True))
     """
 
+    takes_categories = True
     _length_parameters = ("n_estimators", "num_iterations", "num_boost_round", "iterations")
     booster_: Any
     n_rounds_: int

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from tradewright.errors import UntrustedTypesError
+from tradewright.errors import IntegrityError, UntrustedTypesError
+from tradewright.models.sklearn_tree_check import TREE_TYPES, check_schema, check_trees
+from tradewright.models.skops_archive_check import check_archive
 
 __all__ = ["TRUSTED", "dump", "load"]
 
 _KERNELS = "sklearn.gaussian_process.kernels."
 #: Types we let skops build beside those it trusts itself: plain Python, or checked by the library that builds them.
-#: Types whose state is raw memory for compiled code (trees, k-d trees) stay out: crafted arrays would make them read
-#: out of bounds.
+#: Types whose state is raw memory for compiled code stay out, as crafted arrays would make them read out of bounds: k-d
+#: trees, and all trees but those that are checked.
 TRUSTED = frozenset(
     {
+        *TREE_TYPES,
         "numpy.dtype",
         "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
         "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
@@ -53,6 +56,10 @@ def dump(estimator: Any) -> bytes:
 
     data: bytes = skops.io.dumps(estimator)
     refused = _refused(data)
+    try:
+        check_trees(estimator)
+    except (IntegrityError, UntrustedTypesError):
+        refused = sorted({*refused, *TREE_TYPES & set(skops.io.get_untrusted_types(data=data))})
     if refused:
         raise UntrustedTypesError(
             f"the estimator holds {', '.join(refused)}, which cannot be built safely from a file: save with"
@@ -70,18 +77,25 @@ def load(data: bytes) -> Any:
     ------
     UntrustedTypesError
         When the bytes name other types.
+    IntegrityError
+        When the trees in them do not hold together.
     """
     import skops.io
 
-    refused = _refused(data)
-    if refused:
+    check_archive(data)
+    check_schema(data)
+    try:
+        estimator = skops.io.loads(data, trusted=sorted(TRUSTED))
+    except skops.io.exceptions.UntrustedTypesFoundException:
+        refused = _refused(data)
         raise UntrustedTypesError(
             f"the file wants to build {', '.join(refused)}, which are not on the list of allowed types: don't load it,"
             " unless you trust its author and can get it as a pickle",
             code="bundle.untrusted_types",
             types=refused,
-        )
-    return skops.io.loads(data, trusted=sorted(TRUSTED))
+        ) from None
+    check_trees(estimator)
+    return estimator
 
 
 def _refused(data: bytes) -> list[str]:

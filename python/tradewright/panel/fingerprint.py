@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,12 +14,46 @@ from tradewright import _core
 if TYPE_CHECKING:
     from tradewright.panel.panel import Panel
 
-__all__ = ["panel_fingerprint", "rows_fingerprint"]
+__all__ = ["HashedColumns", "hashed_columns", "panel_fingerprint", "rows_fingerprint"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HashedColumns:
+    """Columns as the hash takes them; a slice of it is a slice of the rows.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Role and name of each: the same numbers as a feature and as a label are not the same rows.
+    arrays : tuple of ndarray
+        The values, of one length.
+    units : tuple of str or None
+        The unit of each time; None for other columns.
+    texts : tuple of list or None
+        What the codes of a text stand for; None for other columns.
+    """
+
+    names: tuple[str, ...]
+    arrays: tuple[NDArray[Any], ...]
+    units: tuple[str | None, ...]
+    texts: tuple[list[str] | None, ...]
+
+    def __getitem__(self, rows: slice) -> HashedColumns:
+        return HashedColumns(self.names, tuple(values[rows] for values in self.arrays), self.units, self.texts)
+
+    def digests(self) -> list[str]:
+        """Return the 128-bit hash of each column, as hex digits; one pass in Rust, spread over the threads."""
+        return _core.fingerprint_columns(self.arrays, self.names, self.units, self.texts)
 
 
 def panel_fingerprint(panel: Panel) -> str:
     """Hash names, kinds, lengths and values of every column of a panel; see :attr:`Panel.fingerprint`."""
-    return rows_fingerprint(
+    return _core.combine_fingerprints(hashed_columns(panel).digests())
+
+
+def hashed_columns(panel: Panel) -> HashedColumns:
+    """Return the columns of a panel as they are hashed: views of its memory."""
+    return _hashed(
         panel.columns,
         panel.y,
         target=panel.target,
@@ -32,7 +67,16 @@ def panel_fingerprint(panel: Panel) -> str:
     )
 
 
-def rows_fingerprint(
+def rows_fingerprint(columns: Mapping[str, NDArray[Any]], y: NDArray[Any] | None, **others: Any) -> str:
+    """Hash rows that are, or could be, a panel; what is None does not count.
+
+    ``others`` are ``target``, ``time``, ``time_unit``, ``label_end``, ``asset``, ``asset_names``, ``weight`` and
+    ``returns``, as a panel has them. One pass in Rust over the caller's memory.
+    """
+    return _core.combine_fingerprints(_hashed(columns, y, **others).digests())
+
+
+def _hashed(
     columns: Mapping[str, NDArray[Any]],
     y: NDArray[Any] | None,
     *,
@@ -44,12 +88,7 @@ def rows_fingerprint(
     asset_names: Sequence[str] = (),
     weight: NDArray[Any] | None = None,
     returns: NDArray[Any] | None = None,
-) -> str:
-    """Hash rows that are, or could be, a panel; what is None does not count.
-
-    One pass in Rust over the caller's memory, spread over the threads. A column's role is a part of its name, so the
-    same numbers as a feature and as a label are not the same rows.
-    """
+) -> HashedColumns:
     unit = None if time_unit == "bar" else time_unit
     parts: list[tuple[str, Any, str | None, list[str] | None]] = [
         *((f"feature:{name}", column, None, None) for name, column in columns.items()),
@@ -61,9 +100,12 @@ def rows_fingerprint(
         ("returns:", returns, None, None),
     ]
     known = [part for part in parts if part[1] is not None]
-    names, arrays, units, texts = (list(column) for column in zip(*known, strict=True)) if known else ([], [], [], [])
-    scannable = [_scannable(np.asarray(values)) for values in arrays]
-    return _core.combine_fingerprints(_core.fingerprint_columns(scannable, names, units, texts))
+    return HashedColumns(
+        tuple(part[0] for part in known),
+        tuple(_scannable(np.asarray(part[1])) for part in known),
+        tuple(part[2] for part in known),
+        tuple(part[3] for part in known),
+    )
 
 
 def _scannable(values: NDArray[Any]) -> NDArray[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from functools import cached_property
 from types import MappingProxyType
@@ -48,6 +48,9 @@ class Panel:
         Sample weights; returns earned by a position taken at the row.
     dropped : int
         Rows left out because their label had not closed when the frame ended (``horizon=``).
+    source : mapping
+        The arguments of :meth:`from_frame` that made the panel, so that it can be made again from the same file; empty
+        for panels of arrays and for parts of a panel.
 
     Examples
     --------
@@ -79,9 +82,11 @@ class Panel:
     weight: NDArray[np.float64] | None = None
     returns: NDArray[np.float64] | None = None
     dropped: int = 0
+    source: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", MappingProxyType(dict(self.columns)))
+        object.__setattr__(self, "source", MappingProxyType(dict(self.source)))
 
     @classmethod
     def from_frame(
@@ -153,7 +158,22 @@ class Panel:
             returns=returns,
             features=features,
         )
-        return cls._assemble(parts, horizon, unresolved, missing_label_end, allow_duplicate_keys)
+        panel = cls._assemble(parts, horizon, unresolved, missing_label_end, allow_duplicate_keys)
+        return replace(
+            panel,
+            source={
+                "target": target,
+                "time": time,
+                "asset": asset,
+                "label_end": label_end,
+                "horizon": _plain_horizon(horizon),
+                "weight": weight,
+                "returns": returns,
+                "features": None if features is None else tuple(features),
+                "missing_label_end": missing_label_end,
+                "allow_duplicate_keys": allow_duplicate_keys,
+            },
+        )
 
     @classmethod
     def from_arrays(
@@ -315,6 +335,7 @@ class Panel:
             asset=per_row(self.asset),
             weight=per_row(self.weight),
             returns=per_row(self.returns),
+            source={},
         )
 
     def positions(self, rows: Any) -> NDArray[np.int64]:
@@ -417,12 +438,21 @@ class Panel:
 
     def __getstate__(self) -> dict[str, Any]:
         state = {item.name: getattr(self, item.name) for item in fields(self)}
-        return state | {"columns": dict(self.columns)}
+        return state | {"columns": dict(self.columns), "source": dict(self.source)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
             object.__setattr__(self, name, value)
         self.__post_init__()
+
+
+def _plain_horizon(horizon: Any) -> int | str | None:
+    """A horizon as JSON can hold it."""
+    if horizon is None or isinstance(horizon, str):
+        return horizon
+    if isinstance(horizon, timedelta | np.timedelta64):
+        return f"{np.timedelta64(horizon) // np.timedelta64(1, 'ns')}ns"
+    return int(horizon)
 
 
 def _take(values: NDArray[Any], rows: Any) -> NDArray[Any]:

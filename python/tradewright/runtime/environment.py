@@ -15,7 +15,7 @@ import tradewright
 from tradewright import _optional
 from tradewright.runtime.threads import num_threads
 
-__all__ = ["environment", "git_sha", "library_versions", "show_versions"]
+__all__ = ["environment", "git_sha", "library_versions", "machine", "show_versions"]
 
 #: The libraries whose versions can change a result.
 _LIBRARIES = (
@@ -95,26 +95,39 @@ def environment() -> dict[str, Any]:
         ``git_sha``. What torch knows is there when torch is loaded.
     """
     versions = library_versions(*_LIBRARIES)
-    of_torch: dict[str, int] = {}
+    versions.pop("python")
+    of_machine = machine()
     accelerators: list[str] = []
     if _optional.is_loaded("torch"):
         from tradewright.runtime import device_torch
 
-        of_torch, accelerators = {"torch": device_torch.num_threads()}, device_torch.accelerators()
-    return {
-        "python": f"{platform.python_implementation()} {versions.pop('python')}",
+        of_machine["threads"]["torch"] = device_torch.num_threads()
+        accelerators = device_torch.accelerators()
+    return of_machine | {
         "executable": sys.executable,
+        "accelerators": accelerators,
+        "versions": versions,
+        "git_sha": git_sha(),
+    }
+
+
+def machine() -> dict[str, Any]:
+    """Return Python, system, processor and threads, as plain JSON values; starts no other program.
+
+    Examples
+    --------
+    >>> sorted(machine())
+    ['cores', 'cpu', 'os', 'python', 'threads']
+    """
+    return {
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
         "os": platform.platform(),
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
-        "accelerators": accelerators,
-        "versions": versions,
         "threads": {
             "tradewright": num_threads(),
-            **of_torch,
             **{name: os.environ[name] for name in _THREAD_VARIABLES if name in os.environ},
         },
-        "git_sha": git_sha(),
     }
 
 

@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from tradewright.base import Samples
 from tradewright.base.checks import check_rows
+from tradewright.base.data_facts import proof_of
 from tradewright.base.metadata import Task
 from tradewright.base.samples import FloatDtype
 from tradewright.errors import DataError, ParameterError
 from tradewright.panel import Panel
-from tradewright.panel.fingerprint import panel_fingerprint
 from tradewright.training.fold_facts import fold_facts
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ class TrainingData:
         ``time_train``, ``time_val``, ``label_end_train``, ``label_end_val``: those given beside the tables.
     facts : mapping
         What the model's metadata should say of the rows: fingerprint, plan digest, fold, ranges.
+    proof : mapping
+        What else the metadata keeps, for machines: digests by column and block, the splitter.
     closed : {"both", "left"}
         Whether labels that only touch overlap, as the fold's plan has it; ``purge_scope`` likewise.
     rows : tuple
@@ -54,6 +56,7 @@ class TrainingData:
     tables: Callable[[], tuple[Any, Any]]
     times: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    proof: Mapping[str, Any] = field(default_factory=dict)
     closed: Literal["both", "left"] = "both"
     purge_scope: Literal["all", "asset"] = "all"
     rows: tuple[Any, Any] = (None, None)
@@ -91,9 +94,11 @@ class TrainingData:
         train = Samples.collect(panel, rows=rows[0], dtype=dtype, history=history)
         val = None if rows[1] is None else Samples.collect(panel, rows=rows[1], dtype=dtype, history=history)
         times = panel.times if rows[0] is None else rows[0].take(panel.times)
-        # Taken afresh: the panel's columns are views, and the caller may have written to them since.
-        facts: dict[str, Any] = {"data_fingerprint": panel_fingerprint(panel), "time_range": _range(times)}
+        of_train = (None, None) if fold is None else (fold.train.ranges, fold.train.order)
+        proof = proof_of(panel, *of_train)
+        facts: dict[str, Any] = {"data_fingerprint": proof.pop("data_fingerprint"), "time_range": _range(times)}
         if fold is not None:
+            proof["splitter"] = None if fold.plan is None else fold.plan.splitter
             facts |= {
                 "plan_digest": fold.plan_digest,
                 "fold": fold.index,
@@ -101,7 +106,7 @@ class TrainingData:
                 "purged_ranges": tuple(sorted(_ranges(fold.purged) + _ranges(fold.embargoed))),
             }
         if fold is None:
-            return cls(train, None, lambda: (panel, None), {}, facts, target=panel.target or "label")
+            return cls(train, None, lambda: (panel, None), {}, facts, proof, target=panel.target or "label")
 
         def tables() -> tuple[Panel, Panel | None]:
             return panel.take(rows[0]), None if rows[1] is None else panel.take(rows[1])
@@ -111,6 +116,7 @@ class TrainingData:
             val,
             tables,
             facts=facts,
+            proof=proof,
             closed=fold.closed,
             purge_scope=fold.purge_scope,
             rows=(fold.train, fold.val),
@@ -134,6 +140,7 @@ class TrainingData:
         assets_val: ArrayLike | None = None,
         times: Mapping[str, ArrayLike | None],
         history: bool = False,
+        categories: bool = False,
     ) -> TrainingData:
         """Take plain tables."""
         for name, values in {"y_val": y_val, "groups_val": groups_val, "assets_val": assets_val}.items():
@@ -152,6 +159,7 @@ class TrainingData:
             groups=groups,
             assets=assets,
             history=history,
+            categories="learn" if categories else None,
             name="X_train",
         )
         val = None
@@ -160,6 +168,7 @@ class TrainingData:
                 X_val,
                 y_val,
                 expected=train.feature_names,
+                categories=train.categories,
                 dtype=dtype,
                 groups=groups_val,
                 assets=assets_val,
@@ -194,7 +203,11 @@ def refuse_mixed_forms(X_train: Any, fold: Any, others: Mapping[str, Any]) -> No
 
 def _tables(X_train: Any, train: Samples, X_val: Any, val: Samples | None) -> tuple[Any, Any]:
     """Return the caller's frames, whose names make findings readable, where their columns agree; else the matrices."""
-    if train.named and (val is None or (val.named and set(X_val.columns) == set(X_train.columns))):
+    if (
+        train.named
+        and not train.categories
+        and (val is None or (val.named and set(X_val.columns) == set(X_train.columns)))
+    ):
         return X_train, X_val
     if train.history is not None:
         return train.history.table, None  # where the features of such rows are

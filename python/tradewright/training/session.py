@@ -172,7 +172,7 @@ class TrainingSession:
             )
             if self.verdict.refusal is not None:
                 raise self.verdict.refusal
-            facts = dict(self.data.facts)
+            facts = {**self.data.facts, **self.data.proof}
             if self.verdict.report is not None:
                 facts["report_digest"] = self.verdict.report.digest
             resumed = self.plan.resumed

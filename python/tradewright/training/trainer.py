@@ -223,7 +223,12 @@ class ModelTrainer:
             data = TrainingData.from_panel(X_train, fold, self.model._dtype, history=self.model.reads_history)
         else:
             data = TrainingData.from_arrays(
-                X_train, **others, times=times, dtype=self.model._dtype, history=self.model.reads_history
+                X_train,
+                **others,
+                times=times,
+                dtype=self.model._dtype,
+                history=self.model.reads_history,
+                categories=self.model.takes_categories,
             )
         resumed = None if resume_from is None else read_checkpoint(resume_from)
         plan = Plan(self._training_seed(data, resumed), checks, allow_leakage, int(dry_run), on_interrupt, resumed)

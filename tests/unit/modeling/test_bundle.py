@@ -19,8 +19,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tradewright import bundle as bundle_module
+from tradewright.bundle import bundle as bundle_module
 from tradewright.bundle import inspect_bundle, read_bundle, write_bundle
+from tradewright.bundle.layout import RESERVED
+from tradewright.bundle.manifest import canonical, digest_of
 from tradewright.errors import (
     FormatMismatchError,
     IntegrityError,
@@ -74,9 +76,8 @@ def with_manifest(path, change, *, redigest):
         manifest = json.loads(data)
         change(manifest)
         if redigest:
-            manifest.pop("digest", None)
-            manifest["digest"] = bundle_module.hashlib.sha256(bundle_module._canonical(manifest)).hexdigest()
-        return [(info, bundle_module._canonical(manifest)), *others]
+            manifest["digest"] = digest_of(manifest)
+        return [(info, canonical(manifest)), *others]
 
     rezip(path, edit)
 
@@ -97,7 +98,7 @@ class TestRoundTrip:
         assert names_in(path.parent) == ["model.tw"]
 
     @given(
-        st.dictionaries(st.text(max_size=8).filter(lambda key: key not in bundle_module._RESERVED), st.integers()),
+        st.dictionaries(st.text(max_size=8).filter(lambda key: key not in RESERVED), st.integers()),
         st.dictionaries(
             st.from_regex(r"[a-z0-9_][a-z0-9._-]{0,8}", fullmatch=True), st.binary(max_size=64), max_size=5
         ),
@@ -328,7 +329,7 @@ class TestWriting:
         assert path.read_bytes() == before
         assert (tmp_path / "link").is_symlink()
 
-    @pytest.mark.parametrize("step", ["_write_zip", "_read", "os.fsync", "os.replace"])
+    @pytest.mark.parametrize("step", ["write_archive", "read_archive", "os.fsync", "os.replace"])
     def test_any_failure_leaves_the_old_file_and_no_other(self, path, monkeypatch, step):
         def fail(*args, **kwargs):
             raise OSError(28, "No space left on device")
@@ -343,13 +344,13 @@ class TestWriting:
         assert names_in(path.parent) == ["model.tw"]
 
     def test_a_disk_that_lies_is_found_before_the_old_file_is_replaced(self, path, monkeypatch):
-        honest = bundle_module._write_zip
+        honest = bundle_module.write_archive
 
         def lying(file, manifest, payloads):
             honest(file, manifest, {**payloads, "weights.bin": b"wrong"})
 
         before = path.read_bytes()
-        monkeypatch.setattr(bundle_module, "_write_zip", lying)
+        monkeypatch.setattr(bundle_module, "write_archive", lying)
         with pytest.raises(IntegrityError):
             write_bundle(path, {"new": True}, PAYLOADS)
         assert path.read_bytes() == before

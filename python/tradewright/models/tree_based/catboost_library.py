@@ -101,6 +101,7 @@ class CatBoost:
         """Return the output after ``n_rounds`` rounds: numbers, or probabilities of a classifier."""
         booster = _there(booster)
         kind = _kind_of_prediction(booster)
+        X = _table(X, list(booster.get_cat_feature_indices()))
         raw = booster.predict(X, prediction_type=kind, ntree_end=n_rounds, thread_count=num_threads())
         return np.asarray(raw, dtype=np.float64)
 
@@ -167,7 +168,8 @@ def _pools(job: BoosterJob, params: Mapping[str, Any]) -> list[catboost.Pool]:
     starts = [None] * 2 if job.loss is None else job.scores_start
     return [
         catboost.Pool(
-            samples.X,
+            _table(samples.X, samples.categorical_columns),
+            cat_features=samples.categorical_columns or None,
             label=samples.y,
             weight=samples.sample_weight,
             baseline=start,
@@ -175,6 +177,19 @@ def _pools(job: BoosterJob, params: Mapping[str, Any]) -> list[catboost.Pool]:
         )
         for (_, samples), start in zip(job.watched, starts, strict=False)
     ]
+
+
+def _table(X: NDArray[Any], categorical: list[int]) -> Any:
+    """Return a matrix as CatBoost takes it, which wants categories as whole numbers: a frame, where there are some."""
+    if not categorical:
+        return X
+    import pandas as pd  # which CatBoost itself depends on
+
+    columns = {
+        at: np.where(np.isnan(column), -1, column).astype(np.int64) if at in categorical else column
+        for at, column in enumerate(X.T)
+    }
+    return pd.DataFrame(columns, copy=False)
 
 
 def _loss_key(params: Mapping[str, Any], job: BoosterJob) -> tuple[str, str]:
@@ -267,7 +282,7 @@ def _check(job: BoosterJob) -> None:
             ),
             "a feature kind": (
                 any(given(estimator, (name,)) for name in kinds),
-                f"features are numbers here: leave {', '.join(kinds)} out, and encode categories first",
+                f"leave {', '.join(kinds)} out, and pass a frame whose categorical columns are of such a dtype",
             ),
             f"objective={objective!r}": (
                 isinstance(objective, str) and objective.partition(":")[0] in several,

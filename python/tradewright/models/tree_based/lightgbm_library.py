@@ -121,7 +121,8 @@ class _LightGBMRounds:
         self._params = params
         self._objective = None if job.loss is None else job.loss.objective("lightgbm")
         y, weight = job.train.y, _weights(job)
-        self._sets = [lgb.Dataset(job.train.X, label=y, weight=weight, params=params)]
+        categorical: Any = job.train.categorical_columns or "auto"
+        self._sets = [lgb.Dataset(job.train.X, label=y, weight=weight, params=params, categorical_feature=categorical)]
         if job.val is not None:
             self._sets.append(
                 self._sets[0].create_valid(job.val.X, label=job.val.y, weight=job.val.sample_weight, params=params)

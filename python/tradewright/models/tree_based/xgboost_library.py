@@ -175,8 +175,8 @@ def _matrices(job: BoosterJob, params: Mapping[str, Any]) -> list[tuple[xgb.DMat
             "weight": samples.sample_weight,
             "base_margin": start,
             "nthread": params["nthread"],
-            "feature_types": given(estimator, ("feature_types",)),
-            "enable_categorical": bool(given(estimator, ("enable_categorical",))),
+            "feature_types": _feature_types(estimator, samples),
+            "enable_categorical": bool(given(estimator, ("enable_categorical",)) or samples.categories),
         }
         if which == "train":
             settings["feature_weights"] = given(estimator, ("feature_weights",))
@@ -184,6 +184,14 @@ def _matrices(job: BoosterJob, params: Mapping[str, Any]) -> list[tuple[xgb.DMat
             settings |= {"max_bin": given(estimator, ("max_bin",)), "ref": sets[0][0] if sets else None}
         sets.append(((xgb.QuantileDMatrix if binned else xgb.DMatrix)(samples.X, **settings), which))
     return sets
+
+
+def _feature_types(estimator: Any, samples: Samples) -> list[str] | None:
+    """Return what the user said, else which columns are categories; None where all are numbers."""
+    types: list[str] | None = given(estimator, ("feature_types",))
+    if types is None and samples.categories:
+        types = ["c" if name in samples.categories else "q" for name in samples.feature_names]
+    return types
 
 
 def _results(text: str) -> list[tuple[str, str, float]]:

@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 import skops.io
-from sklearn.ensemble import RandomForestRegressor
+from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import FunctionTransformer
 
@@ -151,7 +151,7 @@ class TestDamage:
         with pytest.raises(NotFittedError):
             save_model(MODELS["ridge"](), path, "pickle")
         with pytest.raises(UntrustedTypesError):
-            save_model(tw.SklearnModel(RandomForestRegressor(n_estimators=2)).fit(X, X[:, 0]), path)
+            save_model(tw.SklearnModel(GradientBoostingRegressor(n_estimators=2)).fit(X, X[:, 0]), path)
         assert path.read_bytes() == before
         assert [entry.name for entry in tmp_path.iterdir()] == ["model.tw"]
 
@@ -190,7 +190,7 @@ class TestWrongKind:
 
     def test_files_of_other_libraries(self, tmp_path):
         other = tmp_path / "model.tw"
-        for content in (b"tree\nversion=v4\n", b"{}", b"\x08\x07onnx", skops.io.dumps(Ridge())):
+        for content in (b"{}", b"\x08\x07onnx", b"\x89HDF"):
             other.write_bytes(content)
             with pytest.raises(FormatMismatchError, match="not a tradewright bundle"):
                 load_model(other, trusted=True)
@@ -198,7 +198,7 @@ class TestWrongKind:
 
 class TestTrust:
     def test_skops_bytes_that_name_other_types(self, ridge, X, tmp_path):
-        for estimator in (FunctionTransformer(os.path.join), RandomForestRegressor(n_estimators=2).fit(X, X[:, 0])):
+        for estimator in (FunctionTransformer(os.path.join), GradientBoostingRegressor(n_estimators=2).fit(X, X[:, 0])):
             write_bundle(tmp_path / "model.tw", ridge.manifest("skops"), {"model.skops": skops.io.dumps(estimator)})
             with pytest.raises(UntrustedTypesError, match="not on the list of allowed types") as caught:
                 load_model(tmp_path / "model.tw")
@@ -281,7 +281,7 @@ class TestPickle:
             load_model(path, trusted=True)
 
     def test_what_no_safe_format_holds(self, X, tmp_path):
-        model = tw.SklearnModel(RandomForestRegressor(n_estimators=3, random_state=0)).fit(X, X[:, 0])
+        model = tw.SklearnModel(GradientBoostingRegressor(n_estimators=3, random_state=0)).fit(X, X[:, 0])
         save_model(model, tmp_path / "model.tw", "pickle")
         back = load_model(tmp_path / "model.tw", trusted=True)
         assert np.array_equal(back.predict(X), model.predict(X))
