@@ -46,9 +46,9 @@ _NUMBER = re.compile(rb"[-+]?(?:[0-9]+(?:\.[0-9]*)?(?:e[-+]?[0-9]{1,4})?|inf|nan
 def check_text(data: bytes) -> None:
     """Refuse a LightGBM text model whose sizes and indices do not hold together.
 
-    Checked are the header's counts, the end of the parameters, the size of every tree in bytes, the length of every array, and that features,
-    children, categories and the features of linear leaves are in range; children come after their parents, so that
-    no path is endless. Takes time in proportion to the text.
+    Checked are the header's counts, that the parameters have an end, the size of every tree in bytes, the length of
+    every array, and that features, children, categories and the features of linear leaves are in range; children come
+    after their parents, so that no path is endless. Takes time in proportion to the text.
 
     Raises
     ------
