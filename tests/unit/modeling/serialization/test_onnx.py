@@ -311,6 +311,25 @@ class TestParity:
         assert model.clone().sample_rows is None
 
 
+@pytest.mark.parametrize(
+    ("column", "is_lossy"),
+    [
+        (lambda n: np.random.default_rng(0).normal(size=n), False),
+        (lambda n: 100.0 + np.random.default_rng(0).normal(size=n), False),
+        (lambda n: np.cumsum(np.full(n, 0.1)) * 0 + 0.1 * (np.arange(n) % 3) + np.arange(n) % 2 * 1e-17, False),
+        (lambda n: 1.6e9 + 86400.0 * np.arange(n), False),  # days are far enough apart
+        (lambda n: 1.6e9 + 60.0 * np.arange(n), True),  # minutes are not
+        (lambda n: 1e6 + np.random.default_rng(0).normal(size=n), True),
+        (lambda n: np.where(np.arange(n) == 7, 1e39, 1.0), True),
+        (lambda n: np.full(n, np.nan), False),
+        (lambda n: np.full(n, 0.1), False),
+    ],
+)
+@pytest.mark.parametrize("n", [200, 40_000])
+def test_features_float32_has_no_room_for(column, is_lossy, n):
+    assert onnx_parity.lossy_features(column(n)[:, None], ["x"]) == (("x",) if is_lossy else ())
+
+
 class TestServing:
     @pytest.fixture
     def served(self, one, tmp_path):
