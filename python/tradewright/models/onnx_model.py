@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn, Self
 
 import numpy as np
@@ -13,7 +13,14 @@ from tradewright import _optional
 from tradewright.base import BaseModel, LoopObserver, ModelState, Resume, Samples
 from tradewright.base.checks import first_nan
 from tradewright.base.metadata import ModelMetadata, Task
-from tradewright.errors import DataError, FormatMismatchError, ModelLoadError, UnsafeFormatError, UnsupportedError
+from tradewright.errors import (
+    DataError,
+    FormatMismatchError,
+    ModelLoadError,
+    TradewrightError,
+    UnsafeFormatError,
+    UnsupportedError,
+)
 from tradewright.runtime.threads import num_threads
 
 __all__ = ["FACTS", "OnnxModel"]
@@ -71,6 +78,8 @@ class OnnxModel(BaseModel):
             self._takes_nan_ = bool(told.get("takes_nan", True))
             self.parity: dict[str, Any] | None = told.get("parity")
             self._metadata = ModelMetadata.from_dict(told["metadata"]) if told else self._guessed()
+        except TradewrightError:
+            raise
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ModelLoadError(
                 f"the ONNX file has facts of tradewright that make no sense ({error}): export the model again",
@@ -247,15 +256,28 @@ def _refuse_external(data: bytes) -> None:
     """Refuse a model whose weights lie in other files: those would be read from wherever it says."""
     onnx = _optional.require("onnx", "OnnxModel")
     try:
-        graph = onnx.load_model_from_string(data).graph
+        model = onnx.load_model_from_string(data)
     except Exception as error:  # protobuf's
         raise ModelLoadError(f"the ONNX file is damaged ({error})", code="onnx.open") from error
-    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in graph.initializer):
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(model, onnx.TensorProto)):
         raise UnsafeFormatError(
             "the ONNX file keeps weights in other files, which are not read: save it with its weights inside"
             " (onnx.save, save_as_external_data=False)",
             code="onnx.external_data",
         )
+
+
+def _tensors(message: Any, kind: type) -> Iterator[Any]:
+    """Each tensor of a protobuf message, wherever it stands: constants, attributes, subgraphs, functions."""
+    stack = [message]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, kind):
+            yield item
+            continue
+        for field, value in item.ListFields():
+            if field.message_type is not None:
+                stack.extend([value] if hasattr(value, "ListFields") else value)
 
 
 def _inputs(session: Any) -> list[Any]:

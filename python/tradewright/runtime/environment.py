@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import platform
@@ -40,7 +41,7 @@ _LIBRARIES = (
 )
 _THREAD_VARIABLES = ("TRADEWRIGHT_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 #: Import names that differ from what pip calls them.
-_DISTRIBUTIONS = {"sklearn": "scikit-learn"}
+_DISTRIBUTIONS = {"sklearn": ("scikit-learn",), "xgboost": ("xgboost", "xgboost-cpu")}
 
 
 def git_sha() -> str | None:
@@ -79,10 +80,10 @@ def library_versions(*names: str) -> dict[str, str]:
 def _version(name: str) -> str | None:
     if name == "tradewright":
         return tradewright.__version__
-    try:
-        return importlib.metadata.version(_DISTRIBUTIONS.get(name, name))
-    except importlib.metadata.PackageNotFoundError:
-        return None
+    for distribution in _DISTRIBUTIONS.get(name, (name,)):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            return importlib.metadata.version(distribution)
+    return None
 
 
 def environment() -> dict[str, Any]:

@@ -16,6 +16,8 @@ __all__ = ["OnnxParity", "lossy_features", "measure"]
 
 #: Rows with one value blanked, which show whether NaN takes the same way.
 _MAX_BLANKED = 512
+#: Values of a feature that are compared with each other; among more, some would meet in float32 by chance.
+_COMPARED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class OnnxParity:
     clear_flips : int
         Those among them whose two likeliest classes are further apart than the tolerance: not ties.
     lossy_features : tuple of str
-        Features of which different values become one value in float32. The exported file takes float64: hand it that.
+        Features that float32 has no room for: see :func:`lossy_features`. The exported file takes float64: hand it that.
     tolerance : float
         The largest relative error that was allowed.
     mismatch_allowed : bool
@@ -101,7 +103,10 @@ def measure(
 
 
 def lossy_features(X: NDArray[np.float64], names: Sequence[str]) -> tuple[str, ...]:
-    """Return the features of which different values become one in float32, or leave its range.
+    """Return the features that float32 has no room for.
+
+    Their values leave its range, or move by more than a ten-thousandth of their standard deviation, or more than one in a
+    hundred of the first 10,000 becomes its neighbour.
 
     Examples
     --------
@@ -111,10 +116,20 @@ def lossy_features(X: NDArray[np.float64], names: Sequence[str]) -> tuple[str, .
     """
     lossy = []
     for name, column in zip(names, X.T, strict=True):
-        values = np.unique(column[np.isfinite(column)])
+        values = column[np.isfinite(column)]
+        spread = float(np.std(values)) if len(values) else 0.0
+        if spread <= 1e-12 * np.max(np.abs(values), initial=0.0):  # constant, but for rounding
+            continue
         with np.errstate(over="ignore", under="ignore"):
             rounded = values.astype(np.float32)
-        if len(np.unique(rounded)) < len(values) or not np.isfinite(rounded).all():
+        if not np.isfinite(rounded).all():
+            lossy.append(name)
+            continue
+        moved = np.max(np.abs(values - rounded), initial=0.0)
+        # Neighbours in float64 that differ by its own rounding are one value.
+        gaps = np.diff(np.sort(values[:_COMPARED]))
+        distinct, left = int((gaps > 1e-12 * spread).sum()), len(np.unique(rounded[:_COMPARED])) - 1
+        if distinct - left > 0.01 * distinct or moved > 1e-4 * spread:
             lossy.append(name)
     return tuple(lossy)
 

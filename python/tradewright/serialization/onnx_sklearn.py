@@ -153,22 +153,29 @@ def add_estimator(graph: OnnxGraph, estimator: Any, X: str, *, probabilities: bo
     kinds = skl2onnx.common.data_types
     final = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
     options = {id(final): {"zipmap": False}} if probabilities else None
-    try:
+
+    def convert(kind: Any) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of its own coming changes
-            model = skl2onnx.convert_sklearn(
+            return skl2onnx.convert_sklearn(
                 estimator,
-                initial_types=[("X", kinds.DoubleTensorType([None, int(estimator.n_features_in_)]))],
+                initial_types=[("X", kind([None, int(estimator.n_features_in_)]))],
                 target_opset={"": 18, "ai.onnx.ml": 3},
                 options=options,
             )
+
+    try:
+        return graph.embed(convert(kinds.DoubleTensorType), X)
+    except Exception:  # noqa: BLE001  some converters know float32 alone; the parity says what that costs
+        pass
+    try:
+        return graph.embed(convert(kinds.FloatTensorType), graph.cast(X, np.float32))
     except Exception as error:  # whatever a converter raises
         raise UnsupportedError(
             f"skl2onnx cannot convert this {type(final).__name__} ({_first_line(error)}): save it with format='auto', and"
             " serve it with tradewright",
             code="onnx.unsupported",
         ) from error
-    return graph.embed(model, X)
 
 
 def _first_line(error: Exception) -> str:

@@ -282,7 +282,7 @@ def _check(job: BoosterJob) -> None:
             ),
             "a feature kind": (
                 any(given(estimator, (name,)) for name in kinds),
-                f"leave {', '.join(kinds)} out, and pass a frame whose categorical columns are of such a dtype",
+                f"leave {', '.join(kinds)} out: categorical columns of a frame are found by their dtype",
             ),
             f"objective={objective!r}": (
                 isinstance(objective, str) and objective.partition(":")[0] in several,

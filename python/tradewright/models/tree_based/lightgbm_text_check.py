@@ -38,15 +38,17 @@ _TREE_KEYS = frozenset(
 #: The most leaves that LightGBM itself allows a tree.
 _MAX_LEAVES = 131072
 _INTEGER = re.compile(rb"-?[0-9]{1,10}")
+#: What LightGBM runs beyond the end of the text for, where it is cut off.
+_PARAMETERS = re.compile(rb"\n(?:\[\w+: [^\n]*\]\n|\n)*end of parameters(?:\n.*)?", re.DOTALL)
 _NUMBER = re.compile(rb"[-+]?(?:[0-9]+(?:\.[0-9]*)?(?:e[-+]?[0-9]{1,4})?|inf|nan)")
 
 
 def check_text(data: bytes) -> None:
     """Refuse a LightGBM text model whose sizes and indices do not hold together.
 
-    Checked are the header's counts, the size of every tree in bytes, the length of every array, and that features,
-    children, categories and the features of linear leaves are in range; children come after their parents, so that
-    no path is endless. Takes time in proportion to the text.
+    Checked are the header's counts, that the parameters have an end, the size of every tree in bytes, the length of
+    every array, and that features, children, categories and the features of linear leaves are in range; children come
+    after their parents, so that no path is endless. Takes time in proportion to the text.
 
     Raises
     ------
@@ -59,6 +61,9 @@ def check_text(data: bytes) -> None:
     end = data.find(b"\nend of trees\n", start) + 1
     if not end or b"\0" in data or b"\r" in data[:end]:
         _refuse(None, "the trees have no end, or there are characters that LightGBM does not write")
+    started, _, parameters = data[end:].partition(b"\nparameters:")
+    if len(started) < len(data) - end and not _PARAMETERS.fullmatch(parameters):
+        _refuse(None, "the parameters after the trees have no end")
     header = _keys(None, data[len(b"tree\n") : start].replace(b"average_output\n", b"", 1), _HEADER_KEYS)
     n_features = _header(header)
     sizes = _integers(None, header, "tree_sizes")

@@ -266,7 +266,7 @@ class TestRefused:
             ("catboost", {"od_type": "Iter"}, "od_type is set"),
             ("catboost", {"use_best_model": True}, "use_best_model is set"),
             ("catboost", {"metric_period": 5}, "metric_period"),
-            ("catboost", {"cat_features": [0]}, "encode categories"),
+            ("catboost", {"cat_features": [0]}, "categorical columns"),
             ("catboost", {"loss_function": "RMSEWithUncertainty"}, "several numbers"),
             ("catboost", {"task": "classification", "class_names": [0, 1]}, "class_names"),
         ],

@@ -180,3 +180,17 @@ def test_a_crafted_bundle_does_not_end_the_process(tmp_path: Path) -> None:
     )
     assert run.returncode == 3, run.stderr
     assert "crafted" in run.stdout
+
+
+def test_parameters_without_an_end_are_refused() -> None:
+    data = text()
+    at = data.index(b"[objective")
+    for cut in (
+        data[: at + 4],
+        data[: data.index(b"end of parameters") + 5],
+        data.replace(b"[metric: ", b"[metric ", 1),
+    ):
+        with pytest.raises(IntegrityError, match="parameters after the trees have no end"):
+            check_text(cut)
+    check_text(data[: data.index(b"\nparameters:")])
+    check_text(data[: data.index(b"end of parameters") + len(b"end of parameters")])

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.cluster import KMeans
-from sklearn.ensemble import RandomForestRegressor
+from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge, SGDRegressor
 from sklearn.metrics import log_loss, mean_squared_error
@@ -178,7 +178,7 @@ class TestSaving:
 
     def test_types_that_cannot_be_built_safely_are_refused_at_saving(self, data, tmp_path):
         X, y = data
-        model = SklearnModel(RandomForestRegressor(n_estimators=2)).fit(np.nan_to_num(X), y)
+        model = SklearnModel(GradientBoostingRegressor(n_estimators=2)).fit(np.nan_to_num(X), y)
         with pytest.raises(UntrustedTypesError, match=r"sklearn\.tree\._tree\.Tree.*format='pickle'"):
             model.save(tmp_path / "model.tw")
         assert list(tmp_path.iterdir()) == []

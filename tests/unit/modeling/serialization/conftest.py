@@ -20,7 +20,7 @@ _SMALL: dict[str, dict[str, Any]] = {
     "xgboost": {"n_estimators": 5, "n_jobs": 1},
     "catboost": {"n_estimators": 5, "depth": 3, "thread_count": 1},
     "mlp": {"hidden": [4], "epochs": 2, "seed": 0, "device": "cpu"},
-    **dict.fromkeys(("lstm", "gru"), {"window": 4, "hidden": 4, "epochs": 1, "seed": 0, "device": "cpu"}),
+    **{name: {"window": 4, "hidden": 4, "epochs": 1, "seed": 0, "device": "cpu"} for name in ("lstm", "gru")},
     "tcn": {"window": 4, "epochs": 1, "seed": 0, "device": "cpu"},
     "transformer": {"window": 4, "epochs": 1, "seed": 0, "device": "cpu"},
 }

@@ -92,7 +92,7 @@ def test_a_lambda_in_a_model_is_named(tmp_path):
     X = np.arange(12.0).reshape(6, 2)
     model = tw.SklearnModel(make_pipeline(FunctionTransformer(lambda x: 2 * x), Ridge())).fit(X, X[:, 0])
     for format_ in ("pickle", "joblib"):
-        with pytest.raises(UnsupportedError, match="'estimator'.*not lambdas"):
+        with pytest.raises(UnsupportedError, match=r"'estimator'.*not lambdas"):
             ModelSerializer.save(model, tmp_path / "model.tw", format_)
     with pytest.raises((UntrustedTypesError, UnsupportedError)):
         model.save(tmp_path / "model.tw")
@@ -109,7 +109,7 @@ class Doubling(FunctionTransformer):
 def test_types_of_the_users_own_are_named_at_saving(tmp_path):
     X = np.arange(12.0).reshape(6, 2)
     model = tw.SklearnModel(make_pipeline(Doubling(), Ridge())).fit(X, X[:, 0])
-    with pytest.raises(UntrustedTypesError, match="Doubling.*format='pickle'") as caught:
+    with pytest.raises(UntrustedTypesError, match=r"Doubling.*format='pickle'") as caught:
         model.save(tmp_path / "model.tw")
     assert any(name.endswith("Doubling") for name in caught.value.fields["types"])
 
