@@ -11,16 +11,51 @@ from typing import Any
 import numpy as np
 
 from tradewright.errors import ParameterError
+from tradewright.sanity_checks.asof import AvailableTooLate
 from tradewright.sanity_checks.base import Check
-from tradewright.sanity_checks.duplicates import CrossDuplicates
-from tradewright.sanity_checks.features import MissingFeatures
+from tradewright.sanity_checks.duplicates import CrossDuplicates, NearDuplicates
+from tradewright.sanity_checks.feature_order import IdLikeFeatures, StaleFeatures
+from tradewright.sanity_checks.features import (
+    BadScales,
+    ConstantFeatures,
+    DuplicateColumns,
+    InfiniteFeatures,
+    MissingFeatures,
+    QuasiConstantFeatures,
+    SentinelValues,
+)
+from tradewright.sanity_checks.repeats import ConflictingLabels, RepeatedKeys, StaleRows, WithinDuplicates
+from tradewright.sanity_checks.scaling import GlobalScaling
 from tradewright.sanity_checks.split import LabelOverlap
 from tradewright.sanity_checks.target import ConstantTarget, InvalidTarget
+from tradewright.sanity_checks.twin_assets import TwinAssets
 
 __all__ = ["CHECKS", "SUITES", "Ignore", "build_checks"]
 
 #: Every check, in the order of reports.
-CHECKS: tuple[type[Check], ...] = (InvalidTarget, ConstantTarget, LabelOverlap, CrossDuplicates, MissingFeatures)
+CHECKS: tuple[type[Check], ...] = (
+    InvalidTarget,
+    ConstantTarget,
+    GlobalScaling,
+    AvailableTooLate,
+    LabelOverlap,
+    CrossDuplicates,
+    NearDuplicates,
+    RepeatedKeys,
+    TwinAssets,
+    WithinDuplicates,
+    ConflictingLabels,
+    StaleRows,
+    MissingFeatures,
+    InfiniteFeatures,
+    ConstantFeatures,
+    QuasiConstantFeatures,
+    DuplicateColumns,
+    IdLikeFeatures,
+    StaleFeatures,
+    SentinelValues,
+    BadScales,
+)
 
 SUITES: tuple[str, ...] = ("leakage", "split", "quality", "all")
 

@@ -13,6 +13,7 @@ mod group_loss;
 mod loss;
 mod point_spec;
 mod positions;
+mod profile;
 mod runtime;
 mod scan;
 mod split;
@@ -48,5 +49,7 @@ mod _core {
 
     // scan
     #[pymodule_export]
-    use crate::scan::{combine_fingerprints, cross_duplicates, duplicate_rows, fingerprint_columns, nan_counts};
+    use crate::profile::ColumnProfiler;
+    #[pymodule_export]
+    use crate::scan::{combine_fingerprints, cross_duplicates, duplicate_rows, fingerprint_columns, repeated_rows};
 }

@@ -16,7 +16,7 @@ pub mod bce;
 pub mod book;
 mod constants;
 pub mod cost_sensitive;
-mod cpu;
+pub(crate) mod cpu;
 pub mod directional;
 pub mod driver;
 pub mod float;
@@ -26,7 +26,7 @@ pub mod groups;
 pub mod huber;
 mod kernels;
 pub mod label_smoothing;
-mod lane;
+pub(crate) mod lane;
 #[cfg(target_arch = "x86_64")]
 mod lane_avx2;
 #[cfg(target_arch = "x86_64")]
