@@ -45,6 +45,18 @@ unsafe fn with_avx2<K: Kernel>(kernel: K) -> K::Output {
 #[repr(align(32))]
 struct WideFrame(#[allow(dead_code)] u8);
 
+/// Asks for the line of memory that holds value `at`, which is read soon; any number will do.
+#[inline(always)]
+#[allow(unsafe_code)]
+pub(crate) fn fetch<T>(values: &[T], at: usize) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every CPU of this architecture has the instruction, and it may be given any address.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(values.as_ptr().wrapping_add(at).cast());
+    }
+}
+
 /// Work over slices of `F`, written over a lane of any width; see [`Kernel`] for inlining.
 pub(crate) trait LaneKernel<F: Float> {
     /// What the work returns.
