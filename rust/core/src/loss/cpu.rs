@@ -45,6 +45,18 @@ unsafe fn with_avx2<K: Kernel>(kernel: K) -> K::Output {
 #[repr(align(32))]
 struct WideFrame(#[allow(dead_code)] u8);
 
+/// Asks for the line of memory that holds value `at`, which is read soon; any number will do.
+#[inline(always)]
+#[allow(unsafe_code)]
+pub(crate) fn fetch<T>(values: &[T], at: usize) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every CPU of this architecture has the instruction, and it may be given any address.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(values.as_ptr().wrapping_add(at).cast());
+    }
+}
+
 /// Work over slices of `F`, written over a lane of any width; see [`Kernel`] for inlining.
 pub(crate) trait LaneKernel<F: Float> {
     /// What the work returns.
@@ -61,6 +73,10 @@ pub(crate) trait LaneKernel<F: Float> {
 pub(crate) fn widest<F: Float, K: LaneKernel<F>>(kernel: K) -> K::Output {
     #[cfg(target_arch = "x86_64")]
     {
+        if has_avx512() {
+            // SAFETY: the CPU has just been found to have it.
+            return unsafe { with_avx512(kernel) };
+        }
         if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
             // SAFETY: the CPU has just been found to have AVX2 and FMA.
             return unsafe { with_avx2_and_fma(kernel) };
@@ -77,4 +93,21 @@ pub(crate) fn widest<F: Float, K: LaneKernel<F>>(kernel: K) -> K::Output {
 unsafe fn with_avx2_and_fma<F: Float, K: LaneKernel<F>>(kernel: K) -> K::Output {
     std::hint::black_box(&mut WideFrame(0));
     kernel.run::<F::Wide>()
+}
+
+/// Whether the CPU has the parts of AVX-512 that lanes are made of; the compiler may use the third for what is left.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn has_avx512() -> bool {
+    use std::arch::is_x86_feature_detected as has;
+    has!("avx512f") && has!("avx512dq") && has!("avx512vl")
+}
+
+/// # Safety
+/// The CPU must have AVX-512 with its parts DQ and VL.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512dq,avx512vl")]
+#[allow(unsafe_code)]
+unsafe fn with_avx512<F: Float, K: LaneKernel<F>>(kernel: K) -> K::Output {
+    kernel.run::<F::Widest>()
 }

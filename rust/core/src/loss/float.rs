@@ -13,6 +13,9 @@ pub trait Float: Lane<Scalar = Self, Mask = bool> + Default + PartialOrd + std::
     /// As many rows as a vector register of this machine holds, where there is one; else the number itself.
     type Wide: Lane<Scalar = Self>;
 
+    /// The same for the widest registers a machine of this kind may have.
+    type Widest: Lane<Scalar = Self>;
+
     /// The same number in double precision; exact.
     fn wide(self) -> f64;
 
@@ -189,6 +192,10 @@ macro_rules! float {
             type Wide = super::lane_pair::$wide;
             #[cfg(not(target_arch = "x86_64"))]
             type Wide = Self;
+            #[cfg(target_arch = "x86_64")]
+            type Widest = super::lane_avx512::$wide;
+            #[cfg(not(target_arch = "x86_64"))]
+            type Widest = Self;
 
             #[inline(always)]
             fn wide(self) -> f64 {

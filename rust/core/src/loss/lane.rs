@@ -68,6 +68,16 @@ pub trait Lane:
     /// Whether the truth value is set in any lane.
     fn any(mask: Self::Mask) -> bool;
 
+    /// Set in all lanes from `first` on.
+    #[inline(always)]
+    fn lanes_from(first: usize) -> Self::Mask {
+        let mut numbers = [Self::Scalar::ZERO; 16];
+        for k in 0..Self::LANES {
+            numbers[k] = Self::Scalar::of(k as f64);
+        }
+        Self::of(first as f64).at_most(Self::load(&numbers))
+    }
+
     /// `a` where the truth value is set, else `b`.
     #[must_use]
     fn select(mask: Self::Mask, a: Self, b: Self) -> Self;
@@ -144,8 +154,41 @@ pub trait Lane:
     #[must_use]
     #[inline(always)]
     fn sign(self) -> Self {
-        let one = Self::select(self.less(Self::ZERO), -Self::ONE, Self::ONE);
-        Self::select(self.equals(Self::ZERO), Self::ZERO, one)
+        Self::select(self.equals(Self::ZERO), Self::ZERO, Self::ONE.flip_by_sign(self))
+    }
+}
+
+/// The lanes of a number of rows, one after the other: the last one begins among rows that were in the one before, so
+/// that every lane is whole.
+pub(super) struct Lanes<V: Lane> {
+    len: usize,
+    next: usize,
+    /// The first row of this lane.
+    pub(super) at: usize,
+    /// Which of its rows have not been in a lane before.
+    pub(super) fresh: V::Mask,
+}
+
+impl<V: Lane> Lanes<V> {
+    /// So many rows; at least as many as a lane has, or none.
+    #[inline(always)]
+    pub(super) fn of(len: usize) -> Self {
+        Self { len, next: 0, at: 0, fresh: V::lanes_from(0) }
+    }
+
+    /// Moves on to the next lane, if there is one.
+    #[inline(always)]
+    pub(super) fn next(&mut self) -> bool {
+        if self.next >= self.len {
+            return false;
+        }
+        self.at = self.next;
+        self.next += V::LANES;
+        if self.next > self.len {
+            self.fresh = V::lanes_from(self.next - self.len);
+            self.at = self.len - V::LANES;
+        }
+        true
     }
 }
 

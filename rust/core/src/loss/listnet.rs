@@ -2,7 +2,7 @@
 
 use super::cpu::{LaneKernel, widest};
 use super::float::Float;
-use super::lane::Lane;
+use super::lane::{Lane, Lanes};
 use super::pairwise_logistic::above_zero;
 use super::traits::{Group, GroupLoss, Hessian, Term};
 use crate::error::Result;
@@ -14,31 +14,31 @@ pub struct ListNet {
     pub temperature: f64,
 }
 
-/// e^(v·scale − top), none of them above 1, into `out`; returns their sum in double precision.
+/// e^(v·scale − top), none of them above 1.
+#[inline(always)]
+fn exponential<V: Lane>(v: V, scale: V, top: V) -> V {
+    v.mul_add(scale, -top).smaller(V::ZERO).exp_negative().0
+}
+
+/// e^(v·scale − top) of all values into `out`; returns their sum in double precision.
 #[inline(always)]
 pub(super) fn exponentials<F: Float, V: Lane<Scalar = F>>(values: &[F], scale: F, top: F, out: &mut [F]) -> f64 {
     let out = &mut out[..values.len()];
-    let whole = values.len() / (2 * V::LANES) * 2 * V::LANES;
-    let (wide_scale, wide_top) = (V::of(scale.wide()), V::of(-top.wide()));
-    let mut sums = V::no_sum();
-    let mut at = 0;
-    while at < whole {
-        let mut pair = [V::ZERO; 2];
-        for (turn, slot) in pair.iter_mut().enumerate() {
-            let from = at + turn * V::LANES;
-            let e = V::load(&values[from..]).mul_add(wide_scale, wide_top).smaller(V::ZERO).exp_negative().0;
-            e.store(&mut out[from..]);
-            *slot = e;
-        }
-        sums = V::add_up(V::add_up(sums, pair[0]), pair[1]);
-        at += 2 * V::LANES;
+    if values.len() < V::LANES {
+        return exponentials_in_lanes::<F, F>(values, scale, top, out);
     }
-    let mut sum = V::sum(sums);
-    for i in whole..values.len() {
-        out[i] = (values[i] * scale - top).smaller(F::ZERO).exp_negative().0;
-        sum += out[i].wide();
+    exponentials_in_lanes::<F, V>(values, V::of(scale.wide()), V::of(top.wide()), out)
+}
+
+#[inline(always)]
+fn exponentials_in_lanes<F: Float, V: Lane<Scalar = F>>(values: &[F], scale: V, top: V, out: &mut [F]) -> f64 {
+    let (mut sums, mut lanes) = (V::no_sum(), Lanes::<V>::of(values.len()));
+    while lanes.next() {
+        let e = exponential(V::load(&values[lanes.at..]), scale, top);
+        e.store(&mut out[lanes.at..]);
+        sums = V::add_up(sums, V::select(lanes.fresh, e, V::ZERO));
     }
-    sum
+    V::sum(sums)
 }
 
 /// [`exponentials`] as work of its own.
@@ -61,21 +61,33 @@ impl<F: Float> LaneKernel<F> for Exponentials<'_, F> {
 /// The largest of the values; there is one.
 #[inline(always)]
 pub(super) fn largest<F: Float, V: Lane<Scalar = F>>(values: &[F]) -> F {
-    let whole = values.len() / V::LANES * V::LANES;
-    let mut top = values[0];
-    if whole > 0 {
-        let mut tops = V::load(values);
-        for at in (V::LANES..whole).step_by(V::LANES) {
-            tops = V::load(&values[at..]).larger(tops);
-        }
-        let mut lanes = [values[0]; 16];
-        tops.store(&mut lanes);
-        top = lanes.iter().fold(top, |top, &lane| lane.larger(top));
+    if values.len() < V::LANES {
+        return values.iter().fold(values[0], |top, &value| value.larger(top));
     }
-    values[whole..].iter().fold(top, |top, &value| value.larger(top))
+    let (mut tops, mut lanes) = (V::load(values), Lanes::<V>::of(values.len()));
+    while lanes.next() {
+        tops = V::load(&values[lanes.at..]).larger(tops);
+    }
+    largest_of(tops)
 }
 
-/// p − q times `scale` into `out`, and the loss.
+/// The largest number of a lane.
+#[inline(always)]
+fn largest_of<V: Lane>(lane: V) -> V::Scalar {
+    let mut each = [-V::Scalar::ONE / V::Scalar::ZERO; 16];
+    lane.store(&mut each);
+    let mut half = 8;
+    while half > 0 {
+        for k in 0..half {
+            each[k] = each[k + half].larger(each[k]);
+        }
+        half /= 2;
+    }
+    each[0]
+}
+
+/// p − q times `scale` into `out`, and the loss. Each loop goes over scores and targets together: two chains of steps
+/// that do not wait for each other.
 struct TopOne<'a, F> {
     s: &'a [F],
     y: &'a [F],
@@ -86,38 +98,47 @@ struct TopOne<'a, F> {
     out: &'a mut [F],
 }
 
+impl<F: Float> TopOne<'_, F> {
+    #[inline(always)]
+    fn rows<V: Lane<Scalar = F>>(self) -> f64 {
+        let len = self.s.len();
+        let (s, y, out) = (&self.s[..len], &self.y[..len], &mut self.out[..len]);
+        let (p, q) = (&mut self.p[..len], &mut self.q[..len]);
+        let all = |value: F| V::of(value.wide());
+        let (mut tops, mut lanes) = ((V::load(s), V::load(y)), Lanes::<V>::of(len));
+        while lanes.next() {
+            tops = (V::load(&s[lanes.at..]).larger(tops.0), V::load(&y[lanes.at..]).larger(tops.1));
+        }
+        let over_t = all(self.over_temperature);
+        let (top, y_top) = (all(largest_of(tops.0)), all(largest_of(tops.1) * self.over_temperature));
+        let (mut p_sums, mut q_sums, mut lanes) = (V::no_sum(), V::no_sum(), Lanes::<V>::of(len));
+        while lanes.next() {
+            let at = lanes.at;
+            let e = (exponential(V::load(&s[at..]), V::ONE, top), exponential(V::load(&y[at..]), over_t, y_top));
+            e.0.store(&mut p[at..]);
+            e.1.store(&mut q[at..]);
+            p_sums = V::add_up(p_sums, V::select(lanes.fresh, e.0, V::ZERO));
+            q_sums = V::add_up(q_sums, V::select(lanes.fresh, e.1, V::ZERO));
+        }
+        let (p_sum, q_sum) = (V::sum(p_sums), V::sum(q_sums));
+        let (over_p, over_q) = (V::of(self.scale / p_sum), V::of(-self.scale / q_sum));
+        let (mut sums, mut lanes) = (V::no_sum(), Lanes::<V>::of(len));
+        while lanes.next() {
+            let at = lanes.at;
+            let (p, q) = (V::load(&p[at..]), V::load(&q[at..]));
+            q.mul_add(over_q, p * over_p).store(&mut out[at..]);
+            sums = V::add_up(sums, V::select(lanes.fresh, q * (top - V::load(&s[at..])), V::ZERO));
+        }
+        p_sum.ln() + V::sum(sums) / q_sum
+    }
+}
+
 impl<F: Float> LaneKernel<F> for TopOne<'_, F> {
     type Output = f64;
 
     #[inline(always)]
     fn run<V: Lane<Scalar = F>>(self) -> f64 {
-        let Self { s, y, over_temperature, scale, p, q, out } = self;
-        let (len, top) = (s.len(), largest::<F, V>(s));
-        let p_sum = exponentials::<F, V>(s, F::ONE, top, p);
-        let q_sum = exponentials::<F, V>(y, over_temperature, largest::<F, V>(y) * over_temperature, q);
-        let (over_p, over_q) = (F::of(scale / p_sum), F::of(scale / q_sum));
-        let (wide_p, wide_q, wide_top) = (V::of(over_p.wide()), V::of(-over_q.wide()), V::of(top.wide()));
-        let (p, q, out) = (&p[..len], &q[..len], &mut out[..len]);
-        let whole = len / (2 * V::LANES) * 2 * V::LANES;
-        let mut sums = V::no_sum();
-        let mut at = 0;
-        while at < whole {
-            let mut pair = [V::ZERO; 2];
-            for (turn, slot) in pair.iter_mut().enumerate() {
-                let from = at + turn * V::LANES;
-                let (p, q) = (V::load(&p[from..]), V::load(&q[from..]));
-                *slot = q * (wide_top - V::load(&s[from..]));
-                q.mul_add(wide_q, p * wide_p).store(&mut out[from..]);
-            }
-            sums = V::add_up(V::add_up(sums, pair[0]), pair[1]);
-            at += 2 * V::LANES;
-        }
-        let mut sum = V::sum(sums);
-        for i in whole..len {
-            sum += (q[i] * (top - s[i])).wide();
-            out[i] = p[i] * over_p - q[i] * over_q;
-        }
-        p_sum.ln() + sum / q_sum
+        if self.s.len() < V::LANES { self.rows::<F>() } else { self.rows::<V>() }
     }
 }
 

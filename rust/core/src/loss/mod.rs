@@ -30,6 +30,8 @@ pub(crate) mod lane;
 #[cfg(target_arch = "x86_64")]
 mod lane_avx2;
 #[cfg(target_arch = "x86_64")]
+mod lane_avx512;
+#[cfg(target_arch = "x86_64")]
 mod lane_pair;
 pub mod logistic;
 pub mod mae;

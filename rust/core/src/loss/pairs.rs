@@ -137,7 +137,7 @@ pub(super) struct Pairs<'a, F, W> {
 #[inline(always)]
 fn pair<V: Lane>(d: V) -> (V, V, V) {
     let e = (-d.abs()).exp_negative().0;
-    let inverse = V::ONE / (V::ONE + e);
+    let inverse = (V::ONE + e).reciprocal();
     let small = e * inverse;
     ((-d).larger(V::ZERO) + e.log1p_unit(), V::select(V::ZERO.at_most(d), small, inverse), small * inverse)
 }

@@ -142,6 +142,38 @@ fn through_ranks(s: &[f64], t: f64, by_rank: &[f64]) -> Vec<f64> {
     (0..s.len()).map(one).collect()
 }
 
+/// Σ |ΔNDCG|·softplus(−k·d) pair by pair, the way LightGBM's documentation and Burges write it.
+fn lambdas(loss: LambdaRank, s: &[f64], y: &[f64]) -> Found {
+    let m = s.len();
+    let least = y.iter().fold(0.0f64, |least, &y| least.min(y));
+    let gains: Vec<f64> = match loss.gain {
+        Gain::Linear => y.iter().map(|y| y - least).collect(),
+        Gain::Exp2 => y.iter().map(|y| 2f64.powf(*y) - 1.0).collect(),
+    };
+    let discount =
+        |rank: usize| if rank < loss.truncation.unwrap_or(m) { 1.0 / (2.0 + rank as f64).log2() } else { 0.0 };
+    let mut best = gains.clone();
+    best.sort_by(|a, b| b.total_cmp(a));
+    let ideal: f64 = best.iter().enumerate().map(|(rank, gain)| gain * discount(rank)).sum();
+    // How many rows come before a row: those that score more, and its equals before it.
+    let rank = |i: usize| (0..m).filter(|&j| s[j] > s[i] || (s[j] == s[i] && j < i)).count();
+    let (k, level) = (loss.sharpness, s.iter().all(|&v| v == s[0]));
+    let (mut count, mut value, mut total, mut slopes) = (0, 0.0, 0.0, vec![0.0; m]);
+    for i in 0..m {
+        for j in (0..m).filter(|&j| y[i] > y[j]) {
+            let (swap, d) = ((gains[i] - gains[j]) * (discount(rank(i)) - discount(rank(j))), s[i] - s[j]);
+            let regular = if loss.normalize && !level { 0.01 + d.abs() } else { 1.0 };
+            let delta = swap.abs() / ideal / regular;
+            let lambda = delta * k * sigmoid(-k * d);
+            (count, value, total) = (count + 1, value + delta * (-k * d).exp().ln_1p(), total + 2.0 * lambda);
+            slopes[i] -= lambda;
+            slopes[j] += lambda;
+        }
+    }
+    let norm = if loss.normalize && total > 0.0 { (1.0 + total).log2() / total } else { 1.0 };
+    (count > 0).then(|| (value * norm, slopes.iter().map(|slope| slope * norm).collect()))
+}
+
 proptest! {
     #[test]
     fn pairwise_logistic(panel in panel(), weighted: bool, mean: bool, gap: bool, sharpness in 0.2..3.0f64) {
@@ -163,6 +195,20 @@ proptest! {
         };
         let each = |d: f64| if margin - d > 0.0 { (margin - d, -1.0) } else { (0.0, 0.0) };
         panel.check(&loss, weighted, &pairs(each, mean, gap))?;
+    }
+
+    #[test]
+    fn lambda_rank(
+        panel in panel(), sharpness in 0.2..3.0f64, cut in 0..12usize, exp2: bool, normalize: bool,
+        level in prop::bool::weighted(0.1),
+    ) {
+        let truncation = (cut > 0).then_some(cut);
+        let gain = if exp2 { Gain::Exp2 } else { Gain::Linear };
+        let loss = LambdaRank { sharpness, truncation, gain, normalize };
+        let graded = |y: &f64| if exp2 { (y * 10.0).round() + 3.0 } else { *y };
+        let y = panel.y.iter().map(graded).collect();
+        let s = panel.s.iter().map(|s| if level { 0.5 } else { *s }).collect();
+        Panel { s, y, ..panel }.check(&loss, false, &|s, y, _| lambdas(loss, s, y))?;
     }
 
     #[test]

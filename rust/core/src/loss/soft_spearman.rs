@@ -46,7 +46,7 @@ impl SoftSpearman {
         // The soft rank is m − ahead: the correlation has the other sign.
         let found = correlation(ahead, ranks, &[])?;
         slope.resize(s.len(), F::ZERO);
-        found.slopes(ahead, ranks, &[], -1.0, slope);
+        found.slopes(-1.0, slope);
         Some(Term::once(found.value))
     }
 }

@@ -17,7 +17,7 @@ use super::kernels::HESSIAN_FLOOR;
 use super::position::Position;
 use super::stream_positions::take;
 use super::stream_rows::{Back, BackDate, Gross, Net, NetDate, Rows, follow};
-use super::usable::Usable;
+use super::uncached::Uncached;
 use crate::error::{Error, Result};
 use crate::parallel::{Cancel, map_blocks, map_blocks_into, map_parts_into};
 
@@ -122,11 +122,15 @@ impl<'a, F: Float> Stream<'a, F> {
     fn task_returns(&self, dates: Range<usize>, nan_policy: NanPolicy) -> Result<Option<(Vec<f64>, Vec<f64>)>> {
         let (mut buffers, mut returns) = (Buffers::new(), Vec::with_capacity(dates.len()));
         for chunk in self.chunks(&dates) {
-            if !self.check(&chunk, nan_policy, &mut buffers)? {
+            let (from, finite) = (returns.len(), self.cover::<false>(&chunk, &mut buffers));
+            self.with_dates::<false, _>(chunk.clone(), &mut buffers, |dates, net, _| {
+                self.net(&dates, net, &mut returns);
+            });
+            // No target is lost in a sum unless it is finite.
+            let fine = finite && returns[from..].iter().all(|r| r.is_finite());
+            if !fine && !self.check(&chunk, nan_policy, &mut buffers)? {
                 return Ok(None);
             }
-            self.cover::<false>(&chunk, &mut buffers);
-            self.with_dates::<false, _>(chunk, &mut buffers, |dates, net, _| self.net(&dates, net, &mut returns));
         }
         Ok(Some((returns, self.weights(&dates)?)))
     }
@@ -152,12 +156,14 @@ impl<'a, F: Float> Stream<'a, F> {
         let starts = self.index.starts();
         map_parts_into(places, &self.tasks.ends, self.tasks.work, cancel, |task, out| {
             let (dates, mut buffers) = (self.tasks.groups(task), Buffers::new());
+            let (past, mut room) = (Uncached::for_output::<F>(self.index.len()), Vec::new());
             let origin = starts[dates.start];
             for chunk in self.chunks(&dates) {
                 let rows = starts[chunk.start] - origin..starts[chunk.end] - origin;
                 self.cover::<true>(&chunk, &mut buffers);
                 self.with_dates::<true, _>(chunk, &mut buffers, |dates, now, then| {
-                    self.back(&dates, slope, now, then, &mut out[rows]);
+                    let back = |out: &mut [F]| self.back(&dates, slope, now, then, out);
+                    Uncached::fill(past.as_ref(), &mut room, &mut out[rows], back);
                 });
             }
             Ok(())
@@ -280,15 +286,12 @@ impl<'a, F: Float> Stream<'a, F> {
         }
     }
 
-    /// Whether all targets are there; the first bad row is an error.
+    /// Looks row by row whether all targets are there; the first bad row is an error.
     fn check(&self, dates: &Range<usize>, nan_policy: NanPolicy, buffers: &mut Buffers<F>) -> Result<bool> {
         let starts = self.index.starts();
         let rows = starts[dates.start]..starts[dates.end];
         let s = self.scores(rows.clone(), &mut buffers.s);
         let y = self.targets(rows.clone(), &mut buffers.y);
-        if widest(Usable { s, y }) {
-            return Ok(true);
-        }
         let mut missing = false;
         for (i, place) in rows.enumerate() {
             let row = self.index.row(place);
@@ -358,6 +361,12 @@ impl<'a, F: Float> Stream<'a, F> {
         buffer
     }
 
+    /// The targets from a place on, where they can be read as they lie.
+    fn targets_in_place(&self, place: usize) -> &[F] {
+        let view = F::of_column(&self.batch.target).filter(|_| self.index.is_sorted());
+        view.and_then(|view| view.slice(place, view.len()).as_slice()).unwrap_or_default()
+    }
+
     /// Runs `work` on some dates that are [covered](Self::cover), with two buffers of a value per row. `BACK` asks for
     /// derivatives and the positions after.
     fn with_dates<const BACK: bool, T>(
@@ -392,8 +401,8 @@ impl<'a, F: Float> Stream<'a, F> {
 
     /// Makes the buffers hold the positions of some dates and of their neighbours. In a regular book the date before
     /// the first holds the initial position, and that behind the last nothing. Dates of a task come in order: what the
-    /// last call left is used again.
-    fn cover<const BACK: bool>(&self, dates: &Range<usize>, buffers: &mut Buffers<F>) {
+    /// last call left is used again. Returns whether the scores that were read are finite.
+    fn cover<const BACK: bool>(&self, dates: &Range<usize>, buffers: &mut Buffers<F>) -> bool {
         let starts = self.index.starts();
         let made_up = if let Neighbours::Regular(assets) = self.neighbours { assets as isize } else { 0 };
         let idle = matches!(self.neighbours, Neighbours::Idle);
@@ -427,14 +436,14 @@ impl<'a, F: Float> Stream<'a, F> {
             held[(self.index.len() as isize - low) as usize..].fill(F::ZERO);
         }
         if real.is_empty() {
-            return;
+            return true;
         }
         let s = self.scores(real.clone(), s);
         let part = (real.start as isize - low) as usize..(real.end as isize - low) as usize;
-        let dates = [real.start, real.end].map(|place| starts.partition_point(|&start| start < place));
-        let rows = (dates[0]..dates[1]).map(|date| starts[date] - real.start..starts[date + 1] - real.start);
+        let [first, last] = [real.start, real.end].map(|place| starts.partition_point(|&start| start < place));
+        let rows = (first..last).map(|date| starts[date] - real.start..starts[date + 1] - real.start);
         let slope = if BACK { &mut slope[part.clone()] } else { &mut [][..] };
-        take(self.trading.position, s, rows, &mut held[part], slope);
+        take(self.trading.position, s, rows, self.targets_in_place(starts[dates.start]), &mut held[part], slope)
     }
 
     /// The positions before and, where `BACK`, after the rows of some dates.

@@ -2,25 +2,26 @@
 
 use std::ops::Range;
 
-use super::cpu::{LaneKernel, widest};
+use super::cpu::{LaneKernel, fetch, widest};
 use super::float::Float;
-use super::lane::Lane;
+use super::lane::{Lane, Lanes};
 use super::listnet::{exponentials, largest};
 use super::position::Position;
-use super::stream_rows::whole_and_rest;
 use super::tanh::tanh_slope;
+use super::usable::Usable;
 
 /// Positions and, where there is room for them, their derivatives by their own scores; those of softmax are 1 here.
-/// `dates` are the rows of each date.
+/// Returns whether all scores are finite. `dates` are the rows of each date; `next` is what will be read next.
 pub(super) fn take<F: Float>(
     position: Position,
     s: &[F],
     dates: impl Iterator<Item = Range<usize>>,
+    next: &[F],
     held: &mut [F],
     slope: &mut [F],
-) {
+) -> bool {
     match position {
-        Position::Tanh => widest(Tanh { s, held, slope }),
+        Position::Tanh => return widest(Tanh { s, next, held, slope }),
         Position::Identity => {
             held.copy_from_slice(s);
             slope.fill(F::ONE);
@@ -40,43 +41,56 @@ pub(super) fn take<F: Float>(
             }
         }
     }
+    widest(Usable { s, y: &[] })
 }
 
-/// tanh, and its derivative where there is room for it.
+/// tanh, and its derivative where there is room for it. It takes longer than memory: what is `next` is fetched
+/// meanwhile.
 struct Tanh<'a, F> {
     s: &'a [F],
+    next: &'a [F],
     held: &'a mut [F],
     slope: &'a mut [F],
 }
 
+/// How many rows ahead scores are fetched.
+const AHEAD: usize = 1_024;
+
 impl<F: Float> Tanh<'_, F> {
+    /// Whether all scores are finite.
     #[inline(always)]
-    fn rows<V: Lane<Scalar = F>>(&mut self, from: usize, to: usize) {
-        let (s, held) = (&self.s[..to], &mut self.held[..to]);
-        let mut at = from;
-        if self.slope.is_empty() {
-            while at + V::LANES <= to {
-                tanh_slope(V::load(&s[at..])).0.store(&mut held[at..]);
-                at += V::LANES;
+    fn rows<V: Lane<Scalar = F>>(&mut self) -> bool {
+        let (s, held, slope) = (self.s, &mut *self.held, &mut *self.slope);
+        let (mut bits, mut lanes) = (V::ZERO, Lanes::<V>::of(s.len()));
+        if slope.is_empty() {
+            while lanes.next() {
+                let score = V::load(&s[lanes.at..]);
+                bits = bits.or_bits(score - score);
+                tanh_slope(score).0.store(&mut held[lanes.at..]);
+                fetch(s, lanes.at + AHEAD);
+                fetch(self.next, lanes.at);
             }
-            return;
+        } else {
+            while lanes.next() {
+                let score = V::load(&s[lanes.at..]);
+                bits = bits.or_bits(score - score);
+                let (value, derivative) = tanh_slope(score);
+                value.store(&mut held[lanes.at..]);
+                derivative.store(&mut slope[lanes.at..]);
+                fetch(s, lanes.at + AHEAD);
+                fetch(self.next, lanes.at);
+            }
         }
-        let slope = &mut self.slope[..to];
-        while at + V::LANES <= to {
-            let (value, derivative) = tanh_slope(V::load(&s[at..]));
-            value.store(&mut held[at..]);
-            derivative.store(&mut slope[at..]);
-            at += V::LANES;
-        }
+        !V::any(!bits.equals(V::ZERO))
     }
 }
 
 impl<F: Float> LaneKernel<F> for Tanh<'_, F> {
-    type Output = ();
+    type Output = bool;
 
     #[inline(always)]
-    fn run<V: Lane<Scalar = F>>(mut self) {
-        whole_and_rest!(self, rows, self.s.len(), V, F);
+    fn run<V: Lane<Scalar = F>>(mut self) -> bool {
+        if self.s.len() < V::LANES { self.rows::<F>() } else { self.rows::<V>() }
     }
 }
 

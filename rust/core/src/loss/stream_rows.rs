@@ -4,20 +4,8 @@ use std::ops::Range;
 
 use super::cpu::{Kernel, LaneKernel};
 use super::float::Float;
-use super::lane::Lane;
+use super::lane::{Lane, Lanes};
 use super::pairs::all;
-
-/// Runs the method of `$self` over whole lanes, and over what is left in single ones.
-macro_rules! whole_and_rest {
-    ($self:ident, $method:ident, $len:expr, $V:ident, $F:ident) => {{
-        let len = $len;
-        let whole = len / $V::LANES * $V::LANES;
-        $self.$method::<$V>(0, whole);
-        $self.$method::<$F>(whole, len);
-    }};
-}
-
-pub(super) use whole_and_rest;
 
 /// The columns that returns and gradients are made of; by row; some are empty where they are not asked for.
 #[derive(Clone, Copy)]
@@ -73,9 +61,10 @@ pub(super) struct Net<'a, F> {
 
 impl<F: Float> Net<'_, F> {
     #[inline(always)]
-    fn rows<V: Lane<Scalar = F>>(&mut self, from: usize, to: usize) {
-        for at in (from..to).step_by(V::LANES) {
-            self.rows.net::<V>(at).store(&mut self.net[at..]);
+    fn rows<V: Lane<Scalar = F>>(&mut self) {
+        let mut lanes = Lanes::<V>::of(self.net.len());
+        while lanes.next() {
+            self.rows.net::<V>(lanes.at).store(&mut self.net[lanes.at..]);
         }
     }
 }
@@ -85,24 +74,30 @@ impl<F: Float> LaneKernel<F> for Net<'_, F> {
 
     #[inline(always)]
     fn run<V: Lane<Scalar = F>>(mut self) {
-        whole_and_rest!(self, rows, self.net.len(), V, F);
+        if self.net.len() < V::LANES { self.rows::<F>() } else { self.rows::<V>() }
     }
 }
 
 /// The sum of the returns of the rows of a date.
 pub(super) struct NetDate<'a, F>(pub(super) Rows<'a, F>);
 
+impl<F: Float> NetDate<'_, F> {
+    #[inline(always)]
+    fn rows<V: Lane<Scalar = F>>(&self) -> f64 {
+        let (mut sums, mut lanes) = (V::no_sum(), Lanes::<V>::of(self.0.held.len()));
+        while lanes.next() {
+            sums = V::add_up(sums, V::select(lanes.fresh, self.0.net::<V>(lanes.at), V::ZERO));
+        }
+        V::sum(sums)
+    }
+}
+
 impl<F: Float> LaneKernel<F> for NetDate<'_, F> {
     type Output = f64;
 
     #[inline(always)]
     fn run<V: Lane<Scalar = F>>(self) -> f64 {
-        let (len, mut sums, mut at) = (self.0.held.len(), V::no_sum(), 0);
-        while at + V::LANES <= len {
-            sums = V::add_up(sums, self.0.net::<V>(at));
-            at += V::LANES;
-        }
-        (at..len).fold(V::sum(sums), |sum, at| sum + self.0.net::<F>(at).wide())
+        if self.0.held.len() < V::LANES { self.rows::<F>() } else { self.rows::<V>() }
     }
 }
 
@@ -116,8 +111,10 @@ pub(super) struct Back<'a, F> {
 
 impl<F: Float> Back<'_, F> {
     #[inline(always)]
-    fn rows<V: Lane<Scalar = F>>(&mut self, from: usize, to: usize) {
-        for at in (from..to).step_by(V::LANES) {
+    fn rows<V: Lane<Scalar = F>>(&mut self) {
+        let mut lanes = Lanes::<V>::of(self.out.len());
+        while lanes.next() {
+            let at = lanes.at;
             let (now, then) = (V::load(&self.now[at..]), V::load(&self.then[at..]));
             self.rows.back::<V>(at, now, then).store(&mut self.out[at..]);
         }
@@ -129,7 +126,7 @@ impl<F: Float> LaneKernel<F> for Back<'_, F> {
 
     #[inline(always)]
     fn run<V: Lane<Scalar = F>>(mut self) {
-        whole_and_rest!(self, rows, self.out.len(), V, F);
+        if self.out.len() < V::LANES { self.rows::<F>() } else { self.rows::<V>() }
     }
 }
 
@@ -143,10 +140,11 @@ pub(super) struct BackDate<'a, F> {
 
 impl<F: Float> BackDate<'_, F> {
     #[inline(always)]
-    fn rows<V: Lane<Scalar = F>>(&mut self, from: usize, to: usize) {
+    fn rows<V: Lane<Scalar = F>>(&mut self) {
         let (now, then) = (all::<V>(self.now), all::<V>(self.then));
-        for at in (from..to).step_by(V::LANES) {
-            self.rows.back::<V>(at, now, then).store(&mut self.out[at..]);
+        let mut lanes = Lanes::<V>::of(self.out.len());
+        while lanes.next() {
+            self.rows.back::<V>(lanes.at, now, then).store(&mut self.out[lanes.at..]);
         }
     }
 }
@@ -156,7 +154,7 @@ impl<F: Float> LaneKernel<F> for BackDate<'_, F> {
 
     #[inline(always)]
     fn run<V: Lane<Scalar = F>>(mut self) {
-        whole_and_rest!(self, rows, self.out.len(), V, F);
+        if self.out.len() < V::LANES { self.rows::<F>() } else { self.rows::<V>() }
     }
 }
 

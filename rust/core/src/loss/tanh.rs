@@ -7,11 +7,11 @@ use super::lane::Lane;
 pub(super) fn tanh_slope<V: Lane>(s: V) -> (V, V) {
     // tanh|s| = (1 − e)/(1 + e) with e = exp(−2|s|), and the derivative is 4e/(1 + e)².
     let (e, excess) = (-(s.abs() + s.abs())).exp_negative();
-    let inverse = V::ONE / (V::ONE + e);
+    let inverse = (V::ONE + e).reciprocal();
     let tanh = -excess * inverse;
     let half = e * inverse;
     let both = half * inverse;
-    (V::select(s.less(V::ZERO), -tanh, tanh), (both + both) + (both + both))
+    (tanh.flip_by_sign(s), (both + both) + (both + both))
 }
 
 #[cfg(test)]

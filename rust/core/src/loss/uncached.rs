@@ -30,6 +30,22 @@ impl Uncached {
         None
     }
 
+    /// Lets `work` fill a stand-in for part of the output, `room`, and copies that; nothing of it where there is no way
+    /// past the cache.
+    pub(super) fn fill<F: Float, T>(
+        past: Option<&Self>,
+        room: &mut Vec<F>,
+        out: &mut [F],
+        work: impl FnOnce(&mut [F]) -> T,
+    ) -> T {
+        let Some(past) = past else { return work(out) };
+        room.resize(out.len().max(room.len()), F::ZERO);
+        let room = &mut room[..out.len()];
+        let found = work(room);
+        past.copy(room, out);
+        found
+    }
+
     /// Copies values to part of the output; the ends, whose lines others write too, go through the cache. Other threads
     /// see them once `self` is dropped and this thread has handed on its work.
     #[allow(clippy::unused_self)] // It proves that the CPU can.

@@ -2,7 +2,7 @@
 
 use super::cpu::LaneKernel;
 use super::float::Float;
-use super::lane::Lane;
+use super::lane::{Lane, Lanes};
 
 /// Whether all numbers are finite.
 pub(super) struct Usable<'a, F> {
@@ -11,16 +11,15 @@ pub(super) struct Usable<'a, F> {
 }
 
 impl<F: Float> Usable<'_, F> {
-    /// All bits of v − v from `from` on, in whole lanes; none of them while values are finite.
     #[inline(always)]
-    fn look<V: Lane<Scalar = F>>(values: &[F], mut from: usize) -> (bool, usize) {
-        let mut bits = V::ZERO;
-        while from + V::LANES <= values.len() {
-            let v = V::load(&values[from..]);
+    fn look<V: Lane<Scalar = F>>(values: &[F]) -> bool {
+        // All bits of v − v: none of them while values are finite.
+        let (mut bits, mut lanes) = (V::ZERO, Lanes::<V>::of(values.len()));
+        while lanes.next() {
+            let v = V::load(&values[lanes.at..]);
             bits = bits.or_bits(v - v);
-            from += V::LANES;
         }
-        (!V::any(!bits.equals(V::ZERO)), from)
+        !V::any(!bits.equals(V::ZERO))
     }
 }
 
@@ -31,8 +30,7 @@ impl<F: Float> LaneKernel<F> for Usable<'_, F> {
     fn run<V: Lane<Scalar = F>>(self) -> bool {
         let mut usable = true;
         for values in [self.s, self.y] {
-            let (whole, from) = Self::look::<V>(values, 0);
-            usable &= whole & Self::look::<F>(values, from).0;
+            usable &= if values.len() < V::LANES { Self::look::<F>(values) } else { Self::look::<V>(values) };
         }
         usable
     }
