@@ -37,7 +37,7 @@ _PUBLIC = {
     "callbacks": "EarlyStopping LearningRateScheduler ModelCheckpoint ProgressBar TimeBudget",
     "tracking": "MLflowLogger",
     "training": "ModelTrainer TrainingResult default_callbacks",
-    "sanity_checks": "Finding ModelSanityChecker SanityReport check",
+    "sanity_checks": "Finding ModelSanityChecker SanityReport check check_pipeline",
     "serialization": "ModelSerializer load_model save_model",
     "runtime": "set_num_threads set_seed show_versions",
 }

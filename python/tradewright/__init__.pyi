@@ -60,6 +60,7 @@ from tradewright.sanity_checks import Finding as Finding
 from tradewright.sanity_checks import ModelSanityChecker as ModelSanityChecker
 from tradewright.sanity_checks import SanityReport as SanityReport
 from tradewright.sanity_checks import check as check
+from tradewright.sanity_checks import check_pipeline as check_pipeline
 from tradewright.serialization import ModelSerializer as ModelSerializer
 from tradewright.serialization import load_model as load_model
 from tradewright.serialization import save_model as save_model

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import tradewright
+from tradewright.cli.check import add_check
 from tradewright.errors import TradewrightError
 
 __all__ = ["main"]
@@ -56,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     inspect.add_argument("bundle", type=Path)
     inspect.set_defaults(run=_inspect)
 
+    add_check(commands)
     commands.add_parser("models", help="names for ModelRegistry.create").set_defaults(run=_models)
     commands.add_parser("losses", help="names for LossRegistry.create").set_defaults(run=_losses)
     commands.add_parser("versions", help="versions, for a bug report").set_defaults(run=_versions)

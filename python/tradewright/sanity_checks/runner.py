@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tradewright.sanity_checks.base import CannotRun, Check, CheckContext
+from tradewright.sanity_checks.evidence import pictures_of
 from tradewright.sanity_checks.report import Finding, SanityReport, severity_rank
 
 __all__ = ["run_checks"]
@@ -45,7 +46,9 @@ def run_checks(
         if check.scope == "rows":
             run(check, rows)
     of_pairs = [check for check in checks if check.scope == "pair"]
+    seen: list[CheckContext] = []
     for context in pairs if of_pairs else ():
+        seen.append(context)
         for check in of_pairs:
             run(check, context)
     order = {check.id: index for index, check in enumerate(checks)}
@@ -61,6 +64,7 @@ def run_checks(
         data_fingerprint=data_fingerprint,
         plan_digest=plan_digest,
         timings={name: round(value, 6) for name, value in seconds.items()},
+        pictures=pictures_of(rows, seen, kept),
     )
 
 

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from math import isnan
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 
@@ -17,12 +17,23 @@ from tradewright.sanity_checks.features import MissingFeatures
 from tradewright.sanity_checks.split import LabelOverlap
 from tradewright.sanity_checks.target import ConstantTarget, InvalidTarget
 
-__all__ = ["CHECKS", "SUITES", "Ignore", "build_checks"]
+__all__ = ["CHECKS", "SUITES", "Ignore", "build_checks", "choose_checks"]
+
+
+class _Named(Protocol):
+    """What a check of any kind has: a name, and thresholds."""
+
+    id: ClassVar[str]
+
+    def config(self) -> dict[str, Any]: ...
+
+
+AnyCheck = TypeVar("AnyCheck", bound=_Named)
 
 #: Every check, in the order of reports.
 CHECKS: tuple[type[Check], ...] = (InvalidTarget, ConstantTarget, LabelOverlap, CrossDuplicates, MissingFeatures)
 
-SUITES: tuple[str, ...] = ("leakage", "split", "quality", "all")
+SUITES: tuple[str, ...] = ("leakage", "split", "quality", "drift", "all")
 
 #: A check to leave out, or a check and a column.
 Ignore = Sequence[str | tuple[str, str]]
@@ -39,26 +50,37 @@ def build_checks(
         For a suite, a check or a threshold that is not there, with the nearest names; for a threshold that is no
         number, also of a check that is not chosen.
     """
-    by_id = {kind.id: kind for kind in CHECKS}
+    if not isinstance(suite, str):
+        return choose_checks(CHECKS, list(suite), config, ignore)
+    if suite not in SUITES:
+        raise ParameterError(f"suite={suite!r}: pass one of {', '.join(SUITES)}, or check ids", code="sanity.suite")
+    return choose_checks(CHECKS, None if suite == "all" else _members(suite), config, ignore)
+
+
+def _members(suite: str) -> list[str]:
+    return [kind.id for kind in CHECKS if suite in kind.suites]
+
+
+def choose_checks(
+    kinds: Sequence[type[AnyCheck]],
+    chosen: Sequence[str] | None,
+    config: Mapping[str, Mapping[str, Any]],
+    ignore: Ignore,
+) -> tuple[list[AnyCheck], set[tuple[str, str]]]:
+    """Build some kinds of checks by id (all of them for None), but for those ignored; see :func:`build_checks`."""
+    by_id = {kind.id: kind for kind in kinds}
     left_out = {item for item in ignore if isinstance(item, str)}
     pairs = {(item[0], item[1]) for item in ignore if not isinstance(item, str)}
-    named = {*left_out, *(pair[0] for pair in pairs), *config}
-    if isinstance(suite, str):
-        if suite not in SUITES:
-            raise ParameterError(f"suite={suite!r}: pass one of {', '.join(SUITES)}, or check ids", code="sanity.suite")
-        chosen = [kind for kind in CHECKS if suite == "all" or suite in kind.suites]
-    else:
-        named |= set(suite)
-        chosen = [kind for kind in CHECKS if kind.id in suite]
-    for name in sorted(named):
+    for name in sorted({*left_out, *(pair[0] for pair in pairs), *config, *(chosen or ())}):
         if name not in by_id:
             near = difflib.get_close_matches(name, by_id, n=3, cutoff=0.4) or list(by_id)
             raise ParameterError(f"there is no check {name!r}; there is {', '.join(near)}", code="sanity.unknown_check")
     thresholds = {name: _thresholds(by_id[name], values) for name, values in config.items()}
-    return [kind(**thresholds.get(kind.id, {})) for kind in chosen if kind.id not in left_out], pairs
+    taken = [kind for kind in kinds if (chosen is None or kind.id in chosen) and kind.id not in left_out]
+    return [kind(**thresholds.get(kind.id, {})) for kind in taken], pairs
 
 
-def _thresholds(kind: type[Check], values: Mapping[str, Any]) -> dict[str, float]:
+def _thresholds(kind: type[AnyCheck], values: Mapping[str, Any]) -> dict[str, float]:
     """The thresholds of a check as numbers, refused by name where they are none."""
     known = kind().config()
     if not isinstance(values, Mapping):

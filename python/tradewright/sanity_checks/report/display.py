@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
-from tradewright.sanity_checks.report import Finding, SanityReport
+from tradewright.sanity_checks.report.finding import Finding
+from tradewright.sanity_checks.report.sanity_report import SanityReport
 
 __all__ = ["print_report", "report_html"]
 
