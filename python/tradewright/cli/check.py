@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 __all__ = ["add_check", "run_check"]
 
 #: What each ending is read with.
-READERS = {".parquet": "read_parquet", ".csv": "read_csv", ".arrow": "read_ipc", ".feather": "read_ipc", ".ipc": "read_ipc"}
+READERS = {
+    ".parquet": "read_parquet",
+    ".csv": "read_csv",
+    ".arrow": "read_ipc",
+    ".feather": "read_ipc",
+    ".ipc": "read_ipc",
+}
 
 
 def add_check(commands: Any) -> None:

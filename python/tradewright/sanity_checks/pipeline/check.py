@@ -100,7 +100,8 @@ def check_pipeline(
     full = f(raw)
     ...
     """
-    for name, value in (("cuts", cuts), *(("windows", window) for window in windows)):
+    counts: list[tuple[str, Any]] = [("cuts", cuts), *(("windows", window) for window in windows)]
+    for name, value in counts:
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise ParameterError(f"{name} has {value!r}: pass whole numbers from 1 on", code="sanity.pipeline_count")
     if not callable(f):

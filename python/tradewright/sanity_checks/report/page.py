@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from html import escape
 
 from tradewright.sanity_checks.report.finding import SEVERITIES, Finding, severity_rank
+from tradewright.sanity_checks.report.groups import grouped, reasons_of
 from tradewright.sanity_checks.report.sanity_report import SanityReport
 from tradewright.sanity_checks.report.style import STYLE
 from tradewright.sanity_checks.report.svg import figure
 
-__all__ = ["TAXONOMY", "groups_of", "report_page"]
+__all__ = ["TAXONOMY", "report_page"]
 
 #: The classes of leaks of Kapoor & Narayanan (2023), in a few words.
 TAXONOMY = {
@@ -113,12 +114,9 @@ def _text(value: object) -> str:
 def _skipped(report: SanityReport) -> str:
     if not report.checks_skipped:
         return ""
-    reasons: dict[str, list[str]] = {}
-    for name, reason in report.checks_skipped.items():
-        reasons.setdefault(reason, []).append(name)
     items = "".join(
         f"<li>{' '.join(f'<code>{escape(name)}</code>' for name in names)}: {escape(reason)}</li>"
-        for reason, names in reasons.items()
+        for reason, names in reasons_of(report.checks_skipped).items()
     )
     count = len(report.checks_skipped)
     head = f"{count} check{'s' if count > 1 else ''} could not run, or not on all folds"
@@ -131,18 +129,10 @@ def _skipped(report: SanityReport) -> str:
 # --- findings -----------------------------------------------------------------------------------------------------
 
 
-def groups_of(report: SanityReport) -> list[list[Finding]]:
-    """Return the findings, those of one check, severity and feature on several folds together; the worst first."""
-    groups: dict[tuple[str, str, tuple[str, ...]], list[Finding]] = {}
-    for finding in report.findings:
-        groups.setdefault((finding.id, finding.severity, finding.columns), []).append(finding)
-    return list(groups.values())
-
-
 def _findings(report: SanityReport) -> str:
     if not report.findings:
         return ""
-    cards, room, groups = [], ROOM, groups_of(report)
+    cards, room, groups = [], ROOM, grouped(report.findings)
     for group in groups:
         card = _card(group)
         room -= len(card.encode())
@@ -272,5 +262,6 @@ def _meanings() -> dict[str, str]:
     from tradewright.sanity_checks.pipeline import PIPELINE_CHECKS
     from tradewright.sanity_checks.suites import CHECKS
 
-    lines = {kind.id: (kind.__doc__ or "").partition("\n")[0] for kind in (*CHECKS, *PIPELINE_CHECKS)}
+    kinds = [(kind.id, kind.__doc__) for kind in CHECKS] + [(kind.id, kind.__doc__) for kind in PIPELINE_CHECKS]
+    lines = {name: (text or "").partition("\n")[0] for name, text in kinds}
     return {name: line.partition(": ")[2].partition(" Counts")[0].rstrip(".") for name, line in lines.items()}

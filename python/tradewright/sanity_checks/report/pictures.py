@@ -119,7 +119,7 @@ def picture_to_dict(picture: Picture) -> dict[str, Any]:
 
 def picture_from_dict(data: Mapping[str, Any]) -> Picture:
     """Read :func:`picture_to_dict`."""
-    fields = {}
+    fields: dict[str, Any] = {}
     for name, value in data.items():
         if name == "kind":
             continue

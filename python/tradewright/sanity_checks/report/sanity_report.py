@@ -141,7 +141,7 @@ class SanityReport:
         DataError
             When it was written by a version this one does not know.
         """
-        version = data.get("schema_version") if isinstance(data, Mapping) else None
+        version = data.get("schema_version") if hasattr(data, "get") else None
         if version not in _READABLE:
             raise DataError(
                 f"a sanity report of schema version {version!r} cannot be read; this version reads "
