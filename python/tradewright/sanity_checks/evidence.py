@@ -85,11 +85,11 @@ def target_over_time(context: CheckContext) -> Lines | None:
         bucket = np.minimum((place * BUCKETS).astype(np.int64), BUCKETS - 1)
         series.append(_bucketed(side.name.replace("X_", ""), y, bucket, few))
         if step > 1:
-            notes.append(f"of every {step}th row")
+            notes.append(f"one row in {step}")
     caption = "mean" if few else "median, with the band that holds 90 % of the labels"
     return Lines(
         title="Target over time",
-        caption=" ".join([caption, *dict.fromkeys(notes)]),
+        caption="; ".join([caption, *dict.fromkeys(notes)]),
         x=x,
         series=tuple(series),
         ticks=ticks if timed else ((0.0, "first row"), (1.0, "last row")),
@@ -194,12 +194,13 @@ def overlap(pairs: Sequence[CheckContext], findings: Sequence[Finding]) -> Spans
         else np.where(pair.train.label_end[rows] == OPEN, starts, pair.train.label_end[rows])
     )
     val = pair.val.take(pair.val.time)
-    # The validation rows nearest to these labels: a window as wide again on the far side.
+    until = val if pair.val.label_end is None else pair.val.take(pair.val.label_end)
     width = max(int(ends.max() - starts.min()), 1)
-    low, high = int(starts.min()) - width // 4, int(ends.max()) + width
-    inside = val[(val >= low) & (val <= high)]
-    if not len(inside):
+    low, high = int(starts.min()) - width, int(ends.max()) + width
+    near = (val <= high) & (until >= low)
+    if not near.any():
         return None
+    hull = max(int(val[near].min()), low), min(int(until[near].max()), high)
     first, last, ticks = _axis([np.array([low, high])], pair.train.time_unit)
     scale = max(last - first, 1)
     names = tuple(
@@ -209,14 +210,14 @@ def overlap(pairs: Sequence[CheckContext], findings: Sequence[Finding]) -> Spans
     return Spans(
         title="Labels that overlap, seen from near",
         caption=f"the first {len(rows)} of {found.count:,} train rows: each label from its row to its end, against the "
-        f"{role} rows (shaded)" + ("" if found.fold is None else f" of fold {found.fold}"),
+        f"labels of the {role} rows (shaded)" + ("" if found.fold is None else f" of fold {found.fold}"),
         lanes=names,
         spans=tuple(
             Span(lane, round((s - first) / scale, 5), round((e - first) / scale, 5), "label")
             for lane, (s, e) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True))
         ),
         ticks=ticks,
-        zones=(Zone(round((inside.min() - first) / scale, 5), round((inside.max() - first) / scale, 5), role),),
+        zones=(Zone(round((hull[0] - first) / scale, 5), round((hull[1] - first) / scale, 5), f"{role} labels"),),
     )
 
 
@@ -238,7 +239,7 @@ def correlation(context: CheckContext, names: Sequence[str]) -> Matrix | None:
     return Matrix(
         title="Correlation of suspects",
         caption="Pearson, of the features that are named in warnings and errors"
-        + (f"; of every {step}th row" if step > 1 else ""),
+        + (f"; one row in {step}" if step > 1 else ""),
         rows=tuple(labels),
         columns=tuple(labels),
         values=table,
