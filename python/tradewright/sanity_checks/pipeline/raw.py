@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -43,6 +43,8 @@ class RawData:
         Names of the column or the index level of times and of assets; ``time_is`` tells which of the two.
     axis : TimeAxis or None
         The time of each bar.
+    asset_codes : dict of str to int
+        A number for each asset met in the outputs so far: they are compared by it.
     """
 
     raw: Any
@@ -54,6 +56,7 @@ class RawData:
     time_is: Literal["rows", "column", "index", "level"] = "rows"
     asset: Any = None
     axis: TimeAxis | None = None
+    asset_codes: dict[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.bar)

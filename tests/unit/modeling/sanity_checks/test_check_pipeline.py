@@ -76,8 +76,9 @@ def test_an_honest_pipeline_of_a_panel_is_left_alone(order):
     assert report.config["bars"] == N_TIMES
 
 
-@pytest.mark.parametrize("order", ["time", "asset", "shuffled"])
-@pytest.mark.parametrize("leak", LEAKS)
+@pytest.mark.parametrize(
+    ("leak", "order"), [*((leak, "shuffled") for leak in LEAKS), ("backfill", "time"), ("backfill", "asset")]
+)
 def test_each_leak_is_found_and_named(leak, order):
     def features(frame):
         ahead = frame.sort("ticker", "date").select(
