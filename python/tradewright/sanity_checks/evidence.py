@@ -17,8 +17,8 @@ __all__ = ["pictures_of"]
 
 #: Rows a picture is drawn from: above this every k-th, and the caption says so. No check is sampled by this.
 ROWS = 100_000
-#: Points of a line over time.
-BUCKETS = 160
+#: Points of a line over time, at most; and how many labels a point should stand for at least.
+BUCKETS, LEAST = 160, 12
 #: Lines of folds, and suspects, that are drawn.
 LANES = 48
 SUSPECTS = 12
@@ -72,7 +72,8 @@ def target_over_time(context: CheckContext) -> Lines | None:
         sides = sides[:1]  # without times nobody knows where the second set stands beside the first
     first, last, ticks = _axis([side.time for side in sides if side.time is not None], sides[0].time_unit)
     series, notes = [], []
-    x = tuple(round((k + 0.5) / BUCKETS, 5) for k in range(BUCKETS))
+    points = max(8, min(BUCKETS, sum(map(len, sides)) // LEAST))
+    x = tuple(round((k + 0.5) / points, 5) for k in range(points))
     few = all(_is_classes(side.y) for side in sides)
     for side in sides:
         step = max(1, -(-len(side) // ROWS))
@@ -82,8 +83,8 @@ def target_over_time(context: CheckContext) -> Lines | None:
             if side.time is None
             else (side.take(side.time)[::step] - first) / max(last - first, 1)
         )
-        bucket = np.minimum((place * BUCKETS).astype(np.int64), BUCKETS - 1)
-        series.append(_bucketed(side.name.replace("X_", ""), y, bucket, few))
+        bucket = np.minimum((place * points).astype(np.int64), points - 1)
+        series.append(_bucketed(side.name.replace("X_", ""), y, bucket, points, few))
         if step > 1:
             notes.append(f"one row in {step}")
     caption = "mean" if few else "median, with the band that holds 90 % of the labels"
@@ -97,16 +98,16 @@ def target_over_time(context: CheckContext) -> Lines | None:
     )
 
 
-def _bucketed(name: str, y: NDArray[np.float64], bucket: NDArray[np.int64], few: bool) -> Series:
+def _bucketed(name: str, y: NDArray[np.float64], bucket: NDArray[np.int64], points: int, few: bool) -> Series:
     """One value a bucket, None where it has no labels."""
     order = np.lexsort((y, bucket))  # NaN last in each bucket
     y, bucket = y[order], bucket[order]
     known = ~np.isnan(y)
     y, bucket = y[known], bucket[known]
-    starts = np.searchsorted(bucket, np.arange(BUCKETS))
-    sizes = np.searchsorted(bucket, np.arange(BUCKETS), side="right") - starts
+    starts = np.searchsorted(bucket, np.arange(points))
+    sizes = np.searchsorted(bucket, np.arange(points), side="right") - starts
     if few:
-        sums = np.bincount(bucket, weights=y, minlength=BUCKETS)
+        sums = np.bincount(bucket, weights=y, minlength=points)
         return Series(name, tuple(_short(s / n) if n else None for s, n in zip(sums, sizes, strict=True)))
 
     def quantile(q: float) -> tuple[float | None, ...]:
