@@ -104,7 +104,6 @@ def honest_market(
 def _features(rng: np.random.Generator, returns: Grid, prices: Grid) -> dict[str, Grid]:
     n_times, n_assets = returns.shape
     shape = returns.shape
-    volume = np.exp(12 + _ar1(rng, shape, 0.9) + rng.normal(size=(1, n_assets)))
     own = {
         "reversal": -returns,
         "momentum": _lagged_sum(returns, 20),
@@ -114,8 +113,7 @@ def _features(rng: np.random.Generator, returns: Grid, prices: Grid) -> dict[str
         "very_persistent": _ar1(rng, shape, 0.995),
         "walk": np.cumsum(rng.normal(size=shape), axis=0),
         "price": 100 * np.exp(prices),
-        "volume": volume,
-        "turnover": volume * np.exp(prices),
+        "volume": np.exp(12 + _ar1(rng, shape, 0.9) + rng.normal(size=(1, n_assets))),
         "is_up": (returns > 0).astype(float),
         "weekday": np.repeat((np.arange(n_times) % 5)[:, None], n_assets, axis=1).astype(float),
         "earnings": np.where(rng.random(shape) < 0.02, rng.normal(size=shape), 0.0),
@@ -126,7 +124,7 @@ def _features(rng: np.random.Generator, returns: Grid, prices: Grid) -> dict[str
     centred = returns - returns.mean(axis=1, keepdims=True)
     return {
         **own,
-        "rank": returns.argsort(axis=1).argsort(axis=1).astype(float),
+        "rank": _ar1(rng, shape, 0.8).argsort(axis=1).argsort(axis=1).astype(float),
         "z_per_date": centred / centred.std(axis=1, keepdims=True, ddof=1),
         "sector": np.tile(np.arange(n_assets) % 3, (n_times, 1)).astype(float),
         "market": np.repeat(returns.mean(axis=1, keepdims=True), n_assets, axis=1),
@@ -156,7 +154,7 @@ def _lagged_sum(values: Grid, window: int) -> Grid:
 HONEST: dict[str, Callable[[int], Market]] = {
     "regimes": honest_market,
     "one bar": lambda seed: honest_market(seed, horizon=1),
-    "long labels": lambda seed: honest_market(seed, n_times=600, horizon=20),
+    "long labels": lambda seed: honest_market(seed, n_times=1600, n_assets=3, horizon=20),
     "classes": lambda seed: honest_market(seed, binary=True),
     "one asset": lambda seed: honest_market(seed, n_times=1500, n_assets=1),
     "many assets": lambda seed: honest_market(seed, n_times=260, n_assets=40),

@@ -127,7 +127,7 @@ def the_size_of_the_target(panel, rng):
 
 @sabotage("leak.target_proxy", "warning")
 def a_blend_with_the_target(panel, rng):
-    blend = panel.y / panel.y.std() + rng.normal(size=len(panel))
+    blend = panel.y / panel.y.std() + 0.7 * rng.normal(size=len(panel))
     return Spoiled(checked(with_columns(panel, blend=blend)), columns=("blend",))
 
 
@@ -157,9 +157,7 @@ def features_scaled_over_all_rows(panel, rng):
     def scaled(values):
         return (values - np.nanmean(values)) / np.nanstd(values)
 
-    train, val = halves(with_columns(panel, **{name: scaled(panel.columns[name]) for name in names}))
     whole = with_columns(panel, **{name: scaled(panel.columns[name]) for name in names})
-    del train, val
     return Spoiled(checked(whole), columns=names)
 
 
