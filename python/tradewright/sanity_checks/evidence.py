@@ -17,8 +17,8 @@ __all__ = ["pictures_of"]
 
 #: Rows a picture is drawn from: above this every k-th, and the caption says so. No check is sampled by this.
 ROWS = 100_000
-#: Points of a line over time.
-BUCKETS = 160
+#: Points of a line over time, at most; and how many labels a point should stand for at least.
+BUCKETS, LEAST = 160, 12
 #: Lines of folds, and suspects, that are drawn.
 LANES = 48
 SUSPECTS = 12
@@ -72,7 +72,8 @@ def target_over_time(context: CheckContext) -> Lines | None:
         sides = sides[:1]  # without times nobody knows where the second set stands beside the first
     first, last, ticks = _axis([side.time for side in sides if side.time is not None], sides[0].time_unit)
     series, notes = [], []
-    x = tuple(round((k + 0.5) / BUCKETS, 5) for k in range(BUCKETS))
+    points = max(8, min(BUCKETS, sum(map(len, sides)) // LEAST))
+    x = tuple(round((k + 0.5) / points, 5) for k in range(points))
     few = all(_is_classes(side.y) for side in sides)
     for side in sides:
         step = max(1, -(-len(side) // ROWS))
@@ -82,14 +83,14 @@ def target_over_time(context: CheckContext) -> Lines | None:
             if side.time is None
             else (side.take(side.time)[::step] - first) / max(last - first, 1)
         )
-        bucket = np.minimum((place * BUCKETS).astype(np.int64), BUCKETS - 1)
-        series.append(_bucketed(side.name.replace("X_", ""), y, bucket, few))
+        bucket = np.minimum((place * points).astype(np.int64), points - 1)
+        series.append(_bucketed(side.name.replace("X_", ""), y, bucket, points, few))
         if step > 1:
-            notes.append(f"of every {step}th row")
+            notes.append(f"one row in {step}")
     caption = "mean" if few else "median, with the band that holds 90 % of the labels"
     return Lines(
         title="Target over time",
-        caption=" ".join([caption, *dict.fromkeys(notes)]),
+        caption="; ".join([caption, *dict.fromkeys(notes)]),
         x=x,
         series=tuple(series),
         ticks=ticks if timed else ((0.0, "first row"), (1.0, "last row")),
@@ -97,16 +98,16 @@ def target_over_time(context: CheckContext) -> Lines | None:
     )
 
 
-def _bucketed(name: str, y: NDArray[np.float64], bucket: NDArray[np.int64], few: bool) -> Series:
+def _bucketed(name: str, y: NDArray[np.float64], bucket: NDArray[np.int64], points: int, few: bool) -> Series:
     """One value a bucket, None where it has no labels."""
     order = np.lexsort((y, bucket))  # NaN last in each bucket
     y, bucket = y[order], bucket[order]
     known = ~np.isnan(y)
     y, bucket = y[known], bucket[known]
-    starts = np.searchsorted(bucket, np.arange(BUCKETS))
-    sizes = np.searchsorted(bucket, np.arange(BUCKETS), side="right") - starts
+    starts = np.searchsorted(bucket, np.arange(points))
+    sizes = np.searchsorted(bucket, np.arange(points), side="right") - starts
     if few:
-        sums = np.bincount(bucket, weights=y, minlength=BUCKETS)
+        sums = np.bincount(bucket, weights=y, minlength=points)
         return Series(name, tuple(_short(s / n) if n else None for s, n in zip(sums, sizes, strict=True)))
 
     def quantile(q: float) -> tuple[float | None, ...]:
@@ -194,12 +195,13 @@ def overlap(pairs: Sequence[CheckContext], findings: Sequence[Finding]) -> Spans
         else np.where(pair.train.label_end[rows] == OPEN, starts, pair.train.label_end[rows])
     )
     val = pair.val.take(pair.val.time)
-    # The validation rows nearest to these labels: a window as wide again on the far side.
+    until = val if pair.val.label_end is None else pair.val.take(pair.val.label_end)
     width = max(int(ends.max() - starts.min()), 1)
-    low, high = int(starts.min()) - width // 4, int(ends.max()) + width
-    inside = val[(val >= low) & (val <= high)]
-    if not len(inside):
+    low, high = int(starts.min()) - width, int(ends.max()) + width
+    near = (val <= high) & (until >= low)
+    if not near.any():
         return None
+    hull = max(int(val[near].min()), low), min(int(until[near].max()), high)
     first, last, ticks = _axis([np.array([low, high])], pair.train.time_unit)
     scale = max(last - first, 1)
     names = tuple(
@@ -209,14 +211,14 @@ def overlap(pairs: Sequence[CheckContext], findings: Sequence[Finding]) -> Spans
     return Spans(
         title="Labels that overlap, seen from near",
         caption=f"the first {len(rows)} of {found.count:,} train rows: each label from its row to its end, against the "
-        f"{role} rows (shaded)" + ("" if found.fold is None else f" of fold {found.fold}"),
+        f"labels of the {role} rows (shaded)" + ("" if found.fold is None else f" of fold {found.fold}"),
         lanes=names,
         spans=tuple(
             Span(lane, round((s - first) / scale, 5), round((e - first) / scale, 5), "label")
             for lane, (s, e) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True))
         ),
         ticks=ticks,
-        zones=(Zone(round((inside.min() - first) / scale, 5), round((inside.max() - first) / scale, 5), role),),
+        zones=(Zone(round((hull[0] - first) / scale, 5), round((hull[1] - first) / scale, 5), f"{role} labels"),),
     )
 
 
@@ -238,7 +240,7 @@ def correlation(context: CheckContext, names: Sequence[str]) -> Matrix | None:
     return Matrix(
         title="Correlation of suspects",
         caption="Pearson, of the features that are named in warnings and errors"
-        + (f"; of every {step}th row" if step > 1 else ""),
+        + (f"; one row in {step}" if step > 1 else ""),
         rows=tuple(labels),
         columns=tuple(labels),
         values=table,

@@ -153,7 +153,17 @@ def _of_frame(X: Any, name: str) -> Columns:
             code="data.kind",
         ) from error
     # By get_column: pandas' names may be integers, and table[0] is a row.
-    return _named(((column, table.get_column(column).to_numpy()) for column in names), name)
+    return _named(((column, _values(table.get_column(column))) for column in names), name)
+
+
+def _values(series: Any) -> NDArray[Any]:
+    """A column as numpy: a view where the library gives one; truth values with gaps become 1, 0 and NaN."""
+    import narwhals.stable.v2 as nw
+
+    if series.dtype == nw.Boolean and series.null_count():
+        series = series.cast(nw.Float64)
+    values: NDArray[Any] = series.to_numpy()
+    return values
 
 
 def _named(columns: Iterable[tuple[Any, NDArray[Any]]], name: str) -> Columns:

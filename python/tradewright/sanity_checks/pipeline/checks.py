@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradewright.sanity_checks.base import CannotRun
+from tradewright.sanity_checks.pipeline.alignment import Aligned
 from tradewright.sanity_checks.pipeline.base import PipelineCheck, example, examples, need_features, where
 from tradewright.sanity_checks.pipeline.code import perturbed_code, snippet
 from tradewright.sanity_checks.pipeline.compare import Differences
-from tradewright.sanity_checks.pipeline.output import Aligned
 from tradewright.sanity_checks.pipeline.probe import Failure, Probe
 from tradewright.sanity_checks.pipeline.reach import how_far_ahead
 from tradewright.sanity_checks.report.finding import Example, Finding, Severity

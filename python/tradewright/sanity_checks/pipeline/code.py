@@ -33,23 +33,26 @@ def perturbed_code(raw: RawData, bar: int, seed: int) -> str:
     head = f"""import numpy as np
 rng = np.random.default_rng({seed})
 later = {raw.later_code(bar)}
-def noisy(values):
-    changed = np.array(values)
-    part = changed[later]
-    floats = part.dtype.kind == "f"
-    changed[later] = part * rng.lognormal(sigma={NOISE}, size=part.shape) if floats else rng.permutation(part)
-    return changed
+order = np.arange(len(raw))
+order[later] = rng.permutation(order[later])  # whole numbers change places
 """
-    names = raw.noisy_columns
     if raw.kind == "numpy":
-        return f"{head}changed = noisy(raw)"
+        if raw.raw.dtype.kind in "iu":
+            return f"{head}changed = raw[order]"
+        shaped = "later" if raw.raw.ndim == 1 else f"later.reshape(-1{', 1' * (raw.raw.ndim - 1)})"
+        noise = f"np.where({shaped}, rng.lognormal(sigma={NOISE}, size=raw.shape), 1.0)"
+        return f"{head}changed = (raw * {noise}).astype(raw.dtype)"
+    factors = f"np.where(later, rng.lognormal(sigma={NOISE}, size=len(raw)), 1.0)"
+    if raw.kind == "polars":
+        noisy = f"(values * {factors}).cast(values.dtype) if values.dtype.is_float() else values.gather(order)"
+    else:
+        noisy = f'(values * {factors}).astype(values.dtype) if values.dtype.kind == "f" else values.to_numpy()[order]'
+    head += f"def noisy(values):\n    return {noisy}\n"
+    names = raw.noisy_columns
+    if raw.kind == "polars":
+        if names is None:
+            return f"{head}changed = noisy(raw)"
+        return f"{head}changed = raw.with_columns([noisy(raw[name]) for name in {list(names)!r}])"
     if names is None:
-        made = "pd.Series(noisy(raw), index=raw.index)" if raw.kind == "pandas" else "pl.Series(raw.name, noisy(raw))"
-        library = "import pandas as pd\n" if raw.kind == "pandas" else "import polars as pl\n"
-        return f"{library}{head}changed = {made}"
-    if raw.kind == "pandas":
-        return f"{head}changed = raw.copy()\nfor name in {list(names)!r}:\n    changed[name] = noisy(changed[name])"
-    return (
-        f"import polars as pl\n{head}"
-        f"changed = raw.with_columns([pl.Series(name, noisy(raw[name])) for name in {list(names)!r}])"
-    )
+        return f"{head}changed = raw.copy()\nchanged[:] = noisy(raw)"
+    return f"{head}changed = raw.copy()\nfor name in {list(names)!r}:\n    changed[name] = noisy(raw[name])"

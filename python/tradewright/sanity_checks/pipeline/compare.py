@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tradewright.sanity_checks.pipeline.output import Aligned, Output
+from tradewright.sanity_checks.pipeline.alignment import Aligned
+from tradewright.sanity_checks.pipeline.output import Output
 
 __all__ = ["Difference", "Differences", "Place", "differs", "typical_size"]
 

@@ -1,20 +1,20 @@
-"""What a feature function returned, as columns; and which of its rows are which when the future is taken away."""
+"""What a feature function returned, as columns."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tradewright.errors import DataError, TradewrightError
-from tradewright.panel.times import format_time, normalize_times
+from tradewright.panel.times import normalize_times
 from tradewright.sanity_checks.pipeline.raw import RawData
 
-__all__ = ["Aligned", "Alignment", "Output", "read_output"]
+__all__ = ["Output", "read_output"]
 
 Rows = NDArray[np.int64]
 
@@ -33,8 +33,10 @@ class Output:
         How many rows.
     index : pandas index or None
         Where the output has one.
-    time, asset : ndarray or None, shape (n,)
-        The times (int64) and assets (text) the output itself names, with the unit of the times.
+    time, asset : ndarray of int64 or None, shape (n,)
+        The times and the assets the output itself names; assets by their number in :attr:`RawData.asset_codes`.
+    unit : str
+        The unit of the times.
     """
 
     columns: dict[str, NDArray[Any]]
@@ -42,7 +44,7 @@ class Output:
     n: int
     index: Any = None
     time: Rows | None = None
-    asset: NDArray[Any] | None = None
+    asset: Rows | None = None
     unit: str = "bar"
 
     def text(self, column: str, row: int) -> str:
@@ -179,206 +181,27 @@ def _checked(
             time = None
         else:
             time, unit = axis.values, axis.unit
-    assets = None
-    if asset is not None:
-        listed = asset.to_list() if hasattr(asset, "to_list") else asset
-        assets = np.array([str(item) for item in listed], dtype=str)
+    assets = None if asset is None or raw is None else _encoded(asset, raw.asset_codes)
     keys = set() if raw is None else {str(raw.time), str(raw.asset)}
     kept = {name: values for name, values in columns.items() if name not in keys}
     return Output(kept, code, n, index, time, assets, unit)
 
 
-@dataclass(frozen=True, eq=False)
-class Aligned:
-    """Rows of two outputs that are the same row: ``full[rows]`` and ``cut[others]``, and what only one of them has."""
+def _encoded(asset: Any, codes: dict[str, int]) -> Rows:
+    """The number of each asset; new ones get the next."""
+    import narwhals.stable.v2 as nw
 
-    rows: Rows
-    others: Rows
-    only_full: Rows = field(default_factory=lambda: np.empty(0, np.int64))
-    only_cut: Rows = field(default_factory=lambda: np.empty(0, np.int64))
-
-
-@dataclass(frozen=True, eq=False)
-class Alignment:
-    """How rows of the full output are found again in an output of fewer rows.
-
-    By time and asset where the output names them, by the labels of a pandas index, by place where the function returns
-    a row for each row it gets, and else from the first row on, which is right where a fixed number of rows is dropped.
-    """
-
-    raw: RawData
-    full: Output
-    by: Literal["keys", "index", "place", "front"]
-
-    @classmethod
-    def of(cls, raw: RawData, full: Output) -> Alignment:
-        """Choose how.
-
-        Raises
-        ------
-        DataError
-            When rows were dropped and there is nothing to tell the rest apart by.
-        """
-        if full.time is not None and _unique(_keys(full)):
-            return cls(raw, full, "keys")
-        kept_labels = (
-            full.index is not None
-            and raw.kind == "pandas"
-            and full.index.is_unique
-            and raw.raw.index.is_unique
-            and full.index.nlevels == raw.raw.index.nlevels
-            and bool(full.index.isin(raw.raw.index).all())
-        )
-        if kept_labels:
-            return cls(raw, full, "index")
-        if full.n == len(raw):
-            return cls(raw, full, "place")
-        if raw.ordered:
-            return cls(raw, full, "front")
-        raise DataError(
-            f"f returned {full.n:,} rows for {len(raw):,}, which are not in time order, and nothing that tells them "
-            "apart: return the columns of time and asset too, and name them by time= and asset=",
-            code="sanity.pipeline_rows",
-        )
-
-    def match(self, other: Output, bar: int, *, whole: bool = False) -> Aligned:
-        """Find the rows known at a bar in another output.
-
-        Rows that an output dates after the bar are left out: it does not claim to know them.
-
-        Parameters
-        ----------
-        other : Output
-            Made from the rows up to the bar, or from all rows when ``whole``.
-        bar : int
-            The last bar whose rows are compared.
-        """
-        if self.by == "keys":
-            return self._by_keys(other, np.less_equal, bar)
-        if self.by == "index":
-            return self._by_index(other, self.raw.positions(bar))
-        if self.by == "place":
-            positions = self.raw.positions(bar)
-            if whole and other.n == self.full.n:
-                return Aligned(positions, positions)
-            if not whole and other.n == len(positions):
-                return Aligned(positions, np.arange(other.n, dtype=np.int64))
-            self._refuse_unordered(other, len(positions))
-        rows = other.n
-        if whole:  # a row of the output is one of raw, or one of as many later rows as were dropped
-            rows = len(self.raw.positions(bar)) - (len(self.raw) - self.full.n)
-        both = np.arange(max(min(rows, other.n, self.full.n), 0), dtype=np.int64)
-        return Aligned(both, both)
-
-    def match_last(self, short: Output, bar: int, bars: int) -> Aligned:
-        """Find the rows of one bar in an output that was made from the last ``bars`` bars up to it."""
-        if self.by == "keys":
-            return self._by_keys(short, np.equal, bar)
-        rows = np.flatnonzero(self.raw.bar == bar)
-        if self.by == "index":
-            return self._by_index(short, rows)
-        if self.by == "place":
-            window = np.flatnonzero((self.raw.bar <= bar) & (self.raw.bar > bar - bars))
-            if short.n == len(window):
-                return Aligned(rows, np.searchsorted(window, rows))
-            self._refuse_unordered(short, len(window))
-        # From the last row: what is dropped of a window is its beginning.
-        row = int(rows[-1]) - (len(self.raw) - self.full.n)
-        if short.n == 0 or not 0 <= row < self.full.n:
-            return Aligned(np.empty(0, np.int64), np.empty(0, np.int64))
-        return Aligned(np.array([row]), np.array([short.n - 1]))
-
-    def _by_keys(self, other: Output, known: Any, bar: int) -> Aligned:
-        full = self.full
-        claims = np.zeros(other.n, bool) if other.time is None else known(other.time, self._limit(other, bar))
-        return _matched(_keys(full), _keys(other), known(full.time, self._limit(full, bar)), claims)
-
-    def _by_index(self, other: Output, positions: Rows) -> Aligned:
-        known = self.raw.raw.index[positions]
-        rows = np.flatnonzero(self.full.index.isin(known))
-        if other.index is None or not other.index.is_unique:
-            raise DataError(
-                "f returned a pandas index for all rows, and none, or one that repeats, for some of them: return the "
-                "same index for the same rows",
-                code="sanity.pipeline_rows",
-            )
-        at = other.index.get_indexer(self.full.index[rows]).astype(np.int64)
-        extra = np.flatnonzero(~other.index.isin(self.full.index) & other.index.isin(known))
-        return Aligned(rows[at >= 0], at[at >= 0], rows[at < 0], extra)
-
-    def _refuse_unordered(self, other: Output, expected: int) -> None:
-        if not self.raw.ordered:
-            raise DataError(
-                f"f returned {other.n:,} rows for {expected:,}, but a row for each of all {self.full.n:,}: rows cannot be "
-                "told apart. Return the columns of time and asset too, and name them by time= and asset=",
-                code="sanity.pipeline_rows",
-            )
-
-    def _limit(self, output: Output, bar: int) -> int:
-        """The time of a bar in the unit of an output's times."""
-        assert self.raw.axis is not None
-        wanted, unit = self.raw.axis.values[bar], self.raw.axis.unit
-        if unit == output.unit:
-            return int(wanted)
-        kind = {"d": "D"}
-        instant = np.int64(wanted).view(f"datetime64[{kind.get(unit, unit)}]")
-        return int(instant.astype(f"datetime64[{kind.get(output.unit, output.unit)}]").view(np.int64))
-
-    def bar_of(self, row: int) -> int | None:
-        """Return the bar of a row of the full output, where it is known."""
-        if self.by == "keys":
-            assert self.raw.axis is not None
-            assert self.full.time is not None
-            at = int(np.searchsorted(self.raw.axis.values, self.full.time[row])) if self._same_unit else -1
-            return at if 0 <= at < self.raw.n_bars and self.raw.axis.values[at] == self.full.time[row] else None
-        position = self._position(row)
-        return None if position is None else int(self.raw.bar[position])
-
-    def place_of(self, row: int) -> tuple[str | None, str | None]:
-        """Return asset and time of a row of the full output, as text, where they are known."""
-        full, raw = self.full, self.raw
-        if self.by == "keys":
-            assert full.time is not None
-            return None if full.asset is None else str(full.asset[row]), format_time(full.time[row], full.unit)
-        position = self._position(row)
-        if position is None:
-            return None, None
-        return raw.asset_at(position), None if raw.axis is None else raw.name_of(int(raw.bar[position]))
-
-    @property
-    def _same_unit(self) -> bool:
-        return self.raw.axis is not None and self.raw.axis.unit == self.full.unit
-
-    def _position(self, row: int) -> int | None:
-        """The row of raw that a row of the full output is."""
-        if self.by == "index":
-            return int(self.raw.raw.index.get_loc(self.full.index[row]))
-        return row if self.by == "place" else None
-
-
-def _keys(output: Output) -> NDArray[Any]:
-    """Time, and asset where there is one, of each row as one value."""
-    if output.time is None:
-        return np.empty(0, np.int64)
-    if output.asset is None:
-        return output.time
-    keys = np.empty(output.n, dtype=[("time", np.int64), ("asset", output.asset.dtype)])
-    keys["time"], keys["asset"] = output.time, output.asset
-    return keys
-
-
-def _unique(keys: NDArray[Any]) -> bool:
-    return len(np.unique(keys)) == len(keys)
-
-
-def _matched(full: NDArray[Any], cut: NDArray[Any], known: NDArray[np.bool_], claimed: Any) -> Aligned:
-    """Match by key: rows known at the bar in both, and those that only one has."""
-    rows, others = np.flatnonzero(known), np.flatnonzero(claimed)
-    if full.dtype != cut.dtype and full.dtype.names and cut.dtype.names:
-        width = max(full.dtype["asset"].itemsize, cut.dtype["asset"].itemsize) // 4
-        dtype = [("time", np.int64), ("asset", f"U{width}")]
-        full, cut = full.astype(dtype), cut.astype(dtype)
-    _, i, j = np.intersect1d(full[rows], cut[others], return_indices=True)
-    order = np.argsort(i)
-    i, j = i[order], j[order]
-    return Aligned(rows[i], others[j], np.delete(rows, i), np.delete(others, j))
+    if hasattr(asset, "to_series") and hasattr(asset, "names"):  # a pandas index
+        asset = asset.to_series()
+    names = nw.from_native(asset, series_only=True).unique().to_list()
+    for name in names:
+        codes.setdefault(str(name), len(codes))
+    if len(names) == 1:
+        return np.full(len(asset), codes[str(names[0])], dtype=np.int64)
+    if hasattr(asset, "replace_strict"):
+        replaced: Rows = asset.replace_strict(names, [codes[str(name)] for name in names]).to_numpy()
+        return replaced
+    found, kinds = sys.modules["pandas"].factorize(asset, use_na_sentinel=False)
+    numbers: Rows = np.array([codes[str(kind)] for kind in kinds], dtype=np.int64)
+    chosen: Rows = numbers[found]
+    return chosen

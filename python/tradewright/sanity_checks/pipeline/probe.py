@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from tradewright.errors import TradewrightError
-from tradewright.sanity_checks.pipeline.output import Alignment, Output, read_output
+from tradewright.sanity_checks.pipeline.alignment import Alignment
+from tradewright.sanity_checks.pipeline.output import Output, read_output
 from tradewright.sanity_checks.pipeline.raw import RawData
 
 __all__ = ["Failure", "Probe"]

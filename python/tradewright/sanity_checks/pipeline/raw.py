@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -43,6 +44,8 @@ class RawData:
         Names of the column or the index level of times and of assets; ``time_is`` tells which of the two.
     axis : TimeAxis or None
         The time of each bar.
+    asset_codes : dict of str to int
+        A number for each asset met in the outputs so far: they are compared by it.
     """
 
     raw: Any
@@ -54,6 +57,7 @@ class RawData:
     time_is: Literal["rows", "column", "index", "level"] = "rows"
     asset: Any = None
     axis: TimeAxis | None = None
+    asset_codes: dict[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.bar)
@@ -76,40 +80,51 @@ class RawData:
         return self._rows(np.flatnonzero((self.bar <= bar) & (self.bar > bar - bars)))
 
     def perturbed(self, bar: int, seed: int) -> Any:
-        """Return all rows, the numbers of those after this bar multiplied by noise; whole numbers change places.
+        """Return all rows, floats of those after this bar multiplied by noise; their whole numbers change places.
 
-        :func:`tradewright.sanity_checks.pipeline.code.perturbed_code` writes the same down for people, number by number.
+        :func:`tradewright.sanity_checks.pipeline.code.perturbed_code` writes the same down for people, step by step.
         """
         rng = np.random.default_rng(seed)
         later = self.bar > bar
+        order = np.arange(len(self))
+        order[later] = rng.permutation(order[later])
 
-        def noisy(values: Any) -> NDArray[Any]:
-            changed = np.array(values)
-            part = changed[later]
-            floats = part.dtype.kind == "f"
-            changed[later] = part * rng.lognormal(sigma=NOISE, size=part.shape) if floats else rng.permutation(part)
-            return changed
+        def factors() -> NDArray[np.float64]:
+            return np.where(later, rng.lognormal(sigma=NOISE, size=len(self)), 1.0)
+
+        if self.kind == "numpy":
+            if self.raw.dtype.kind in "iu":
+                return self.raw[order]
+            if self.raw.dtype.kind != "f":
+                return self.raw.copy()
+            shaped = later.reshape(-1, *[1] * (self.raw.ndim - 1))
+            noise = np.where(shaped, rng.lognormal(sigma=NOISE, size=self.raw.shape), 1.0)
+            return (self.raw * noise).astype(self.raw.dtype)
+        if self.kind == "pandas":
+            return self._perturbed_pandas(order, factors)
+
+        def noisy(series: Any) -> Any:
+            return (series * factors()).cast(series.dtype) if series.dtype.is_float() else series.gather(order)
 
         names = self.noisy_columns
-        if self.kind == "numpy":
-            return noisy(self.raw) if self.raw.dtype.kind in "fiu" else self.raw.copy()
-        if names is None:
-            values = noisy(self.raw)
-            if self.kind == "pandas":
-                return type(self.raw)(values, index=self.raw.index, name=self.raw.name)
-            return type(self.raw)(self.raw.name, values)
-        if self.kind == "pandas":
-            changed = self.raw.copy()
-            for name in names:
-                changed[name] = noisy(changed[name])
-            return changed
-        import polars as pl
+        return noisy(self.raw) if names is None else self.raw.with_columns([noisy(self.raw[name]) for name in names])
 
-        return self.raw.with_columns([pl.Series(name, noisy(self.raw[name])) for name in names])
+    def _perturbed_pandas(self, order: NDArray[np.int64], factors: Callable[[], NDArray[np.float64]]) -> Any:
+        def noisy(series: Any) -> Any:
+            return (series * factors()).astype(series.dtype) if series.dtype.kind == "f" else series.to_numpy()[order]
+
+        names = self.noisy_columns
+        changed = self.raw.copy()
+        if names is None:
+            changed[:] = noisy(changed)
+            return changed
+        for name in names:
+            changed[name] = noisy(changed[name])
+        return changed
 
     @cached_property
     def noisy_columns(self) -> tuple[Any, ...] | None:
-        """The columns of numbers noise can be put into: no keys, no whole numbers with gaps. None for a series."""
+        """The columns of numbers that noise can be put into, but for the keys; None for a series."""
         if not hasattr(self.raw, "columns"):
             return None
         return tuple(
@@ -121,7 +136,7 @@ class RawData:
     def _is_plain_numbers(self, place: int, name: Any) -> bool:
         if self.kind == "polars":
             dtype = self.raw.schema[name]
-            return bool(dtype.is_float() or (dtype.is_integer() and not self.raw[name].null_count()))
+            return bool(dtype.is_float() or dtype.is_integer())
         repeated = self.raw.columns.get_indexer_for([name]).size > 1
         return (
             not repeated

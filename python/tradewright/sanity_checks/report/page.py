@@ -61,7 +61,7 @@ def _verdict(report: SanityReport) -> tuple[str, str]:
     if not report.checks_run and not report.findings:
         return "Nothing was checked", "warning"
     if worst == severity_rank("error"):
-        return "Do not trust a score on this data", "error"
+        return f"Do not trust a score on {'these features' if 'function' in report.config else 'this data'}", "error"
     if worst == severity_rank("warning"):
         return "No errors; look at the warnings", "warning"
     return "Nothing to worry about was found", "ok"
@@ -169,7 +169,8 @@ def _card(group: list[Finding]) -> str:
     parts.append(_rows(first))
     if first.reproducer:
         code = f"<pre><code>{escape(first.reproducer[:CODE])}</code></pre>"
-        parts.append(f"<details open><summary>Code that shows it</summary>{code}</details>")
+        state = " open" if first.reproducer.count("\n") < 6 else ""
+        parts.append(f"<details{state}><summary>Code that shows it</summary>{code}</details>")
     return "".join(parts) + "</article>"
 
 
@@ -231,7 +232,7 @@ def _checks(report: SanityReport) -> str:
     rows = []
     for name in names:
         result = ", ".join(
-            f'<span class="{severity}">{count} {severity}</span>'
+            f'<span class="{severity}">{count} {severity}{"s" if count > 1 and severity != "info" else ""}</span>'
             for severity, count in reversed(found.get(name, {}).items())
             if count
         )

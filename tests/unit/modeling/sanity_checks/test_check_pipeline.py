@@ -76,11 +76,14 @@ def test_an_honest_pipeline_of_a_panel_is_left_alone(order):
     assert report.config["bars"] == N_TIMES
 
 
-@pytest.mark.parametrize("order", ["time", "asset", "shuffled"])
-@pytest.mark.parametrize("leak", LEAKS)
+@pytest.mark.parametrize(
+    ("leak", "order"), [*((leak, "shuffled") for leak in LEAKS), ("backfill", "time"), ("backfill", "asset")]
+)
 def test_each_leak_is_found_and_named(leak, order):
     def features(frame):
-        ahead = frame.sort("ticker", "date").select("date", "ticker", LEAKS[leak](pl.col("close")).alias(f"leak_{leak}"))
+        ahead = frame.sort("ticker", "date").select(
+            "date", "ticker", LEAKS[leak](pl.col("close")).alias(f"leak_{leak}")
+        )
         return causal(frame).join(ahead, on=["date", "ticker"])
 
     report = tw.check_pipeline(features, long_panel(order), asset="ticker")
