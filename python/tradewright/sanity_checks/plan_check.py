@@ -9,6 +9,7 @@ from typing import Any, Literal
 from tradewright.errors import DataError, ParameterError
 from tradewright.panel import Panel
 from tradewright.sanity_checks.base import CheckContext, Side, Twins
+from tradewright.sanity_checks.declared import Declared, declare
 from tradewright.sanity_checks.duplicates import PanelTwins
 from tradewright.sanity_checks.inputs import feature_columns
 from tradewright.sanity_checks.report import SanityReport
@@ -17,6 +18,9 @@ from tradewright.sanity_checks.suites import Ignore, build_checks
 from tradewright.splitting import SplitPlan
 
 __all__ = ["check"]
+
+#: Splitters whose train rows lie on both sides of the test, on purpose.
+INTERLEAVED = ("PurgedKFold", "CombinatorialPurgedCV")
 
 Rules = tuple[Literal["both", "left"], Literal["all", "asset"]]
 
@@ -29,6 +33,10 @@ def check(
     ignore: Ignore = (),
     folds: Sequence[int] | None = None,
     config: Mapping[str, Mapping[str, Any]] | None = None,
+    profile: Literal["generic", "returns"] = "generic",
+    nowcasting: Sequence[str] = (),
+    raw: Sequence[str] = (),
+    lookback: int | str | None = None,
 ) -> SanityReport:
     """Check a panel and the folds of a plan over it.
 
@@ -42,13 +50,15 @@ def check(
     plan : SplitPlan
         A plan over the rows of this panel.
     suite : str or sequence of str
-        ``"leakage"``, ``"split"``, ``"quality"`` or ``"all"``; or check ids.
+        ``"leakage"``, ``"split"``, ``"quality"``, ``"drift"`` or ``"all"``; or check ids.
     ignore : sequence of str or (str, str)
         Checks to leave out, or findings about a column.
     folds : sequence of int, optional
         The folds to look at; by default all.
     config : mapping, optional
         Thresholds by check id.
+    profile, nowcasting, raw, lookback
+        What is declared of the data, as for :meth:`ModelSanityChecker.run`.
 
     Returns
     -------
@@ -87,10 +97,14 @@ def check(
         asset_names=tuple(panel.asset_names),
     )
     twins = PanelTwins(tuple(columns.values()))
+    interleaved = plan.splitter.get("splitter") in INTERLEAVED
+    declared = declare(
+        columns, profile=profile, nowcasting=nowcasting, raw=raw, lookback=lookback, interleaved=interleaved
+    )
     return run_checks(
         checks,
-        rows=CheckContext(train=whole, val=None, twins=twins, closed=rules[0], purge_scope=rules[1]),
-        pairs=_pairs(plan, chosen, whole, twins, rules),
+        rows=CheckContext(train=whole, val=None, twins=twins, closed=rules[0], purge_scope=rules[1], declared=declared),
+        pairs=_pairs(plan, chosen, whole, twins, rules, declared),
         ignored=ignored,
         settings={
             "suite": suite if isinstance(suite, str) else list(suite),
@@ -98,6 +112,7 @@ def check(
             "folds": list(chosen),
             "closed": rules[0],
             "purge_scope": rules[1],
+            **declared.settings(),
         },
         data_fingerprint=panel.fingerprint,
         plan_digest=plan.digest,
@@ -136,7 +151,9 @@ def _refuse_foreign(panel: Panel, plan: SplitPlan) -> None:
         )
 
 
-def _pairs(plan: SplitPlan, chosen: Sequence[int], whole: Side, twins: Twins, rules: Rules) -> Iterator[CheckContext]:
+def _pairs(
+    plan: SplitPlan, chosen: Sequence[int], whole: Side, twins: Twins, rules: Rules, declared: Declared
+) -> Iterator[CheckContext]:
     """Train against val and train against test of each fold, made one at a time."""
     for number in chosen:
         fold = plan[number]
@@ -150,6 +167,7 @@ def _pairs(plan: SplitPlan, chosen: Sequence[int], whole: Side, twins: Twins, ru
                     twins=twins,
                     closed=rules[0],
                     purge_scope=rules[1],
+                    declared=declared,
                     fold=number,
                     against=part,
                 )

@@ -30,6 +30,7 @@ def run_checks(
     findings: list[Finding] = []
     seconds = {check.id: 0.0 for check in checks}
     ran: set[str] = set()
+    sampled: set[str] = set()
     reasons: dict[str, list[tuple[int | None, str]]] = {}
 
     def run(check: Check, context: CheckContext) -> None:
@@ -37,6 +38,8 @@ def run_checks(
         try:
             findings.extend(check.run(context))
             ran.add(check.id)
+            if check.samples(context):
+                sampled.add(check.id)
         except CannotRun as reason:
             reasons.setdefault(check.id, []).append((context.fold, str(reason)))
         finally:
@@ -63,6 +66,7 @@ def run_checks(
         config={**settings, "thresholds": {check.id: check.config() for check in checks if check.config()}},
         data_fingerprint=data_fingerprint,
         plan_digest=plan_digest,
+        sampled=bool(sampled),
         timings={name: round(value, 6) for name, value in seconds.items()},
         pictures=pictures_of(rows, seen, kept),
     )

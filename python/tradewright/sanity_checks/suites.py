@@ -12,10 +12,20 @@ import numpy as np
 
 from tradewright.errors import ParameterError
 from tradewright.sanity_checks.base import Check
+from tradewright.sanity_checks.correlated_features import CorrelatedFeatures
+from tradewright.sanity_checks.drift import FeatureDrift, MissingRateDrift
+from tradewright.sanity_checks.drift_adversarial import AdversarialDrift
 from tradewright.sanity_checks.duplicates import CrossDuplicates
 from tradewright.sanity_checks.features import MissingFeatures
+from tradewright.sanity_checks.future_value import FutureValue
+from tradewright.sanity_checks.lag_profile import LagProfile
+from tradewright.sanity_checks.missing_leak import MissingnessLeak
 from tradewright.sanity_checks.split import LabelOverlap
+from tradewright.sanity_checks.split_order import Embargo, EntityOverlap, IndexOverlap, SameTimestamp, TimeOrder
 from tradewright.sanity_checks.target import ConstantTarget, InvalidTarget
+from tradewright.sanity_checks.target_proxy import TargetProxy
+from tradewright.sanity_checks.target_shape import FewLabels, ImbalancedTarget, OutlyingTarget
+from tradewright.sanity_checks.target_time import AutocorrelatedTarget, ShiftedTarget
 
 __all__ = ["CHECKS", "SUITES", "Ignore", "build_checks", "choose_checks"]
 
@@ -30,8 +40,32 @@ class _Named(Protocol):
 
 AnyCheck = TypeVar("AnyCheck", bound=_Named)
 
-#: Every check, in the order of reports.
-CHECKS: tuple[type[Check], ...] = (InvalidTarget, ConstantTarget, LabelOverlap, CrossDuplicates, MissingFeatures)
+#: Every check, in the order of reports; one a line.
+CHECKS: tuple[type[Check], ...] = (
+    InvalidTarget,
+    ConstantTarget,
+    FewLabels,
+    ImbalancedTarget,
+    OutlyingTarget,
+    AutocorrelatedTarget,
+    ShiftedTarget,
+    TargetProxy,
+    MissingnessLeak,
+    FutureValue,
+    LagProfile,
+    IndexOverlap,
+    TimeOrder,
+    LabelOverlap,
+    SameTimestamp,
+    Embargo,
+    EntityOverlap,
+    CrossDuplicates,
+    MissingFeatures,
+    CorrelatedFeatures,
+    FeatureDrift,
+    MissingRateDrift,
+    AdversarialDrift,
+)
 
 SUITES: tuple[str, ...] = ("leakage", "split", "quality", "drift", "all")
 
@@ -54,11 +88,11 @@ def build_checks(
         return choose_checks(CHECKS, list(suite), config, ignore)
     if suite not in SUITES:
         raise ParameterError(f"suite={suite!r}: pass one of {', '.join(SUITES)}, or check ids", code="sanity.suite")
-    return choose_checks(CHECKS, None if suite == "all" else _members(suite), config, ignore)
+    return choose_checks(CHECKS, _members(suite), config, ignore)
 
 
 def _members(suite: str) -> list[str]:
-    return [kind.id for kind in CHECKS if suite in kind.suites]
+    return [kind.id for kind in CHECKS if (kind.by_default if suite == "all" else suite in kind.suites)]
 
 
 def choose_checks(

@@ -15,6 +15,7 @@ mod point_spec;
 mod positions;
 mod runtime;
 mod scan;
+mod scan_statistics;
 mod split;
 
 use pyo3::prelude::*;
@@ -49,4 +50,10 @@ mod _core {
     // scan
     #[pymodule_export]
     use crate::scan::{combine_fingerprints, cross_duplicates, duplicate_rows, fingerprint_columns, nan_counts};
+
+    // statistics between columns
+    #[pymodule_export]
+    use crate::scan_statistics::{
+        associations, autocorrelations, correlations, drifts, future_values, lag_profile, missing_by_class, ranks,
+    };
 }

@@ -16,7 +16,7 @@ pub mod bce;
 pub mod book;
 mod constants;
 pub mod cost_sensitive;
-mod cpu;
+pub(crate) mod cpu;
 pub mod directional;
 pub mod driver;
 pub mod float;

@@ -2,7 +2,17 @@
 //!
 //! All of them read the caller's memory in place, whether it lies by column or by row, and never need a matrix.
 
+pub mod association;
+pub mod autocorrelation;
 pub mod column_profile;
+pub mod correlation;
+pub mod drift;
 pub mod duplicates;
 pub mod fingerprint;
+pub mod future_value;
+pub mod lag_profile;
+pub mod missingness;
+pub mod numbers;
+pub mod ranks;
 pub mod row_hash;
+pub mod series;
