@@ -226,7 +226,7 @@ def _labels(y: Any, side: str) -> NDArray[Any] | None:
         raise DataError(f"{name} has shape {values.shape}: pass one label per row", code="data.shape")
     if values.dtype.kind not in "fiub":
         raise DataError(f"{name} is of dtype {values.dtype}, not numeric: encode the labels", code="data.not_numeric")
-    return values
+    return _readable(values)
 
 
 def _index_times(X: Any) -> Any:
