@@ -88,7 +88,7 @@ class FeatureDrift(Check):
         return [finding for finding in findings if finding is not None]
 
     def _suspect(self, row: NDArray[np.float64]) -> bool:
-        before, after = _Place(*row[TRAIN]), _Place(*row[VAL])
+        before, after = _Place(*row[TRAIN].tolist()), _Place(*row[VAL].tolist())
         if min(before.known, after.known) < 8:
             return False
         return bool(row[DISTANCE] > self.distance or row[STABILITY] > self.stability) or any(
@@ -97,7 +97,8 @@ class FeatureDrift(Check):
 
     def _unit_changes(self, before: _Place, after: _Place, noise: float) -> list[tuple[str, bool, float]]:
         """What only a change of units gives: in words, whether it is there, and how large it is."""
-        ratio = after.spread / before.spread if before.spread > 0 and after.spread > 0 else 1.0
+        ratio = after.spread / before.spread if before.spread > 0 else 1.0
+        ratio = ratio if ratio > 0.0 else 1.0
         moved = abs(after.median - before.median) / before.spread if before.spread > 0 else 0.0
         limit = exp(log(self.scale) + noise)
         return [
@@ -123,7 +124,7 @@ class FeatureDrift(Check):
             how = "the changes of "
             if not self._suspect(row):
                 return None
-        before, after = _Place(*row[TRAIN]), _Place(*row[VAL])
+        before, after = _Place(*row[TRAIN].tolist()), _Place(*row[VAL].tolist())
         worths = [
             max(float(effective(min(series_of(side).dates, place.known), rho)), 0.5)
             for side, place in ((train, before), (val, after))

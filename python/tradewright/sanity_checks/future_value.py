@@ -51,7 +51,7 @@ class FutureValue(Check):
         allowed = {*context.declared.nowcasting}
         names = [name for name in side.columns if name not in allowed]
         bars = horizon_bars(context)[0]
-        labels = y if side.y is None or side.y.dtype.kind != "f" else side.y
+        labels = side.y if side.y is not None and side.y.dtype == np.float32 else y
         found = self._found(side, series, names, ["the label"], [labels], range(min(1 - bars, 0), REACH + 1))
         raw = list(context.declared.raw)
         others = [name for name in names if name not in raw]

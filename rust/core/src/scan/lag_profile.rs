@@ -205,7 +205,9 @@ impl<'a> Task<'a> {
         let begin = from.clamp(asset.start as i64, asset.end as i64);
         let end = (from + (tile.len() + self.lags) as i64 - 1).clamp(begin, asset.end as i64);
         let labels = &self.labels[begin as usize..end as usize];
-        self.window[(begin - from) as usize..][..labels.len()].copy_from_slice(labels);
+        if !labels.is_empty() {
+            self.window[(begin - from) as usize..][..labels.len()].copy_from_slice(labels);
+        }
         reach
     }
 }
