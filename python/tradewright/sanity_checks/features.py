@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, final
+from typing import Any, ClassVar, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ __all__ = [
 SENTINELS = (-999.0, -9999.0, -99999.0, -999999.0, 999.0, 9999.0, 99999.0, 999999.0, 1e9, -1e9, 1e10, -1e10, 1e30)
 
 
-def column_of(side: Side, name: str) -> NDArray[np.generic]:
+def column_of(side: Side, name: str) -> NDArray[Any]:
     """One feature of a side."""
     return side.take(side.columns[name])
 
@@ -252,7 +252,7 @@ class DuplicateColumns(Check):
         )
 
 
-def _same(a: NDArray[np.generic], b: NDArray[np.generic]) -> bool:
+def _same(a: NDArray[Any], b: NDArray[Any]) -> bool:
     equal = a == b
     if a.dtype.kind == "f" and b.dtype.kind == "f":
         equal |= np.isnan(a) & np.isnan(b)
@@ -307,7 +307,7 @@ class SentinelValues(Check):
         context: CheckContext,
         train: Side,
         name: str,
-        column: NDArray[np.generic],
+        column: NDArray[Any],
         marks: NDArray[np.bool_],
         low: float,
         high: float,

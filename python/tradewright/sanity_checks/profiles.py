@@ -53,7 +53,9 @@ class Moments:
     def std(self, ddof: int = 0) -> Numbers:
         """Return the standard deviation of each column; NaN where there are too few cells."""
         spare = self.finite - ddof
-        return np.sqrt(np.divide(self.squares, spare, out=np.full(len(spare), np.nan), where=spare > 0))
+        variance: Numbers = np.full(spare.shape, np.nan)
+        np.divide(self.squares, spare, out=variance, where=spare > 0)
+        return np.sqrt(variance)
 
     @classmethod
     def merged(cls, parts: Sequence[Moments]) -> Moments:

@@ -94,7 +94,8 @@ class TwinAssets(Check):
 def _dates(side: Side, code: int) -> NDArray[np.int64]:
     assert side.asset is not None
     assert side.time is not None
-    return side.take(side.time)[side.take(side.asset) == code]
+    dates: NDArray[np.int64] = side.take(side.time)[side.take(side.asset) == code]
+    return dates
 
 
 def equal_dates(

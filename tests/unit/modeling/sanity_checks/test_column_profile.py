@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -125,7 +127,7 @@ def test_batches_and_merged_parts_equal_one_read(seed, cuts):
     whole.update(matrix, assets, parts)
     batches, merged = _core.ColumnProfiler(5, 2), _core.ColumnProfiler(5, 2)
     borders = sorted({0, n, *cuts})
-    for start, stop in zip(borders[:-1], borders[1:], strict=True):
+    for start, stop in itertools.pairwise(borders):
         piece = (matrix[start:stop], assets[start:stop], parts[start:stop])
         batches.update(*piece)
         part = _core.ColumnProfiler(5, 2)

@@ -63,7 +63,7 @@ def test_a_quasi_constant_column_with_many_other_values_is_recounted():
     column[rows] = np.random.default_rng(2).normal(size=150)
     report = ModelSanityChecker().run({"a": column}, suite=["feature.quasi_constant"])
     assert [(f.count, len(f.examples)) for f in report.findings] == [(200_000 - 150, 10)]
-    assert set(e.row for e in report.findings[0].examples) <= set(rows.tolist())
+    assert {e.row for e in report.findings[0].examples} <= set(rows.tolist())
 
 
 def test_equal_columns_are_one_finding():

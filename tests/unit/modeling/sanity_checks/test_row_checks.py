@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -213,7 +215,7 @@ def test_predecessors_equal_the_twin(rows, with_time, with_asset):
     side = Side("X_train", {"a": asset}, time=time if with_time else None, asset=asset if with_asset else None)
     walk = sorted(range(len(rows)), key=lambda r: ((asset[r] if with_asset else 0), time[r] if with_time else 0, r))
     expected = [2**32 - 1] * len(rows)
-    for before, row in zip(walk[:-1], walk[1:], strict=True):
+    for before, row in itertools.pairwise(walk):
         if not with_asset or asset[before] == asset[row]:
             expected[row] = before
     assert AssetOrder.of(side).previous().tolist() == expected
