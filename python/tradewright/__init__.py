@@ -37,7 +37,7 @@ _PUBLIC = {
     "callbacks": "EarlyStopping LearningRateScheduler ModelCheckpoint ProgressBar TimeBudget",
     "tracking": "MLflowLogger replay_mlflow",
     "training": "ModelTrainer TrainingResult default_callbacks",
-    "sanity_checks": "Finding ModelSanityChecker SanityReport check",
+    "sanity_checks": "Finding ModelSanityChecker SanityReport check check_pipeline",
     "serialization": "ModelSerializer Proof Verification load_model save_model stamp_predictions verify",
     "runtime": "set_num_threads set_seed show_versions",
 }

@@ -62,6 +62,7 @@ from tradewright.sanity_checks import Finding as Finding
 from tradewright.sanity_checks import ModelSanityChecker as ModelSanityChecker
 from tradewright.sanity_checks import SanityReport as SanityReport
 from tradewright.sanity_checks import check as check
+from tradewright.sanity_checks import check_pipeline as check_pipeline
 from tradewright.serialization import ModelSerializer as ModelSerializer
 from tradewright.serialization import Proof as Proof
 from tradewright.serialization import Verification as Verification

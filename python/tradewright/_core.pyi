@@ -10,25 +10,33 @@ __all__ = [
     "ColumnProfiler",
     "GroupIndex",
     "Timeline",
+    "associations",
+    "autocorrelations",
     "combinatorial_blocks",
     "combinatorial_paths",
     "combine_fingerprints",
+    "correlations",
     "cross_duplicates",
+    "drifts",
     "duplicate_rows",
     "error_codes",
     "fingerprint_columns",
+    "future_values",
     "group_loss",
     "group_loss_each",
     "group_loss_grad_hess",
     "kfold_blocks",
+    "lag_profile",
     "loss_grad_hess",
     "loss_rows",
     "loss_rows_grad",
     "loss_value",
     "loss_value_grad",
+    "missing_by_class",
     "num_threads",
     "range_mask",
     "range_positions",
+    "ranks",
     "repeated_rows",
     "request_stop",
     "series_loss",
@@ -198,6 +206,45 @@ def duplicate_rows(
     single: bool = False,
     grid: tuple[NDArray[np.float64], NDArray[np.float64], float] | None = None,
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]: ...
+
+# --- statistics between columns
+_Columns = Sequence[NDArray[Any]] | NDArray[Any]
+
+def ranks(columns: _Columns, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]: ...
+def associations(
+    ranks: NDArray[np.float32],
+    y_ranks: NDArray[np.float32],
+    abs_ranks: NDArray[np.float32],
+    positive: NDArray[np.bool_] | None = None,
+    bins: int = 32,
+) -> NDArray[np.float64]: ...
+def missing_by_class(columns: _Columns, classes: NDArray[np.uint8], count: int) -> NDArray[np.int64]: ...
+def autocorrelations(
+    columns: _Columns, order: NDArray[np.int64] | None, starts: NDArray[np.int64]
+) -> NDArray[np.float64]: ...
+def lag_profile(
+    columns: _Columns,
+    differenced: Sequence[bool],
+    y: NDArray[Any],
+    order: NDArray[np.int64] | None,
+    starts: NDArray[np.int64],
+    first: int,
+    last: int,
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]: ...
+def future_values(
+    columns: _Columns,
+    sources: _Columns,
+    order: NDArray[np.int64] | None,
+    starts: NDArray[np.int64],
+    lags: NDArray[np.int64],
+) -> NDArray[np.int64]: ...
+def correlations(columns: _Columns, rows: NDArray[np.int64] | None = None) -> NDArray[np.float64]: ...
+def drifts(
+    first: _Columns,
+    second: _Columns,
+    first_rows: NDArray[np.int64] | None = None,
+    second_rows: NDArray[np.int64] | None = None,
+) -> NDArray[np.float64]: ...
 def repeated_rows(
     columns: Sequence[NDArray[Any]] | NDArray[Any], previous: NDArray[np.uint32]
 ) -> NDArray[np.uint32]: ...

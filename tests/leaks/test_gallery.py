@@ -53,7 +53,7 @@ PLANS = {
 
 
 #: What a panel cannot tell.
-UNKNOWN = {"lookahead.asof"}
+UNKNOWN = {"lookahead.asof", "split.embargo"}
 
 
 def found(report):
@@ -68,7 +68,7 @@ def test_honest_panels_are_left_alone(seed, plan):
     panel = panel_of(features, label, shape, order=order)
     report = check(panel, PLANS[plan].plan(panel))
     assert found(report) == set(), str(report)
-    assert set(report.checks_skipped) == UNKNOWN
+    assert set(report.checks_skipped) <= UNKNOWN
 
 
 @pytest.mark.parametrize("seed", range(25))
@@ -87,7 +87,7 @@ def test_the_sample_market_data_is_honest():
     for splitter in (PurgedKFold(n_splits=5, embargo=5, val_size=60), WalkForward(n_splits=8, embargo=5, val_size=120)):
         report = check(panel, splitter.plan(panel))
         assert report.at_least("warning") == ()
-        assert set(report.checks_skipped) == UNKNOWN
+        assert set(report.checks_skipped) <= UNKNOWN
 
 
 def test_leak_overlapping_labels():

@@ -48,3 +48,22 @@ def test_known_label_ends_leave_no_note(reach):
     verdict = check_leakage(arrays(**ends), "leakage", allow_leakage=False)
     assert not any("not checked" in note for note in verdict.notes)
     assert (verdict.refusal is None) == (reach == 0)
+
+
+def test_what_is_suspicious_is_noted_and_not_refused():
+    """One validation row that equals a train row may be chance: a warning."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3))
+    X[35] = X[7]
+    panel = Panel.from_arrays(X, rng.normal(size=60), time=TIMES, label_end=TIMES)
+    fold = WalkForward(n_splits=1, val_size=20, test_size=10).plan(panel)[0]
+    data = TrainingData.from_panel(panel, fold, None)
+    verdict = check_leakage(data, "leakage", allow_leakage=False)
+    assert verdict.refusal is None
+    assert any(note.startswith("suspicious: ") and "dup.cross_exact (1)" in note for note in verdict.notes)
+
+
+def test_checks_that_lack_the_same_thing_share_a_note():
+    verdict = check_leakage(arrays(), "leakage", allow_leakage=False)
+    reasons = [note.partition(" not checked: ")[2] for note in verdict.notes]
+    assert len(set(reasons)) == len(reasons)

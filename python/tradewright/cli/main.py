@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import tradewright
+from tradewright.cli.check import add_check
 from tradewright.cli.verify import add_arguments
 from tradewright.errors import TradewrightError
 
@@ -69,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     add_arguments(verify)
     verify.set_defaults(run=_verify)
 
+    add_check(commands)
     commands.add_parser("models", help="names for ModelRegistry.create").set_defaults(run=_models)
     commands.add_parser("losses", help="names for LossRegistry.create").set_defaults(run=_losses)
     commands.add_parser("versions", help="versions, for a bug report").set_defaults(run=_versions)

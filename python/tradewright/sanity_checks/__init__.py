@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tradewright.sanity_checks.base import CannotRun, Check, CheckContext, Side
 from tradewright.sanity_checks.checker import ModelSanityChecker
+from tradewright.sanity_checks.pipeline import check_pipeline
 from tradewright.sanity_checks.plan_check import check
 from tradewright.sanity_checks.report import Example, Finding, SanityReport
 
@@ -17,4 +18,5 @@ __all__ = [
     "SanityReport",
     "Side",
     "check",
+    "check_pipeline",
 ]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradewright.panel.times import format_time
+from tradewright.sanity_checks.declared import NOTHING, Declared
 from tradewright.sanity_checks.report import Example, Finding
 
 if TYPE_CHECKING:
@@ -162,6 +163,8 @@ class CheckContext:
         Whether label intervals that only touch count as overlapping.
     purge_scope : {"all", "asset"}
         Whether labels are held against those of all assets, or of their own alone, as the plan was made.
+    declared : Declared
+        What the caller says about the data.
     fold : int or None
         The fold these rows belong to, and ``against``: which part of it ``val`` is.
     """
@@ -173,6 +176,7 @@ class CheckContext:
     horizon: int | str | None = None
     closed: Literal["both", "left"] = "both"
     purge_scope: Literal["all", "asset"] = "all"
+    declared: Declared = NOTHING
     fold: int | None = None
     against: str | None = None
 
@@ -216,6 +220,8 @@ class Check(ABC):
     scope : {"rows", "pair"}
         Whether it looks at one set of rows (run once, on all rows of a plan) or at train against validation rows
         (run for every fold).
+    by_default : bool
+        Whether ``suite="all"`` holds it; else it runs where it is named.
     """
 
     id: ClassVar[str]
@@ -223,10 +229,15 @@ class Check(ABC):
     taxonomy: ClassVar[str | None] = None
     suites: ClassVar[tuple[str, ...]]
     scope: ClassVar[Literal["rows", "pair"]]
+    by_default: ClassVar[bool] = True
 
     @abstractmethod
     def run(self, context: CheckContext) -> list[Finding]:
         """Return what was found; raise :class:`CannotRun` when the context lacks what is needed."""
+
+    def samples(self, context: CheckContext) -> bool:
+        """Return whether it looks at a sample of these rows only; its findings say so too."""
+        return False
 
     def config(self) -> dict[str, Any]:
         """Return the thresholds by name."""

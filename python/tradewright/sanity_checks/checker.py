@@ -10,6 +10,7 @@ import numpy as np
 from tradewright import _core
 from tradewright.panel.fingerprint import rows_fingerprint
 from tradewright.sanity_checks.base import CheckContext, Side
+from tradewright.sanity_checks.declared import declare
 from tradewright.sanity_checks.inputs import refuse_swapped, sides_from_arrays
 from tradewright.sanity_checks.profiles import ArrayProfiles
 from tradewright.sanity_checks.report import SanityReport
@@ -18,6 +19,9 @@ from tradewright.sanity_checks.suites import Ignore, build_checks
 from tradewright.sanity_checks.twins import ArrayTwins
 
 __all__ = ["ModelSanityChecker"]
+
+#: What looks for knowledge of the future in features, given their labels.
+LOOK_AHEAD = ("leak.target_proxy", "leak.missingness", "leak.feature_is_future_value", "lookahead.lag_profile")
 
 
 @final
@@ -85,6 +89,11 @@ class ModelSanityChecker:
         available_at_train: Any = None,
         available_at_val: Any = None,
         horizon: int | str | None = None,
+        profile: Literal["generic", "returns"] = "generic",
+        nowcasting: Sequence[str] = (),
+        raw: Sequence[str] = (),
+        lookback: int | str | None = None,
+        interleaved: bool = False,
         suite: str | Sequence[str] = "all",
         ignore: Ignore = (),
     ) -> SanityReport:
@@ -106,8 +115,19 @@ class ModelSanityChecker:
         horizon : int or str, optional
             The declared label horizon. It stands for no label ends (pass those): only 0, "a label ends at its own
             time", lets ``split.label_overlap`` pass without them.
+        profile : {"generic", "returns"}
+            What the labels are. With "returns", ``leak.target_proxy`` suspects any rank correlation of 0.2.
+        nowcasting : sequence of str
+            Features that may know the label's own period; the checks of leaks and of look-ahead leave them alone.
+        raw : sequence of str
+            Columns that hold what was observed at their own time (prices, volume): a feature that equals their later
+            values is found by ``leak.feature_is_future_value``.
+        lookback : int or str, optional
+            How far back the longest feature looks, in timestamps or as a duration: needed by ``split.embargo``.
+        interleaved : bool
+            Train rows may lie after validation rows, as PurgedKFold lays them: ``split.time_order`` lets them.
         suite : str or sequence of str
-            ``"leakage"``, ``"split"``, ``"quality"`` or ``"all"``; or check ids.
+            ``"leakage"``, ``"split"``, ``"quality"``, ``"drift"`` or ``"all"``; or check ids.
         ignore : sequence of str or (str, str)
             Checks to leave out, or findings about a column: ``[("feature.nan", "vix")]``.
 
@@ -136,6 +156,9 @@ class ModelSanityChecker:
             label_end=(label_end_train, label_end_val),
             available_at=(available_at_train, available_at_val),
         )
+        declared = declare(
+            train.columns, profile=profile, nowcasting=nowcasting, raw=raw, lookback=lookback, interleaved=interleaved
+        )
         context = CheckContext(
             train=train,
             val=val,
@@ -144,6 +167,7 @@ class ModelSanityChecker:
             horizon=horizon,
             closed=self.closed,
             purge_scope=self.purge_scope,
+            declared=declared,
         )
         return run_checks(
             checks,
@@ -156,6 +180,7 @@ class ModelSanityChecker:
                 "horizon": horizon,
                 "closed": self.closed,
                 "purge_scope": self.purge_scope,
+                **declared.settings(),
             },
             data_fingerprint=_fingerprint(train, val),
             plan_digest=None,
@@ -164,6 +189,24 @@ class ModelSanityChecker:
     def check_target_distribution(self, y: Any, **keywords: Any) -> SanityReport:
         """Check the labels alone; takes the keywords of :meth:`run`."""
         return self.run(None, y, suite=self._of("target.", keywords), **keywords)
+
+    def check_look_ahead(self, X: Any, y: Any, **keywords: Any) -> SanityReport:
+        """Check whether features know labels of their future; takes the keywords of :meth:`run`.
+
+        Without times the order of the rows is taken for time, and findings say so. This looks at data: what a feature
+        *function* looks at is found by :func:`tradewright.check_pipeline`.
+
+        Examples
+        --------
+        >>> rng = np.random.default_rng(0)
+        >>> y = rng.normal(size=500)
+        >>> X = {"noise": rng.normal(size=500), "tomorrow": np.append(y[1:], 0.0)}
+        >>> report = ModelSanityChecker().check_look_ahead(X, y, horizon=1)
+        >>> [(finding.id, finding.columns) for finding in report.findings]
+        [('leak.feature_is_future_value', ('tomorrow',)), ('lookahead.lag_profile', ('tomorrow',))]
+        """
+        suite = keywords.pop("suite", None) or LOOK_AHEAD
+        return self.run(X, y, suite=suite, **keywords)
 
     def check_data_leakage(
         self, X_train: Any, X_val: Any, y_train: Any = None, y_val: Any = None, **keywords: Any

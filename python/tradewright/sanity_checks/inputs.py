@@ -155,7 +155,17 @@ def _of_frame(X: Any, name: str) -> Columns:
             code="data.kind",
         ) from error
     # By get_column: pandas' names may be integers, and table[0] is a row.
-    return _named(((column, table.get_column(column).to_numpy()) for column in names), name)
+    return _named(((column, _values(table.get_column(column))) for column in names), name)
+
+
+def _values(series: Any) -> NDArray[Any]:
+    """A column as numpy: a view where the library gives one; truth values with gaps become 1, 0 and NaN."""
+    import narwhals.stable.v2 as nw
+
+    if series.dtype == nw.Boolean and series.null_count():
+        series = series.cast(nw.Float64)
+    values: NDArray[Any] = series.to_numpy()
+    return values
 
 
 def _named(columns: Iterable[tuple[Any, NDArray[Any]]], name: str) -> Columns:
@@ -218,7 +228,7 @@ def _labels(y: Any, side: str) -> NDArray[Any] | None:
         raise DataError(f"{name} has shape {values.shape}: pass one label per row", code="data.shape")
     if values.dtype.kind not in "fiub":
         raise DataError(f"{name} is of dtype {values.dtype}, not numeric: encode the labels", code="data.not_numeric")
-    return values
+    return _readable(values)
 
 
 def _index_times(X: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from tradewright.errors import DataError, ParameterError
 from tradewright.panel import Panel
 from tradewright.sanity_checks.base import CheckContext, Side
+from tradewright.sanity_checks.declared import declare
 from tradewright.sanity_checks.inputs import feature_columns
 from tradewright.sanity_checks.profiles import PanelProfiles, borders_of
 from tradewright.sanity_checks.report import SanityReport
@@ -18,6 +19,9 @@ from tradewright.sanity_checks.twins import PanelTwins
 from tradewright.splitting import SplitPlan
 
 __all__ = ["check"]
+
+#: Splitters whose train rows lie on both sides of the test, on purpose.
+INTERLEAVED = ("PurgedKFold", "CombinatorialPurgedCV")
 
 Rules = tuple[Literal["both", "left"], Literal["all", "asset"]]
 
@@ -30,6 +34,10 @@ def check(
     ignore: Ignore = (),
     folds: Sequence[int] | None = None,
     config: Mapping[str, Mapping[str, Any]] | None = None,
+    profile: Literal["generic", "returns"] = "generic",
+    nowcasting: Sequence[str] = (),
+    raw: Sequence[str] = (),
+    lookback: int | str | None = None,
 ) -> SanityReport:
     """Check a panel and the folds of a plan over it.
 
@@ -43,13 +51,15 @@ def check(
     plan : SplitPlan
         A plan over the rows of this panel.
     suite : str or sequence of str
-        ``"leakage"``, ``"split"``, ``"quality"`` or ``"all"``; or check ids.
+        ``"leakage"``, ``"split"``, ``"quality"``, ``"drift"`` or ``"all"``; or check ids.
     ignore : sequence of str or (str, str)
         Checks to leave out, or findings about a column.
     folds : sequence of int, optional
         The folds to look at; by default all.
     config : mapping, optional
         Thresholds by check id.
+    profile, nowcasting, raw, lookback
+        What is declared of the data, as for :meth:`ModelSanityChecker.run`.
 
     Returns
     -------
@@ -87,6 +97,7 @@ def check(
         time_unit=panel.time_unit,
         asset_names=tuple(panel.asset_names),
     )
+    interleaved = plan.splitter.get("splitter") in INTERLEAVED
     rows_of = CheckContext(
         train=whole,
         val=None,
@@ -94,6 +105,9 @@ def check(
         profiles=_profiles(plan, chosen, whole),
         closed=rules[0],
         purge_scope=rules[1],
+        declared=declare(
+            columns, profile=profile, nowcasting=nowcasting, raw=raw, lookback=lookback, interleaved=interleaved
+        ),
     )
     return run_checks(
         checks,
@@ -106,6 +120,7 @@ def check(
             "folds": list(chosen),
             "closed": rules[0],
             "purge_scope": rules[1],
+            **rows_of.declared.settings(),
         },
         data_fingerprint=panel.fingerprint,
         plan_digest=plan.digest,

@@ -6,7 +6,10 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from tradewright.sanity_checks.base import CannotRun, Check, CheckContext
+from tradewright.sanity_checks.evidence import pictures_of
 from tradewright.sanity_checks.report import Finding, SanityReport, severity_rank
 
 __all__ = ["run_checks"]
@@ -29,13 +32,18 @@ def run_checks(
     findings: list[Finding] = []
     seconds = {check.id: 0.0 for check in checks}
     ran: set[str] = set()
+    sampled: set[str] = set()
     reasons: dict[str, list[tuple[int | None, str]]] = {}
 
     def run(check: Check, context: CheckContext) -> None:
         start = time.perf_counter()
         try:
-            findings.extend(check.run(context))
+            # The data may hold anything; what overflows is judged by its finding, and not complained of on the way.
+            with np.errstate(all="ignore"):
+                findings.extend(check.run(context))
             ran.add(check.id)
+            if check.samples(context):
+                sampled.add(check.id)
         except CannotRun as reason:
             reasons.setdefault(check.id, []).append((context.fold, str(reason)))
         finally:
@@ -45,7 +53,9 @@ def run_checks(
         if check.scope == "rows":
             run(check, rows)
     of_pairs = [check for check in checks if check.scope == "pair"]
+    seen: list[CheckContext] = []
     for context in pairs if of_pairs else ():
+        seen.append(context)
         for check in of_pairs:
             run(check, context)
     order = {check.id: index for index, check in enumerate(checks)}
@@ -60,7 +70,9 @@ def run_checks(
         config={**settings, "thresholds": {check.id: check.config() for check in checks if check.config()}},
         data_fingerprint=data_fingerprint,
         plan_digest=plan_digest,
+        sampled=bool(sampled),
         timings={name: round(value, 6) for name, value in seconds.items()},
+        pictures=pictures_of(rows, seen, kept),
     )
 
 

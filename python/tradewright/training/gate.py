@@ -13,7 +13,9 @@ from tradewright.panel import Panel
 from tradewright.training.data import TrainingData
 
 if TYPE_CHECKING:
-    from tradewright.sanity_checks import SanityReport
+    from collections.abc import Sequence
+
+    from tradewright.sanity_checks import Finding, SanityReport
 
 __all__ = ["Verdict", "check_leakage", "check_suite"]
 
@@ -63,12 +65,11 @@ def check_leakage(data: TrainingData, checks: str | None, *, allow_leakage: bool
     times: dict[str, Any] = dict(data.times)
     checker = ModelSanityChecker(closed=data.closed, purge_scope=data.purge_scope)
     report = checker.run(X_train, y_train, X_val, y_val, suite=checks, **times)
-    skipped = report.checks_skipped.items()
-    notes = [f"{_NAMES.get(check, check)} not checked: {reason}" for check, reason in skipped]
-    errors = [finding for finding in report.findings if finding.severity == "error"]
+    notes = _notes(report)
+    errors = report.at_least("error")
     if not errors:
-        return Verdict(report, tuple(notes))
-    named = "; ".join(_line(finding) for finding in errors)
+        return Verdict(report, notes)
+    named = _named(errors)
     if allow_leakage:
         return Verdict(report, (*notes, f"leakage allowed: {named}"))
     refusal = LeakageError(
@@ -77,7 +78,17 @@ def check_leakage(data: TrainingData, checks: str | None, *, allow_leakage: bool
         code="train.leakage",
         findings=[finding.id for finding in errors],
     )
-    return Verdict(report, tuple(notes), refusal)
+    return Verdict(report, notes, refusal)
+
+
+def _notes(report: SanityReport) -> tuple[str, ...]:
+    """What a reader of the score should know: what was not checked and why, and what is suspicious."""
+    reasons: dict[str, list[str]] = {}
+    for check, reason in report.checks_skipped.items():
+        reasons.setdefault(reason, []).append(_NAMES.get(check, check))
+    notes = [_unchecked(checks, reason) for reason, checks in reasons.items()]
+    warnings = [finding for finding in report.findings if finding.severity == "warning"]
+    return (*notes, f"suspicious: {_named(warnings)}") if warnings else tuple(notes)
 
 
 def _class_codes(y_train: NDArray[Any], y_val: NDArray[Any] | None) -> tuple[NDArray[Any], NDArray[Any] | None]:
@@ -98,6 +109,18 @@ def check_suite(checks: str | None) -> None:
         raise ParameterError(f"checks={checks!r}: pass 'leakage', or None for no checks", code="train.checks")
 
 
-def _line(finding: Any) -> str:
-    count = f" ({finding.count})" if getattr(finding, "count", None) else ""
-    return f"{finding.id}{count}"
+def _unchecked(checks: list[str], reason: str) -> str:
+    """What was not checked for one reason; the overlap of labels first, which is what a score depends on most."""
+    first, *others = sorted(checks, key=lambda check: check != "label_overlap")
+    return f"{first} not checked: {reason}" + (f" (nor {', '.join(others)})" if others else "")
+
+
+def _named(findings: Sequence[Finding]) -> str:
+    """Findings in a line: the check, the features, how many."""
+    told = []
+    for finding in findings:
+        about = ", ".join(map(repr, finding.columns[:3])) + (" …" if len(finding.columns) > 3 else "")
+        count = f"{finding.count}" if finding.count else ""
+        inside = "; ".join(part for part in (about, count) if part)
+        told.append(f"{finding.id} ({inside})" if inside else finding.id)
+    return "; ".join(told)

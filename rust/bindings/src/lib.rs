@@ -16,6 +16,7 @@ mod positions;
 mod profile;
 mod runtime;
 mod scan;
+mod scan_statistics;
 mod split;
 
 use pyo3::prelude::*;
@@ -52,4 +53,10 @@ mod _core {
     use crate::profile::ColumnProfiler;
     #[pymodule_export]
     use crate::scan::{combine_fingerprints, cross_duplicates, duplicate_rows, fingerprint_columns, repeated_rows};
+
+    // statistics between columns
+    #[pymodule_export]
+    use crate::scan_statistics::{
+        associations, autocorrelations, correlations, drifts, future_values, lag_profile, missing_by_class, ranks,
+    };
 }

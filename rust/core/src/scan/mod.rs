@@ -2,13 +2,23 @@
 //!
 //! All of them read the caller's memory in place, whether it lies by column or by row, and never need a matrix.
 
+pub mod association;
+pub mod autocorrelation;
 mod block_rows;
 pub mod column_profile;
 mod column_state;
+pub mod correlation;
+pub mod drift;
 pub mod duplicates;
 pub mod fingerprint;
+pub mod future_value;
+pub mod lag_profile;
+pub mod missingness;
 mod moments;
+pub mod numbers;
+pub mod ranks;
 pub mod repeated;
 pub mod row_hash;
+pub mod series;
 mod top_values;
 mod value;

@@ -4,103 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
-from tradewright.errors import DataError, ParameterError, SanityError
+from tradewright.errors import DataError, SanityError
+from tradewright.sanity_checks.report.finding import SEVERITIES, Example, Finding, Severity, severity_rank
+from tradewright.sanity_checks.report.pictures import Picture, picture_from_dict, picture_to_dict
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["SEVERITIES", "Example", "Finding", "SanityReport", "Severity"]
-
-Severity = Literal["info", "warning", "error"]
-SEVERITIES: tuple[Severity, ...] = ("info", "warning", "error")
+__all__ = ["SanityReport"]
 
 
-def severity_rank(severity: str) -> int:
-    """Position of a severity, the mildest first."""
-    if severity not in SEVERITIES:
-        raise ParameterError(f"severity {severity!r}: pass 'info', 'warning' or 'error'", code="sanity.severity")
-    return SEVERITIES.index(severity)
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """One row that shows a finding.
-
-    Parameters
-    ----------
-    source : str
-        What ``row`` counts in: ``"panel"``, ``"X_train"`` or ``"X_val"``.
-    row : int
-        The caller's position.
-    asset, time : str or None
-        Where known.
-    other_source, other_row : str or None, int or None
-        The row it was found to equal or overlap.
-    """
-
-    source: str
-    row: int
-    asset: str | None = None
-    time: str | None = None
-    other_source: str | None = None
-    other_row: int | None = None
-
-    def __str__(self) -> str:
-        place = ", ".join(part for part in (self.asset, self.time) if part)
-        text = f"{self.source} row {self.row}" + (f" ({place})" if place else "")
-        return text if self.other_row is None else f"{text} ~ {self.other_source} row {self.other_row}"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is wrong, or worth knowing.
-
-    Parameters
-    ----------
-    id : str
-        The check that found it.
-    severity : {"info", "warning", "error"}
-        How bad it is.
-    message : str
-        What was found, in a sentence.
-    columns : tuple of str
-        The features it is about; empty for whole rows and for the target.
-    value, threshold : float or None
-        The measured quantity and the one it passed.
-    count : int
-        How many; what is counted is told by the message (train rows, val rows, cells).
-    examples : tuple of Example
-        At most ten.
-    remedy : str
-        What to do.
-    taxonomy : str or None
-        The class of leak after Kapoor & Narayanan (2023).
-    fold, against : int or None, str or None
-        The fold, and the part of it (``"val"``, ``"test"``) the train rows were held against.
-    """
-
-    id: str
-    severity: Severity
-    message: str
-    columns: tuple[str, ...] = ()
-    value: float | None = None
-    threshold: float | None = None
-    count: int = 0
-    examples: tuple[Example, ...] = ()
-    remedy: str = ""
-    taxonomy: str | None = None
-    fold: int | None = None
-    against: str | None = None
-
-    def __str__(self) -> str:
-        place = f" [fold {self.fold}{f', {self.against}' if self.against else ''}]" if self.fold is not None else ""
-        return f"{self.severity.upper():<7} {self.id}{place}: {self.message}"
+#: Versions of the schema that can be read; 1 had no pictures and no reproducers.
+_READABLE = (1, 2)
+#: Entries that are not handed to the constructor as they are.
+_BUILT = ("schema_version", "findings", "checks_run", "pictures")
 
 
 @dataclass(frozen=True)
@@ -123,6 +48,9 @@ class SanityReport:
         Seconds by check; not part of the digest.
     sampled : bool
         Whether any check looked at a sample only.
+    pictures : tuple of Picture
+        What helps to judge the findings, as a few hundred rounded numbers each: the report is independent of the data.
+        Not part of the digest.
 
     Examples
     --------
@@ -136,7 +64,7 @@ class SanityReport:
     skipped feature.nan: there are no features
     """
 
-    SCHEMA_VERSION: ClassVar[int] = 1
+    SCHEMA_VERSION: ClassVar[int] = 2
 
     findings: tuple[Finding, ...] = ()
     checks_run: tuple[str, ...] = ()
@@ -146,6 +74,7 @@ class SanityReport:
     plan_digest: str | None = None
     timings: Mapping[str, float] = field(default_factory=dict)
     sampled: bool = False
+    pictures: tuple[Picture, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("checks_skipped", "config", "timings"):
@@ -200,6 +129,7 @@ class SanityReport:
             "plan_digest": self.plan_digest,
             "timings": dict(self.timings),
             "sampled": self.sampled,
+            "pictures": [picture_to_dict(picture) for picture in self.pictures],
         }
 
     @classmethod
@@ -211,34 +141,58 @@ class SanityReport:
         DataError
             When it was written by a version this one does not know.
         """
-        version = data.get("schema_version")
-        if version != cls.SCHEMA_VERSION:
+        version = data.get("schema_version") if hasattr(data, "get") else None
+        if version not in _READABLE:
             raise DataError(
                 f"a sanity report of schema version {version!r} cannot be read; this version reads "
-                f"{cls.SCHEMA_VERSION}. Write it anew",
+                f"{' and '.join(map(str, _READABLE))}. Write it anew",
                 code="sanity.schema_version",
             )
-        rest = {key: value for key, value in data.items() if key not in ("schema_version", "findings", "checks_run")}
-        findings = tuple(
-            Finding(
-                **{
-                    **item,
-                    "columns": tuple(item["columns"]),
-                    "examples": tuple(Example(**example) for example in item["examples"]),
-                }
+        try:
+            findings = tuple(
+                Finding(
+                    **{
+                        **item,
+                        "columns": tuple(item["columns"]),
+                        "examples": tuple(Example(**example) for example in item["examples"]),
+                    }
+                )
+                for item in data["findings"]
             )
-            for item in data["findings"]
-        )
-        return cls(findings=findings, checks_run=tuple(data["checks_run"]), **rest)
+            pictures = tuple(picture_from_dict(picture) for picture in data.get("pictures", ()))
+            rest = {key: value for key, value in data.items() if key not in _BUILT}
+            return cls(findings=findings, checks_run=tuple(data["checks_run"]), pictures=pictures, **rest)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise DataError(
+                f"this is no sanity report, or a damaged one: {type(error).__name__}: {error}", code="sanity.report"
+            ) from error
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Read :meth:`to_json`.
+
+        Raises
+        ------
+        DataError
+            When it is not JSON, not a report, or of a version this one does not know.
+        """
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            raise DataError(f"this is no sanity report: it is not JSON ({error})", code="sanity.report") from error
+        try:
+            return cls.from_dict(_numbered(data) if isinstance(data, dict) and "findings" in data else data)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise DataError(f"this is no sanity report, or a damaged one: {error!r}", code="sanity.report") from error
 
     def to_json(self, *, indent: int | None = None) -> str:
-        """Return :meth:`to_dict` as JSON text."""
-        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False)
+        """Return :meth:`to_dict` as JSON text, which any reader of JSON takes: infinite values stand as ``"inf"``."""
+        return json.dumps(_worded(self.to_dict()), indent=indent, ensure_ascii=False, allow_nan=False)
 
     @property
     def digest(self) -> str:
-        """A hash of all but the timings: equal reports on equal data have equal digests."""
-        content = {key: value for key, value in self.to_dict().items() if key != "timings"}
+        """A hash of all but timings and pictures: equal findings on equal data have equal digests."""
+        content = {key: value for key, value in self.to_dict().items() if key not in ("timings", "pictures")}
         text = json.dumps(content, sort_keys=True, ensure_ascii=False)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
@@ -267,6 +221,46 @@ class SanityReport:
         ]
         return pl.DataFrame(records, schema=schema)
 
+    @overload
+    def to_html(self, path: None = None) -> str: ...
+    @overload
+    def to_html(self, path: str | Path) -> None: ...
+    def to_html(self, path: str | Path | None = None) -> str | None:
+        """Return the report as a page in one file, or write it.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            Where to write the page; without it the page is returned.
+
+        Returns
+        -------
+        str or None
+            HTML of less than 1 MB with everything inside: no scripts, no fonts, no network. Readable in light and dark,
+            printed and by screen readers.
+        """
+        from tradewright.sanity_checks.report.page import report_page
+
+        return _given_or_written(report_page(self), path)
+
+    @overload
+    def to_junit(self, path: None = None, *, fail_on: Severity = "error") -> str: ...
+    @overload
+    def to_junit(self, path: str | Path, *, fail_on: Severity = "error") -> None: ...
+    def to_junit(self, path: str | Path | None = None, *, fail_on: Severity = "error") -> str | None:
+        """Return the report as JUnit XML for CI servers, or write it: a test case for each check.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            Where to write it; without it the XML is returned.
+        fail_on : {"info", "warning", "error"}
+            The mildest severity that fails a case. Milder findings are printed in the case's output.
+        """
+        from tradewright.sanity_checks.report.junit import report_junit
+
+        return _given_or_written(report_junit(self, fail_on), path)
+
     # --- printing -------------------------------------------------------------------------------------------------
 
     @property
@@ -286,12 +280,12 @@ class SanityReport:
 
     def show(self) -> None:
         """Print the report as a table to the console."""
-        from tradewright.sanity_checks.display import print_report
+        from tradewright.sanity_checks.report.display import print_report
 
         print_report(self)
 
     def _repr_html_(self) -> str:
-        from tradewright.sanity_checks.display import report_html
+        from tradewright.sanity_checks.report.display import report_html
 
         return report_html(self)
 
@@ -302,10 +296,45 @@ class SanityReport:
         self.__dict__.update(type(self).from_dict(state).__dict__)
 
 
+def _given_or_written(text: str, path: str | Path | None) -> str | None:
+    if path is None:
+        return text
+    Path(path).write_text(text, encoding="utf-8")
+    return None
+
+
 def _plain(value: Any) -> Any:
-    """Mappings and tuples as JSON knows them."""
+    """Mappings, tuples and numpy's numbers as JSON knows them."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    return value
+    return value.item() if hasattr(value, "item") and hasattr(value, "dtype") else value
+
+
+def _worded(value: Any) -> Any:
+    """Infinities and NaN as words: JSON has no such numbers, and browsers refuse a file that does."""
+    if isinstance(value, dict):
+        return {key: _worded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_worded(item) for item in value]
+    return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _numbered(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The words of :func:`_worded` as numbers again, where numbers stand: values, and thresholds."""
+
+    def number(value: Any) -> Any:
+        return float(value) if value in ("inf", "-inf", "nan") else value
+
+    findings = [
+        {key: number(value) if key in ("value", "threshold") else value for key, value in finding.items()}
+        for finding in data["findings"]
+    ]
+    config = dict(data["config"])
+    if isinstance(config.get("thresholds"), dict):
+        config["thresholds"] = {
+            check: {name: number(value) for name, value in values.items()}
+            for check, values in config["thresholds"].items()
+        }
+    return {**data, "findings": findings, "config": config}

@@ -1,0 +1,275 @@
+"""Checks of whether features are distributed in validation rows as in train rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import exp, log, sqrt
+from typing import ClassVar, Literal, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tradewright import _core
+from tradewright.sanity_checks.base import CannotRun, Check, CheckContext, Side
+from tradewright.sanity_checks.rank_sample import chosen_rows, sampled_note
+from tradewright.sanity_checks.report import Finding, Severity
+from tradewright.sanity_checks.series import SIGMAS, effective, series_of
+
+__all__ = ["FeatureDrift", "MissingRateDrift"]
+
+#: The 5 % point of Kolmogorov's distribution.
+KOLMOGOROV = 1.36
+#: Standard error of the logarithm of an interquartile range, times the root of the number of rows, for fat tails.
+SPREAD_ERROR = 1.2
+#: Above this autocorrelation a series wanders like a price: where it stands later is no drift, how it moves may be.
+WANDERS = 0.95
+#: Columns of a row of the kernel's table.
+DISTANCE, STABILITY, TRAIN, VAL = 0, 1, slice(2, 8), slice(8, 14)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the values of a column lie on one side."""
+
+    known: int
+    low: float
+    quarter: float
+    median: float
+    three_quarters: float
+    high: float
+
+    @property
+    def spread(self) -> float:
+        """The interquartile range."""
+        return self.three_quarters - self.quarter
+
+
+@final
+@dataclass(frozen=True)
+class FeatureDrift(Check):
+    """drift.univariate: features distributed otherwise in validation rows. Counts validation rows; a finding per feature.
+
+    A warning needs a Kolmogorov-Smirnov distance above ``distance`` or a stability index (PSI, tenths of train) above
+    ``stability``, and a distance four times what chance gives for so many independent dates. An error needs what only a
+    change of units gives: ``scale`` times the interquartile range, a median moved by more than ``scale`` of them, or
+    ranges that share no value. No distance can tell a unit error from a volatility regime: ×100 gives 0.50, ×1.6 gives
+    0.59. What wanders like a price is judged by its changes.
+
+    Above 200,000 rows a side, a seeded sample of as many is taken, and the finding says so. O(n log n) a feature.
+    """
+
+    distance: float = 0.2
+    stability: float = 0.25
+    scale: float = 10.0
+
+    id: ClassVar[str] = "drift.univariate"
+    severity: ClassVar[Literal["info", "warning", "error"]] = "error"
+    taxonomy: ClassVar[str | None] = "L3.3"
+    suites: ClassVar[tuple[str, ...]] = ("drift",)
+    scope: ClassVar[Literal["rows", "pair"]] = "pair"
+
+    def run(self, context: CheckContext) -> list[Finding]:
+        """See the class."""
+        val, train = context.needs_val(), context.train
+        if not train.columns or not val.columns:
+            raise CannotRun("there are no features on one side")
+        names = list(train.columns)
+        table = _core.drifts(
+            [train.columns[name] for name in names],
+            [val.columns[name] for name in names],
+            _sampled(train),
+            _sampled(val),
+        )
+        suspects = [j for j, row in enumerate(table) if self._suspect(row)]
+        rhos = series_of(train).lag_one([train.columns[names[j]] for j in suspects])
+        findings = [
+            self._judge(context, names[j], table[j], float(rho)) for j, rho in zip(suspects, rhos.tolist(), strict=True)
+        ]
+        return [finding for finding in findings if finding is not None]
+
+    def _suspect(self, row: NDArray[np.float64]) -> bool:
+        before, after = _Place(*row[TRAIN].tolist()), _Place(*row[VAL].tolist())
+        if min(before.known, after.known) < 8:
+            return False
+        return bool(row[DISTANCE] > self.distance or row[STABILITY] > self.stability) or any(
+            passed for _, passed, _ in self._unit_changes(before, after, 0.0)
+        )
+
+    def _unit_changes(self, before: _Place, after: _Place, noise: float) -> list[tuple[str, bool, float]]:
+        """What only a change of units gives: in words, whether it is there, and how large it is."""
+        ratio = after.spread / before.spread if before.spread > 0 else 1.0
+        ratio = ratio if ratio > 0.0 else 1.0
+        moved = abs(after.median - before.median) / before.spread if before.spread > 0 else 0.0
+        limit = exp(log(self.scale) + noise)
+        return [
+            (
+                f"the interquartile range is {before.spread:.4g} in train and {after.spread:.4g} in validation rows",
+                max(ratio, 1 / ratio) >= limit,
+                max(ratio, 1 / ratio),
+            ),
+            (
+                f"the median moved from {before.median:.4g} to {after.median:.4g}, {moved:.3g} interquartile ranges",
+                moved > limit,
+                moved,
+            ),
+        ]
+
+    def _judge(self, context: CheckContext, name: str, row: NDArray[np.float64], rho: float) -> Finding | None:
+        train, val = context.train, context.needs_val()
+        how = ""
+        if rho > WANDERS:
+            changes = [series_of(side).changes(side.columns[name]) for side in (train, val)]
+            row = _core.drifts([changes[0]], [changes[1]], *(chosen_rows(len(values)) for values in changes))[0]
+            rho = float(_core.autocorrelations([changes[0]], None, series_of(train).starts)[0])
+            how = "the changes of "
+            if not self._suspect(row):
+                return None
+        before, after = _Place(*row[TRAIN].tolist()), _Place(*row[VAL].tolist())
+        worths = [
+            max(float(effective(min(series_of(side).dates, place.known), rho)), 0.5)
+            for side, place in ((train, before), (val, after))
+        ]
+        error = sqrt(1 / worths[0] + 1 / worths[1])
+        chance = KOLMOGOROV * SIGMAS * error
+        distance, stability = float(row[DISTANCE]), float(row[STABILITY])
+        units = [
+            (text, value)
+            for text, passed, value in self._unit_changes(before, after, SIGMAS * SPREAD_ERROR * error)
+            if passed
+        ]
+        apart = before.high < after.low or after.high < before.low
+        if distance > chance and apart:
+            units.append(
+                (
+                    f"no value of [{after.low:.4g}, {after.high:.4g}] occurs in [{before.low:.4g}, {before.high:.4g}]",
+                    distance,
+                )
+            )
+        drifted = (distance > self.distance or stability > self.stability) and distance > chance
+        if not units and not drifted:
+            return None
+        severity: Severity = "error" if units else "warning"
+        text = (
+            units[0][0]
+            if units
+            else f"the distributions are {distance:.2f} apart (KS), with a stability index of {stability:.2f}"
+        )
+        rows = max(len(train), len(val))
+        return context.finding(
+            self,
+            severity,
+            columns=(name,),
+            message=f"{how}{name!r}: {text}{sampled_note(rows)}",
+            value=units[0][1] if units else distance,
+            threshold=self.scale if units and "no value" not in text else max(self.distance, min(chance, 1.0)),
+            count=len(val),
+            remedy="check its units and source on either side"
+            if units
+            else "expect the model to meet what it has not learned; scale by what is known at the time, or drop it",
+        )
+
+    def samples(self, context: CheckContext) -> bool:
+        """See the base class."""
+        sides = [side for side in (context.train, context.val) if side is not None]
+        return any(chosen_rows(len(side)) is not None for side in sides)
+
+
+def _sampled(side: Side) -> NDArray[np.int64] | None:
+    """The source's rows of a side that are looked at; None for all."""
+    chosen = chosen_rows(len(side))
+    if chosen is None:
+        return None if side.rows is None else np.ascontiguousarray(side.positions())
+    return chosen if side.rows is None else side.positions()[chosen]
+
+
+@final
+@dataclass(frozen=True)
+class MissingRateDrift(Check):
+    """drift.nan_rate: features missing more, or less, often in validation rows. Counts missing validation cells.
+
+    The leading missing rows of each asset are warm-up, and left out on either side. The difference must exceed the
+    threshold by four standard errors of independent dates. One pass over all features; only suspects are looked at
+    closer.
+    """
+
+    warning: float = 0.10
+    max_warmup: float = 0.50
+
+    id: ClassVar[str] = "drift.nan_rate"
+    severity: ClassVar[Literal["info", "warning", "error"]] = "warning"
+    taxonomy: ClassVar[str | None] = "L3.3"
+    suites: ClassVar[tuple[str, ...]] = ("drift",)
+    scope: ClassVar[Literal["rows", "pair"]] = "pair"
+
+    def run(self, context: CheckContext) -> list[Finding]:
+        """See the class."""
+        val, train = context.needs_val(), context.train
+        if not train.columns or not val.columns:
+            raise CannotRun("there are no features on one side")
+        names = [name for name, values in train.columns.items() if values.dtype.kind == "f"]
+        rates = [_missing_rates(side, names) for side in (train, val)]
+        first = _begins_first(train, val)
+        findings = []
+        for j in np.flatnonzero(np.abs(rates[1] - rates[0]) > self.warning).tolist():
+            name = names[j]
+            gaps = [self._gaps(side, name, side is first) for side in (train, val)]
+            shares = [gap.mean() if len(gap) else 0.0 for gap in gaps]
+            change = float(shares[1] - shares[0])
+            values = train.columns[name]
+            rho = float(series_of(train).lag_one([np.isnan(values).view(np.uint8)])[0])
+            worths = [
+                max(float(effective(min(series_of(side).dates, len(gap)), rho)), 0.5)
+                for side, gap in zip((train, val), gaps, strict=True)
+            ]
+            share = (shares[0] * worths[0] + shares[1] * worths[1]) / sum(worths)
+            limit = self.warning + SIGMAS * sqrt(max(share * (1 - share), 0.0) * (1 / worths[0] + 1 / worths[1]))
+            if abs(change) <= limit:
+                continue
+            missing = int(gaps[1].sum())
+            rows = np.flatnonzero(np.isnan(val.take(val.columns[name])))
+            findings.append(
+                context.finding(
+                    self,
+                    "warning",
+                    columns=(name,),
+                    message=f"{name!r} is missing in {shares[0]:.1%} of the train and {shares[1]:.1%} of the validation rows",
+                    value=abs(change),
+                    threshold=limit,
+                    count=missing,
+                    examples=val.examples(val.positions()[rows]),
+                    remedy="find out why its source changed; a model learns what fills the gaps",
+                )
+            )
+        return findings
+
+    def _gaps(self, side: Side, name: str, begins: bool) -> NDArray[np.bool_]:
+        """Whether each cell behind the warm-up of its asset is missing, in the order of the walk."""
+        series = series_of(side)
+        missing = series.walk(np.isnan(side.columns[name]))
+        stops = np.append(series.starts[1:], series.length)
+        keep = np.ones(len(missing), dtype=bool)
+        for start, stop in zip(series.starts.tolist(), stops.tolist(), strict=True):
+            known = np.flatnonzero(~missing[start:stop])
+            lead = int(known[0]) if len(known) else stop - start
+            # Where a side begins the history, warm-up may fill all of it.
+            if begins or (len(known) and lead <= self.max_warmup * (stop - start)):
+                keep[start : start + lead] = False
+        return missing[keep]
+
+
+def _missing_rates(side: Side, names: list[str]) -> NDArray[np.float64]:
+    classes = np.zeros(len(side), dtype=np.uint8)
+    counts = (
+        _core.missing_by_class([side.take(side.columns[name]) for name in names], classes, 1)
+        if names
+        else np.zeros((0, 1))
+    )
+    rates: NDArray[np.float64] = counts[:, 0] / len(side)
+    return rates
+
+
+def _begins_first(train: Side, val: Side) -> Side:
+    """The side that holds the beginning of the history; train where times are not known."""
+    if train.time is None or val.time is None:
+        return train
+    return val if val.take(val.time).min() < train.take(train.time).min() else train

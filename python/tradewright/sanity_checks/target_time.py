@@ -1,0 +1,187 @@
+"""Checks of how the labels change over time, and between train and validation rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import exp, log, sqrt
+from typing import Any, ClassVar, Literal, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tradewright.sanity_checks.base import Check, CheckContext, Side
+from tradewright.sanity_checks.report import Finding
+from tradewright.sanity_checks.series import SIGMAS, effective, horizon_bars, known_labels, series_of
+from tradewright.sanity_checks.target_shape import classes_of, finite_labels
+
+__all__ = ["AutocorrelatedTarget", "ShiftedTarget"]
+
+#: Standard error of the logarithm of an interquartile range, times the root of the number of rows, for fat tails.
+SPREAD_ERROR = 1.2
+
+
+@final
+@dataclass(frozen=True)
+class ShiftedTarget(Check):
+    """target.shift: labels that are distributed differently in train and validation rows. Counts validation labels.
+
+    Of two classes the base rates are compared, in standard errors; of quantities the interquartile ranges. Both are held
+    against the number of independent rows on either side, so that a volatility regime or a short validation block is
+    no finding. A class that one side lacks, though ten of it were to be expected, is an error. O(n).
+    """
+
+    sigmas: float = SIGMAS
+    warning: float = 3.0
+    error: float = 10.0
+    expected: float = 10.0
+
+    id: ClassVar[str] = "target.shift"
+    severity: ClassVar[Literal["info", "warning", "error"]] = "error"
+    taxonomy: ClassVar[str | None] = "L3.3"
+    suites: ClassVar[tuple[str, ...]] = ("drift",)
+    scope: ClassVar[Literal["rows", "pair"]] = "pair"
+
+    def run(self, context: CheckContext) -> list[Finding]:
+        """See the class."""
+        val, train = context.needs_val(), context.train
+        before, after = finite_labels(train), finite_labels(val)
+        if not len(before) or not len(after):
+            return []
+        worth = (_worth(train), _worth(val))
+        classes = classes_of(np.concatenate([before, after]))
+        if classes is None:
+            return self._spread(context, before, after, worth)
+        findings = [
+            finding for label in classes if (finding := self._absent(context, label, before, after, worth)) is not None
+        ]
+        if len(classes) == 2 and not findings:
+            findings += self._rate(context, classes[1], before, after, worth)
+        return findings
+
+    def _absent(
+        self, context: CheckContext, label: Any, before: NDArray[Any], after: NDArray[Any], worth: tuple[float, float]
+    ) -> Finding | None:
+        counts = (int((before == label).sum()), int((after == label).sum()))
+        if all(counts):
+            return None
+        missing = 0 if not counts[0] else 1
+        other = (before, after)[1 - missing]
+        expected = counts[1 - missing] / len(other) * min(worth[missing], len((before, after)[missing]))
+        if missing == 1 and expected < self.expected:
+            return None  # a short validation block lacks a rare class by chance; a model cannot learn one it never saw
+        sides = ("train", "validation")
+        return context.finding(
+            self,
+            "error",
+            message=f"class {label} has {counts[1 - missing]:,} {sides[1 - missing]} labels and none in the "
+            f"{sides[missing]} rows",
+            value=0.0,
+            threshold=self.expected,
+            count=counts[1 - missing],
+            remedy="let every class occur on both sides: use longer blocks, or join rare classes",
+        )
+
+    def _rate(
+        self, context: CheckContext, label: Any, before: NDArray[Any], after: NDArray[Any], worth: tuple[float, float]
+    ) -> list[Finding]:
+        rates = (float((before == label).mean()), float((after == label).mean()))
+        pooled = (rates[0] * worth[0] + rates[1] * worth[1]) / sum(worth)
+        error = sqrt(max(pooled * (1 - pooled), 1e-12) * (1 / worth[0] + 1 / worth[1]))
+        z = (rates[1] - rates[0]) / error
+        if abs(z) <= self.sigmas:
+            return []
+        return [
+            context.finding(
+                self,
+                "warning",
+                message=f"class {label} has {rates[0]:.1%} of the train and {rates[1]:.1%} of the validation labels "
+                f"({abs(z):.1f} standard errors apart)",
+                value=abs(z),
+                threshold=self.sigmas,
+                count=len(after),
+                remedy="check how labels are made on either side; a score on this block says little about the other",
+            )
+        ]
+
+    def _spread(
+        self, context: CheckContext, before: NDArray[Any], after: NDArray[Any], worth: tuple[float, float]
+    ) -> list[Finding]:
+        if min(len(before), len(after)) < 8:
+            return []
+        spreads = [float(np.subtract(*np.quantile(y.astype(np.float64), [0.75, 0.25]))) for y in (before, after)]
+        if min(spreads) <= 0.0:
+            return []
+        ratio = spreads[1] / spreads[0]
+        noise = SIGMAS * SPREAD_ERROR * sqrt(1 / worth[0] + 1 / worth[1])
+        passed = [name for name in ("warning", "error") if abs(log(ratio)) > log(getattr(self, name)) + noise]
+        if not passed:
+            return []
+        severity: Literal["warning", "error"] = "error" if passed[-1] == "error" else "warning"
+        return [
+            context.finding(
+                self,
+                severity,
+                message=f"the interquartile range of the labels is {spreads[0]:.4g} in train and {spreads[1]:.4g} in "
+                f"validation rows ({max(ratio, 1 / ratio):.3g} times)",
+                value=max(ratio, 1 / ratio),
+                threshold=exp(log(getattr(self, severity)) + noise),
+                count=len(after),
+                remedy="check the units of the labels on either side, percent against fractions",
+            )
+        ]
+
+
+def _worth(side: Side) -> float:
+    """How many independent labels the mean of a side is from."""
+    series = series_of(side)
+    assert side.y is not None
+    y = np.ascontiguousarray(side.y, dtype=np.float64)
+    size = np.abs(y - np.nanmedian(y[np.isfinite(y)])) if np.isfinite(y).any() else y
+    rho = float(np.max(series.lag_one([y, size])))
+    return max(float(effective(min(series.dates, len(side)), rho)), 0.5)
+
+
+@final
+@dataclass(frozen=True)
+class AutocorrelatedTarget(Check):
+    """target.autocorr: labels that resemble those of the row before, though they are declared to end there. Counts labels.
+
+    Labels over h rows overlap, and correlate at 1−k/h over k rows by construction: that is no finding where h is
+    declared, by ``horizon`` or label ends. Declared as one bar, or not at all, it is one: splits then purge too little,
+    and every standard error is too small. Measured asset by asset. One pass over y.
+    """
+
+    warning: float = 0.5
+
+    id: ClassVar[str] = "target.autocorr"
+    severity: ClassVar[Literal["info", "warning", "error"]] = "warning"
+    taxonomy: ClassVar[str | None] = "L3.2"
+    suites: ClassVar[tuple[str, ...]] = ("quality",)
+    scope: ClassVar[Literal["rows", "pair"]] = "rows"
+
+    def run(self, context: CheckContext) -> list[Finding]:
+        """See the class."""
+        y = known_labels(context)
+        bars, how = horizon_bars(context)
+        series = series_of(context.train)
+        if bars > 1 or series.mixed or isinstance(context.horizon, str):
+            return []
+        rho = float(series.lag_one([y])[0])
+        # Overlapping labels say the same several times: the error of their autocorrelation is larger by the overlap.
+        limit = self.warning + SIGMAS * (1 - self.warning) / sqrt(max(series.dates, 1))
+        if rho <= limit:
+            return []
+        guess = (
+            f", as labels over about {1 / (1 - rho):.0f} bars do" if rho < 0.98 else ", as prices do and returns do not"
+        )
+        return [
+            context.finding(
+                self,
+                "warning",
+                message=f"labels of neighbouring rows correlate at {rho:.2f}{guess}; the horizon is {bars} ({how})",
+                value=rho,
+                threshold=limit,
+                count=len(finite_labels(context.train)),
+                remedy="declare the horizon of the labels (horizon=, or label ends), so that splits purge what overlaps",
+            )
+        ]

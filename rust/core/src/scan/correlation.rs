@@ -1,0 +1,270 @@
+//! Pearson's correlation of every pair of columns, over the rows in which both are known.
+//!
+//! Columns are centred tile by tile and multiplied as matrices. Columns without a missing cell come first, so that most
+//! pairs need one product; a pair in which a cell is missing needs its sums over the common rows, which are products of
+//! numbers, squares and marks.
+
+use std::ops::Range as StdRange;
+
+use crate::columns::Column;
+use crate::error::Result;
+use crate::parallel::{Cancel, map_blocks};
+use crate::scan::numbers::{Places, check_rows, common_rows, read_finite};
+use crate::scan::series::Spread;
+
+/// Columns of a tile.
+const WIDTH: usize = 64;
+/// Rows of a tile: two tiles of numbers stay in the cache.
+const DEPTH: usize = 256;
+/// The fewest rows of a task.
+const BLOCK: usize = 16_384;
+/// The most tasks that share a pair of tiles, each with its own sums.
+const SHARES: usize = 16;
+
+/// The correlations of all pairs, row by row; NaN for columns that do not vary over the common rows.
+///
+/// Numbers that are not finite are missing.
+pub fn correlations(columns: &[Column<'_>], rows: Option<&[i64]>, cancel: &Cancel) -> Result<Vec<f64>> {
+    let all = common_rows(columns)?;
+    if let Some(rows) = rows {
+        check_rows(rows, all)?;
+    }
+    let (len, count) = (rows.map_or(all, <[i64]>::len), columns.len());
+    let places = Places::of(rows);
+    let spreads = map_blocks(count, 1, len, cancel, |column| Ok(spread(&columns[column.start], places, len)))?;
+    let mut order: Vec<usize> = (0..count).collect();
+    order.sort_by_key(|&j| spreads[j].count < len as f64);
+    let clean = spreads.iter().filter(|spread| spread.count == len as f64).count();
+    let tiles: Vec<StdRange<usize>> = (0..count).step_by(WIDTH).map(|a| a..(a + WIDTH).min(count)).collect();
+    let pairs: Vec<(usize, usize)> = (0..tiles.len()).flat_map(|a| (a..tiles.len()).map(move |b| (a, b))).collect();
+    let block = BLOCK.max(len.div_ceil(SHARES));
+    let shares = len.div_ceil(block);
+    let parts = map_blocks(pairs.len() * shares, 1, block * WIDTH, cancel, |task| {
+        let (a, b) = pairs[task.start / shares];
+        let begin = task.start % shares * block;
+        let sums = Sums::new(tiles[a].len(), tiles[b].len(), tiles[b].end <= clean);
+        let side =
+            |tile: usize| tiles[tile].clone().map(|at| (&columns[order[at]], spreads[order[at]].mean())).collect();
+        sums.over(side(a), side(b), places, begin..(begin + block).min(len), cancel)
+    })?;
+    let mut out = vec![f64::NAN; count * count];
+    for (&(a, b), parts) in pairs.iter().zip(parts.chunks(shares.max(1))) {
+        let Some((first, others)) = parts.split_first() else { continue };
+        let mut sums = first.clone();
+        others.iter().for_each(|other| sums.add(other));
+        for (i, p) in tiles[a].clone().map(|at| order[at]).enumerate() {
+            for (j, q) in tiles[b].clone().map(|at| order[at]).enumerate() {
+                let r = sums.correlation(i, j, [&spreads[p], &spreads[q]]);
+                out[p * count + q] = r;
+                out[q * count + p] = r;
+            }
+        }
+    }
+    Ok(out)
+}
+
+fn spread(column: &Column<'_>, places: Places<'_>, len: usize) -> Spread {
+    let mut spread = Spread::default();
+    let mut values = vec![0.0; DEPTH * 8];
+    for start in (0..len).step_by(DEPTH * 8) {
+        let values = &mut values[..(DEPTH * 8).min(len - start)];
+        read_finite(column, places.slice(start, values.len()), values);
+        spread.add(values);
+    }
+    spread
+}
+
+/// Sums over the common rows of each column of one tile with each of another.
+#[derive(Clone)]
+struct Sums {
+    width: [usize; 2],
+    /// Σ xy; and where cells are missing Σ x, Σ y, Σ x², Σ y² and the number of rows.
+    tables: Vec<Vec<f64>>,
+}
+
+impl Sums {
+    fn new(a: usize, b: usize, clean: bool) -> Self {
+        Self { width: [a, b], tables: vec![vec![0.0; a * b]; if clean { 1 } else { 6 }] }
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (table, other) in self.tables.iter_mut().zip(&other.tables) {
+            table.iter_mut().zip(other).for_each(|(sum, other)| *sum += other);
+        }
+    }
+
+    fn over(
+        mut self,
+        left: Vec<(&Column<'_>, f64)>,
+        right: Vec<(&Column<'_>, f64)>,
+        places: Places<'_>,
+        rows: StdRange<usize>,
+        cancel: &Cancel,
+    ) -> Result<Self> {
+        let (mut a, mut b) = (Tile::new(left), Tile::new(right));
+        for start in rows.clone().step_by(DEPTH) {
+            cancel.check()?;
+            let depth = DEPTH.min(rows.end - start);
+            let places = places.slice(start, depth);
+            a.read(places, depth);
+            b.read(places, depth);
+            self.multiply(0, &a.numbers, &b.numbers, depth);
+            if self.tables.len() > 1 {
+                a.mark(depth);
+                b.mark(depth);
+                self.multiply(1, &a.numbers, &b.marks, depth);
+                self.multiply(2, &a.marks, &b.numbers, depth);
+                self.multiply(3, &a.squares, &b.marks, depth);
+                self.multiply(4, &a.marks, &b.squares, depth);
+                self.multiply(5, &a.marks, &b.marks, depth);
+            }
+        }
+        Ok(self)
+    }
+
+    /// Adds `a · bᵀ` over `depth` rows to a table.
+    #[allow(unsafe_code)]
+    fn multiply(&mut self, table: usize, a: &[f64], b: &[f64], depth: usize) {
+        let [m, n] = self.width;
+        let c = &mut self.tables[table];
+        assert!(a.len() >= m * DEPTH && b.len() >= n * DEPTH && c.len() == m * n && depth <= DEPTH);
+        let (far, wide) = (DEPTH as isize, n as isize);
+        // SAFETY: with the strides given, a is read below m * DEPTH, b below n * DEPTH, c is written below m * n; the
+        // lengths have just been checked, and c is borrowed by us alone.
+        unsafe {
+            let (a, b, c) = (a.as_ptr(), b.as_ptr(), c.as_mut_ptr());
+            matrixmultiply::dgemm(m, depth, n, 1.0, a, far, 1, b, 1, far, 1.0, c, wide, 1);
+        }
+    }
+
+    fn correlation(&self, i: usize, j: usize, spreads: [&Spread; 2]) -> f64 {
+        let at = |table: usize| self.tables[table][i * self.width[1] + j];
+        let (xy, xx, yy, rows) = if self.tables.len() == 1 {
+            let squares = spreads.map(|spread| spread.variance() * spread.count);
+            (at(0), squares[0], squares[1], spreads[0].count)
+        } else {
+            let rows = at(5);
+            (at(0) - at(1) * at(2) / rows, at(3) - at(1) * at(1) / rows, at(4) - at(2) * at(2) / rows, rows)
+        };
+        // Of numbers that are all equal rounding may leave a spread of its own size.
+        let varies = |left: f64, whole: &Spread| left > 1e-12 * whole.variance() && left > 0.0;
+        if rows < 2.0 || !varies(xx, spreads[0]) || !varies(yy, spreads[1]) {
+            return f64::NAN;
+        }
+        (xy / (xx.sqrt() * yy.sqrt())).clamp(-1.0, 1.0)
+    }
+}
+
+/// Some rows of some columns around their means, a column after the other; 0 where a cell is missing.
+struct Tile<'a> {
+    columns: Vec<(&'a Column<'a>, f64)>,
+    numbers: Vec<f64>,
+    marks: Vec<f64>,
+    squares: Vec<f64>,
+}
+
+impl<'a> Tile<'a> {
+    fn new(columns: Vec<(&'a Column<'a>, f64)>) -> Self {
+        let cells = || vec![0.0; columns.len() * DEPTH];
+        let (numbers, marks, squares) = (cells(), cells(), cells());
+        Self { columns, numbers, marks, squares }
+    }
+
+    fn read(&mut self, places: Places<'_>, depth: usize) {
+        for ((column, mean), out) in self.columns.iter().zip(self.numbers.chunks_mut(DEPTH)) {
+            let out = &mut out[..depth];
+            read_finite(column, places, out);
+            out.iter_mut().for_each(|value| *value -= mean);
+        }
+        for (number, mark) in self.numbers.iter_mut().zip(&mut self.marks) {
+            let missing = number.is_nan();
+            *mark = f64::from(u8::from(!missing));
+            *number = if missing { 0.0 } else { *number };
+        }
+    }
+
+    fn mark(&mut self, depth: usize) {
+        for (numbers, squares) in self.numbers.chunks(DEPTH).zip(self.squares.chunks_mut(DEPTH)) {
+            for (number, square) in numbers[..depth].iter().zip(squares) {
+                *square = number * number;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::columns::Strided;
+    use crate::parallel::set_num_threads;
+
+    fn twin(x: &[f64], y: &[f64]) -> f64 {
+        let known = |v: f64| v.abs() < crate::scan::numbers::BEYOND;
+        let rows: Vec<(f64, f64)> =
+            x.iter().copied().zip(y.iter().copied()).filter(|&(x, y)| known(x) && known(y)).collect();
+        let n = rows.len() as f64;
+        let (mx, my) = (rows.iter().map(|r| r.0).sum::<f64>() / n, rows.iter().map(|r| r.1).sum::<f64>() / n);
+        let sum = |of: &dyn Fn(f64, f64) -> f64| rows.iter().map(|r| of(r.0 - mx, r.1 - my)).sum::<f64>();
+        let (xx, yy) = (sum(&|x, _| x * x), sum(&|_, y| y * y));
+        let constant = |of: fn(&(f64, f64)) -> f64| rows.windows(2).all(|pair| of(&pair[0]) == of(&pair[1]));
+        if rows.len() < 2 || constant(|r| r.0) || constant(|r| r.1) {
+            return f64::NAN;
+        }
+        sum(&|x, y| x * y) / (xx.sqrt() * yy.sqrt())
+    }
+
+    fn cell() -> impl Strategy<Value = f64> {
+        prop_oneof![6 => -5.0..5.0f64, 1 => Just(f64::NAN), 1 => Just(1.5), 1 => Just(f64::INFINITY)]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn equals_every_pair(
+            (width, cells) in (1usize..5).prop_flat_map(|w| (Just(w), prop::collection::vec(cell(), w * 30))),
+            dirty in any::<bool>(),
+        ) {
+            let cells: Vec<f64> = if dirty { cells } else { cells.iter().map(|&v| if v.is_finite() { v } else { 0.0 }).collect() };
+            let view = |j: usize| Strided::new(&cells[j..], width, 30);
+            let columns: Vec<Column<'_>> = (0..width).map(|j| Column::F64(view(j))).collect();
+            let found = correlations(&columns, None, &Cancel::new()).unwrap();
+            for p in 0..width {
+                for q in 0..width {
+                    let (x, y): (Vec<f64>, Vec<f64>) = (view(p).iter().collect(), view(q).iter().collect());
+                    let (got, expected) = (found[p * width + q], twin(&x, &y));
+                    let equal = (got.is_nan() && expected.is_nan()) || (got - expected).abs() < 1e-9;
+                    prop_assert!(equal, "{} against {}", got, expected);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn many_tiles_and_shares_have_the_same_bits_at_any_thread_count() {
+        let (n, width) = (2 * BLOCK + 77, WIDTH + 9);
+        let cells: Vec<f32> =
+            (0..n * width).map(|i| ((i * 7_919) % 10_007) as f32 + (i % width) as f32 * 1e3).collect();
+        let mut columns: Vec<Column<'_>> =
+            (0..width).map(|j| Column::F32(Strided::new(&cells[j..], width, n))).collect();
+        let holes: Vec<f64> = (0..n).map(|i| if i % 3 == 0 { f64::NAN } else { f64::from(cells[i * width]) }).collect();
+        columns[5] = Column::F64(Strided::from_slice(&holes));
+        let mut bits = Vec::new();
+        for threads in [1, 3] {
+            set_num_threads(threads).unwrap();
+            let found = correlations(&columns, None, &Cancel::new()).unwrap();
+            let own: Vec<f64> = (0..n).map(|i| f64::from(cells[i * width + 70])).collect();
+            assert!((found[5 * width + 70] - twin(&holes, &own)).abs() < 1e-9);
+            assert!((found[5] - 1.0).abs() < 1e-9 && (found[70 * width + 70] - 1.0).abs() < 1e-9);
+            bits.push(found.iter().map(|r| r.to_bits()).collect::<Vec<_>>());
+        }
+        assert_eq!(bits[0], bits[1]);
+        let rows: Vec<i64> = (0..100).collect();
+        let some = correlations(&columns, Some(&rows), &Cancel::new()).unwrap();
+        let (x, y): (Vec<f64>, Vec<f64>) =
+            (0..100).map(|i| (f64::from(cells[i * width]), f64::from(cells[i * width + 1]))).unzip();
+        assert!((some[1] - twin(&x, &y)).abs() < 1e-9);
+        assert!(correlations(&columns, Some(&[-1]), &Cancel::new()).is_err());
+    }
+}
