@@ -15,8 +15,10 @@ BENCHES = (
     ("bench_split_peers.py", "--repeats", "5"),
     ("bench_loss.py",),
     ("bench_scan.py",),
+    ("bench_loss_groups.py",),
     ("bench_torch_epoch.py",),
     ("bench_tracking.py",),
+    ("bench_boosting_bridge.py", "--rows", "1000000"),
 )
 
 if __name__ == "__main__":
