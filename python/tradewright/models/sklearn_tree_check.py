@@ -42,22 +42,21 @@ def check_schema(data: bytes) -> None:
     if b"TreeNode" not in text:
         return
     tables = list(_tables(json.loads(text)))
-    trees = [table for table in tables if table.get("__loader__") == "TreeNode"]
-    # skops builds each id once, from the first table that has it: what is checked must be what is built.
-    by_id: dict[Any, list[dict[str, Any]]] = {}
-    for table in tables:
-        by_id.setdefault(table.get("__id__"), []).append(table)
-    for tree in trees:
+    plain: dict[Any, dict[str, Any]] = {}
+    for tree in (table for table in tables if table.get("__loader__") == "TreeNode"):
         try:
             arguments = tree["__reduce__"]["args"]
-            outputs = arguments["content"][2]
-            twins = [*by_id[arguments["__id__"]], *by_id[outputs["__id__"]]]
+            _, _, outputs = arguments["content"]
             one = arguments["__loader__"] == "TupleNode" and outputs["__loader__"] == "JsonNode"
-            one &= outputs["content"] == "1" and len(arguments["content"]) == 3
-            one &= all(twin in (arguments, outputs) for twin in twins)
-        except (KeyError, TypeError, IndexError):
+            one &= outputs["content"] == "1"
+            plain |= {arguments["__id__"]: arguments, outputs["__id__"]: outputs}
+        except (KeyError, TypeError, ValueError):
             one = False
         if not one:
+            _refuse("a tree does not say plainly that it has one output")
+    # skops builds each id once, from the first table that has it: what was looked at must be what is built.
+    for table in tables:
+        if table.get("__id__") in plain and table != plain[table["__id__"]]:
             _refuse("a tree does not say plainly that it has one output")
 
 
@@ -86,7 +85,8 @@ def check_trees(estimator: Any) -> None:
         elif "BaseHistGradientBoosting" in bases:
             known |= _check_hist(part)
         elif "BaseDecisionTree" in bases:
-            known |= _check_tree("its tree", part, None)
+            if id(getattr(part, "tree_", None)) not in known:  # those of a forest have been
+                known |= _check_tree("its tree", part, None)
         elif "BaseGradientBoosting" in bases:
             _refuse_owner(part)
     for tree in trees:
@@ -105,11 +105,11 @@ def _tables(value: Any) -> Iterator[dict[str, Any]]:
     stack = [value]
     while stack:
         item = stack.pop()
-        if isinstance(item, dict):
+        if type(item) is dict:
             yield item
-            stack.extend(item.values())
-        elif isinstance(item, list):
-            stack.extend(item)
+            item = item.values()
+        # Only what holds more is put on the stack: a schema is mostly text.
+        stack += [part for part in item if type(part) is dict or type(part) is list]
 
 
 def _parts(value: Any) -> Iterator[Any]:
@@ -156,8 +156,7 @@ def _check_tree(which: str, estimator: Any, width: int | None) -> set[int]:
         _refuse(f"{which} is none, or not as wide as its estimator")
     if tree.n_outputs != 1 or tree.node_count != tree.capacity:
         _refuse(f"{which} has several outputs, or does not count its nodes")
-    nodes = tree.__getstate__()["nodes"]
-    if _depth_of(which, nodes["left_child"], nodes["right_child"], nodes["feature"], width) > tree.max_depth:
+    if _depth_of(which, tree.children_left, tree.children_right, tree.feature, width) > tree.max_depth:
         _refuse(f"{which} is deeper than it says")
     return {id(tree)}
 
@@ -199,19 +198,20 @@ def _depth_of(
     if n_nodes < 1 or (leaf != (right == -1)).any():
         _refuse(f"{which} has no nodes, or one with a single child")
     node = np.flatnonzero(~leaf)
-    for side in (left[node], right[node]):
-        if ((side <= node) | (side >= n_nodes)).any():
-            _refuse(f"{which} has a child out of range, or before its parent")
-    if ((feature[node] < 0) | (feature[node] >= width)).any():
+    children = np.concatenate([left[node], right[node]])
+    if ((children <= np.concatenate([node, node])) | (children >= n_nodes)).any():
+        _refuse(f"{which} has a child out of range, or before its parent")
+    if (np.bincount(children, minlength=n_nodes) != (np.arange(n_nodes) > 0)).any():
+        _refuse(f"{which} has a node that is the child of none or of two")
+    split = feature[node]
+    if len(split) and (split.min() < 0 or split.max() >= width):
         _refuse(f"{which} splits at a feature beyond the {width} there are")
-    depth, level = 0, np.zeros(1, dtype=np.int64)
-    while True:
+    depth, level = -1, np.zeros(1, dtype=np.int64)
+    while len(level):
         level = level[~leaf[level]]
-        if not len(level):
-            return depth
-        # Each node once: nodes with two parents would double the level at every step.
-        level = np.unique(np.concatenate([left[level], right[level]]))
+        level = np.concatenate([left[level], right[level]])
         depth += 1
+    return depth
 
 
 def _refuse_owner(part: Any) -> NoReturn:
