@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "ColumnProfiler",
     "GroupIndex",
     "Timeline",
     "associations",
@@ -32,11 +33,11 @@ __all__ = [
     "loss_value",
     "loss_value_grad",
     "missing_by_class",
-    "nan_counts",
     "num_threads",
     "range_mask",
     "range_positions",
     "ranks",
+    "repeated_rows",
     "request_stop",
     "series_loss",
     "series_loss_grad_hess",
@@ -195,12 +196,16 @@ def fingerprint_columns(
 ) -> list[str]: ...
 def combine_fingerprints(digests: Sequence[str]) -> str: ...
 def cross_duplicates(
-    train: Sequence[NDArray[Any]] | NDArray[Any], val: Sequence[NDArray[Any]] | NDArray[Any]
+    train: Sequence[NDArray[Any]] | NDArray[Any],
+    val: Sequence[NDArray[Any]] | NDArray[Any],
+    single: bool = False,
+    grid: tuple[NDArray[np.float64], NDArray[np.float64], float] | None = None,
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]: ...
 def duplicate_rows(
     columns: Sequence[NDArray[Any]] | NDArray[Any],
+    single: bool = False,
+    grid: tuple[NDArray[np.float64], NDArray[np.float64], float] | None = None,
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]: ...
-def nan_counts(columns: Sequence[NDArray[Any]] | NDArray[Any]) -> NDArray[np.int64]: ...
 
 # --- statistics between columns
 _Columns = Sequence[NDArray[Any]] | NDArray[Any]
@@ -240,3 +245,21 @@ def drifts(
     first_rows: NDArray[np.int64] | None = None,
     second_rows: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float64]: ...
+def repeated_rows(
+    columns: Sequence[NDArray[Any]] | NDArray[Any], previous: NDArray[np.uint32]
+) -> NDArray[np.uint32]: ...
+
+@final
+class ColumnProfiler:
+    def __new__(cls, assets: int | None = None, parts: int = 1) -> ColumnProfiler: ...
+    def update(
+        self,
+        columns: Sequence[NDArray[Any]] | NDArray[Any],
+        assets: NDArray[np.int32] | None = None,
+        parts: NDArray[np.uint32] | None = None,
+        order: NDArray[np.uint32] | None = None,
+    ) -> None: ...
+    def merge(self, other: ColumnProfiler) -> None: ...
+    @property
+    def rows(self) -> int: ...
+    def finish(self) -> dict[str, NDArray[Any]]: ...

@@ -41,12 +41,13 @@ class Spoiled:
 
 @dataclass(frozen=True)
 class Sabotage:
-    """A way to spoil a panel, and the check and severity that must name it."""
+    """A way to spoil a panel, the check and severity that must name it, and the checks that may see it too."""
 
     name: str
     check: str
     severity: str
     spoil: Callable[[tw.Panel, np.random.Generator], Spoiled]
+    also: tuple[str, ...] = ()
 
     def caught(self, spoiled: Spoiled) -> bool:
         """Whether the report names it: right check and severity, right columns, the exact count and rows."""
@@ -67,11 +68,11 @@ class Sabotage:
 SABOTAGES: list[Sabotage] = []
 
 
-def sabotage(check: str, severity: str) -> Callable[[Callable[..., Spoiled]], Callable[..., Spoiled]]:
+def sabotage(check: str, severity: str, *also: str) -> Callable[[Callable[..., Spoiled]], Callable[..., Spoiled]]:
     """Register a way to spoil a panel under the name of the function."""
 
     def register(spoil: Callable[..., Spoiled]) -> Callable[..., Spoiled]:
-        SABOTAGES.append(Sabotage(spoil.__name__.replace("_", " "), check, severity, spoil))
+        SABOTAGES.append(Sabotage(spoil.__name__.replace("_", " "), check, severity, spoil, also))
         return spoil
 
     return register
@@ -99,6 +100,12 @@ def per_asset(panel: tw.Panel, shift: int, values: NDArray[Any]) -> NDArray[np.f
     return moved
 
 
+def usual_size(values: NDArray[Any]) -> float:
+    """The standard deviation, were the tails not fat."""
+    low, high = np.nanquantile(values, [0.25, 0.75])
+    return float(high - low) / 1.349
+
+
 def halves(panel: tw.Panel) -> tuple[tw.Panel, tw.Panel]:
     """The panel before and after the middle of its time, labels purged."""
     times = np.unique(panel.time)
@@ -109,14 +116,14 @@ def halves(panel: tw.Panel) -> tuple[tw.Panel, tw.Panel]:
 # --- features that know the label -------------------------------------------------------------------------------------
 
 
-@sabotage("leak.feature_is_future_value", "error")
+@sabotage("leak.feature_is_future_value", "error", "leak.target_proxy", "lookahead.lag_profile")
 def the_target_as_a_feature(panel, rng):
     return Spoiled(checked(with_columns(panel, copy=panel.y.copy())), columns=("copy",))
 
 
-@sabotage("leak.target_proxy", "error")
-def the_target_with_a_quarter_of_noise(panel, rng):
-    noisy = panel.y + rng.normal(size=len(panel)) * 0.25 * panel.y.std()
+@sabotage("leak.target_proxy", "error", "lookahead.lag_profile")
+def the_target_with_a_fifth_of_noise(panel, rng):
+    noisy = panel.y + rng.normal(size=len(panel)) * 0.2 * usual_size(panel.y)
     return Spoiled(checked(with_columns(panel, noisy=noisy)), columns=("noisy",))
 
 
@@ -125,27 +132,27 @@ def the_size_of_the_target(panel, rng):
     return Spoiled(checked(with_columns(panel, size=panel.y**2)), columns=("size",))
 
 
-@sabotage("leak.target_proxy", "warning")
+@sabotage("leak.target_proxy", "warning", "lookahead.lag_profile")
 def a_blend_with_the_target(panel, rng):
-    blend = panel.y / panel.y.std() + 0.7 * rng.normal(size=len(panel))
+    blend = panel.y / usual_size(panel.y) + 0.7 * rng.normal(size=len(panel))
     return Spoiled(checked(with_columns(panel, blend=blend)), columns=("blend",))
 
 
-@sabotage("leak.feature_is_future_value", "error")
+@sabotage("leak.feature_is_future_value", "error", "lookahead.lag_profile", "leak.target_proxy")
 def labels_of_three_bars_later(panel, rng):
     return Spoiled(checked(with_columns(panel, later=per_asset(panel, 3, panel.y))), columns=("later",))
 
 
-@sabotage("leak.missingness", "error")
+@sabotage("leak.missingness", "error", "feature.nan")
 def gaps_that_tell_the_sign(panel, rng):
     gaps = np.where(panel.y > 0, np.nan, rng.normal(size=len(panel)))
     return Spoiled(checked(with_columns(panel, gaps=gaps)), columns=("gaps",))
 
 
-@sabotage("lookahead.lag_profile", "error")
+@sabotage("lookahead.lag_profile", "error", "leak.target_proxy")
 def the_label_of_the_next_bar_with_noise(panel, rng):
     ahead = per_asset(panel, 1, panel.y)
-    ahead = ahead + rng.normal(size=len(panel)) * 0.1 * panel.y.std()
+    ahead = ahead + rng.normal(size=len(panel)) * 0.1 * usual_size(panel.y)
     return Spoiled(checked(with_columns(panel, ahead=ahead)), columns=("ahead",))
 
 
@@ -169,7 +176,8 @@ def rows_copied_from_the_test_into_train(panel, rng):
     plan = KFOLD.plan(panel.times, label_end=panel.label_ends)
     fold = plan[3]
     source = fold.test.indices()[100:140]
-    target = np.sort(rng.choice(fold.train.indices(), 40, replace=False))
+    late = fold.train.indices()[len(fold.train) // 2 :]  # behind the warm-up
+    target = np.sort(rng.choice(late, 40, replace=False))
     columns = {name: values.copy() for name, values in panel.columns.items()}
     for values in columns.values():
         values[target] = values[source]
@@ -181,7 +189,7 @@ def rows_copied_from_the_test_into_train(panel, rng):
 def rows_copied_in_single_precision(panel, rng):
     plan = KFOLD.plan(panel.times, label_end=panel.label_ends)
     fold = plan[3]
-    source, target = fold.test.indices()[100:140], fold.train.indices()[200:240]
+    source, target = fold.test.indices()[100:140], fold.train.indices()[-240:-200]
     columns = {name: values.astype(np.float64) for name, values in panel.columns.items()}
     for values in columns.values():
         values[target] = values[source].astype(np.float32)
@@ -209,7 +217,9 @@ def a_file_read_twice_in_part(panel, rng):
     return Spoiled(checked(again), count=30)
 
 
-@sabotage("split.index_overlap", "error")
+@sabotage(
+    "split.index_overlap", "error", "dup.cross_exact", "split.label_overlap", "split.same_timestamp", "split.time_order"
+)
 def validation_rows_that_were_trained_on(panel, rng):
     train, val = halves(panel)
     both = train.take(np.arange(len(train) - 50, len(train)))
@@ -236,7 +246,7 @@ def overlapping(panel: tw.Panel, fold: tw.Fold) -> int:
     return int(((panel.time[train] <= stop) & (panel.label_end[train] >= start)).sum())
 
 
-@sabotage("split.same_timestamp", "error")
+@sabotage("split.same_timestamp", "error", "split.label_overlap", "split.time_order")
 def a_date_cut_in_two(panel, rng):
     n_assets = len(panel.asset_names)
     cut = (len(panel) * 2 // 3) // n_assets * n_assets + n_assets // 2
@@ -246,7 +256,7 @@ def a_date_cut_in_two(panel, rng):
     return Spoiled(tw.ModelSanityChecker().run(train, None, val), count=1)
 
 
-@sabotage("split.time_order", "error")
+@sabotage("split.time_order", "error", "split.label_overlap", "split.same_timestamp", "lookahead.lag_profile")
 def rows_split_at_random(panel, rng):
     inside = rng.random(len(panel)) < 0.7
     return Spoiled(tw.ModelSanityChecker().run(panel.take(inside), None, panel.take(~inside)))
@@ -290,7 +300,7 @@ def a_feed_that_has_gaps_from_some_day_on(panel, rng):
 # --- broken columns -----------------------------------------------------------------------------------------------------
 
 
-@sabotage("feature.inf", "error")
+@sabotage("feature.inf", "error", "feature.high_correlation")
 def a_division_by_zero(panel, rng):
     values = next(iter(panel.columns.values())).astype(np.float64).copy()
     rows = np.sort(rng.choice(len(panel), 7, replace=False))
@@ -304,13 +314,13 @@ def a_constant_column(panel, rng):
     return Spoiled(checked(with_columns(panel, flat=np.full(len(panel), 3.0))), columns=("flat",))
 
 
-@sabotage("feature.duplicate_column", "error")
+@sabotage("feature.duplicate_column", "error", "feature.high_correlation")
 def a_column_twice(panel, rng):
     values = next(iter(panel.columns.values()))
     return Spoiled(checked(with_columns(panel, again=values.copy())), columns=("again",))
 
 
-@sabotage("feature.stale", "warning")
+@sabotage("feature.stale", "warning", "feature.high_correlation")
 def a_feed_that_died(panel, rng):
     values = next(iter(panel.columns.values())).astype(np.float64).copy()
     order = np.lexsort((panel.time, panel.asset))

@@ -16,9 +16,10 @@ from tradewright.sanity_checks.declared import NOTHING, Declared
 from tradewright.sanity_checks.report import Example, Finding
 
 if TYPE_CHECKING:
+    from tradewright.sanity_checks.profiles import ColumnProfile, Moments
     from tradewright.splitting import Rows
 
-__all__ = ["CannotRun", "Check", "CheckContext", "Side", "Twins"]
+__all__ = ["CannotRun", "Check", "CheckContext", "Profiles", "Side", "Twins"]
 
 #: No finding lists more examples than this.
 MAX_EXAMPLES = 10
@@ -44,6 +45,8 @@ class Side:
         Labels; times and label ends as int64 in ``time_unit``; assets as codes into ``asset_names``.
     rows : Rows or None
         The rows of the source that belong to this side; None for all.
+    available_at : ndarray or None, shape (n,)
+        When the features of each row were known, as int64 in ``time_unit``.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Side:
     rows: Rows | None = None
     time_unit: str = "bar"
     asset_names: tuple[str, ...] = ()
+    available_at: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         if self.rows is not None:
@@ -96,7 +100,7 @@ class Side:
 
 
 class Twins(Protocol):
-    """Which rows are equal in every feature; computed once and shared by the folds of a plan."""
+    """Which rows are equal in every feature; computed once and shared by the checks and the folds of a plan."""
 
     def cross(self, train: Side, val: Side) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Positions of val rows that equal a train row, ascending, and of the first such train row."""
@@ -104,6 +108,38 @@ class Twins(Protocol):
 
     def within(self, side: Side) -> int:
         """How many rows of a side equal another row of it."""
+        ...
+
+    def groups(self, side: Side) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Positions of the rows of a side that equal another row of it, ascending, and a name of the group of each."""
+        ...
+
+    def near(self, train: Side, val: Side, epsilon: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Positions of val rows that nearly equal a train row and equal none, ascending, and such a train row."""
+        ...
+
+    def near_within(self, side: Side, epsilon: float) -> int:
+        """How many rows of a side nearly equal another row of it and equal none."""
+        ...
+
+
+class Profiles(Protocol):
+    """What the columns hold; read once and shared by the checks and the folds of a plan."""
+
+    def of(self, side: Side) -> ColumnProfile:
+        """Return the profile of the columns over the rows of a side."""
+        ...
+
+    def few(self, side: Side) -> NDArray[np.bool_]:
+        """Return whether each column takes few values, many times each; perhaps judged over more rows."""
+        ...
+
+    def moments(self, side: Side) -> Moments:
+        """Return count, range, mean and spread of each column over the rows of a side."""
+        ...
+
+    def pooled(self, train: Side, val: Side) -> Moments:
+        """Return the same over all rows that a preprocessing step may have seen."""
         ...
 
 
@@ -119,6 +155,8 @@ class CheckContext:
         The rows it would be judged on; None for checks of one set of rows.
     twins : Twins
         The search for equal rows.
+    profiles : Profiles
+        What the columns hold.
     horizon : int, str or None
         The declared label horizon; 0 says that a label ends at its own time.
     closed : {"both", "left"}
@@ -134,6 +172,7 @@ class CheckContext:
     train: Side
     val: Side | None
     twins: Twins
+    profiles: Profiles
     horizon: int | str | None = None
     closed: Literal["both", "left"] = "both"
     purge_scope: Literal["all", "asset"] = "all"
@@ -148,6 +187,14 @@ class CheckContext:
         if len(self.train) == 0:
             raise CannotRun("there are no train rows")
         return self.val
+
+    def needs_features(self) -> Side:
+        """Return the train side, or say that it has no features or no rows."""
+        if not self.train.columns:
+            raise CannotRun("there are no features")
+        if len(self.train) == 0:
+            raise CannotRun("there are no rows")
+        return self.train
 
     def finding(self, check: Check, severity: Literal["info", "warning", "error"], **facts: Any) -> Finding:
         """Build a finding of a check on these rows."""

@@ -11,11 +11,12 @@ from tradewright import _core
 from tradewright.panel.fingerprint import rows_fingerprint
 from tradewright.sanity_checks.base import CheckContext, Side
 from tradewright.sanity_checks.declared import declare
-from tradewright.sanity_checks.duplicates import ArrayTwins
 from tradewright.sanity_checks.inputs import refuse_swapped, sides_from_arrays
+from tradewright.sanity_checks.profiles import ArrayProfiles
 from tradewright.sanity_checks.report import SanityReport
 from tradewright.sanity_checks.runner import run_checks
 from tradewright.sanity_checks.suites import Ignore, build_checks
+from tradewright.sanity_checks.twins import ArrayTwins
 
 __all__ = ["ModelSanityChecker"]
 
@@ -85,6 +86,8 @@ class ModelSanityChecker:
         asset_val: Any = None,
         label_end_train: Any = None,
         label_end_val: Any = None,
+        available_at_train: Any = None,
+        available_at_val: Any = None,
         horizon: int | str | None = None,
         profile: Literal["generic", "returns"] = "generic",
         nowcasting: Sequence[str] = (),
@@ -107,6 +110,8 @@ class ModelSanityChecker:
             When each row is, and when its label is known for certain.
         asset_train, asset_val : array-like, optional
             Whose row it is.
+        available_at_train, available_at_val : array-like, optional
+            When the last of the row's features was known, on the clock of the times.
         horizon : int or str, optional
             The declared label horizon. It stands for no label ends (pass those): only 0, "a label ends at its own
             time", lets ``split.label_overlap`` pass without them.
@@ -149,6 +154,7 @@ class ModelSanityChecker:
             time=(time_train, time_val),
             asset=(asset_train, asset_val),
             label_end=(label_end_train, label_end_val),
+            available_at=(available_at_train, available_at_val),
         )
         declared = declare(
             train.columns, profile=profile, nowcasting=nowcasting, raw=raw, lookback=lookback, interleaved=interleaved
@@ -157,6 +163,7 @@ class ModelSanityChecker:
             train=train,
             val=val,
             twins=ArrayTwins(),
+            profiles=ArrayProfiles(),
             horizon=horizon,
             closed=self.closed,
             purge_scope=self.purge_scope,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from math import sqrt
-from typing import Any, ClassVar, Literal, final
+from typing import ClassVar, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,63 +14,9 @@ from tradewright import _core
 from tradewright.sanity_checks.base import MAX_EXAMPLES, CannotRun, Check, CheckContext, Side
 from tradewright.sanity_checks.report import Finding, Severity
 
-__all__ = ["ArrayTwins", "CrossDuplicates", "PanelTwins"]
+__all__ = ["CrossDuplicates", "NearDuplicates"]
 
 Positions = NDArray[np.int64]
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class ArrayTwins:
-    """Equal rows of two frames: the smaller is indexed, the train frame streamed; no copy of either."""
-
-    def cross(self, train: Side, val: Side) -> tuple[Positions, Positions]:
-        """See :class:`Twins`."""
-        val_rows, train_rows = _core.cross_duplicates(list(train.columns.values()), list(val.columns.values()))
-        return val_rows.astype(np.int64), train_rows.astype(np.int64)
-
-    def within(self, side: Side) -> int:
-        """See :class:`Twins`."""
-        rows, _ = _core.duplicate_rows(list(side.columns.values()))
-        return len(rows)
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class PanelTwins:
-    """Equal rows of one panel: found once, then only rows that have a twin are looked at, fold by fold."""
-
-    columns: tuple[NDArray[Any], ...]
-
-    @cached_property
-    def _groups(self) -> tuple[Positions, Positions]:
-        """Rows that have a twin, ascending, and the first row of the group of each."""
-        rows, first = _core.duplicate_rows(self.columns)
-        return rows.astype(np.int64), first.astype(np.int64)
-
-    def _on(self, side: Side) -> tuple[Positions, Positions]:
-        """The rows with a twin that stand on this side, and their groups."""
-        rows, groups = self._groups
-        if side.rows is None or not len(rows):
-            return rows, groups
-        here = side.rows.mask()[rows]
-        return rows[here], groups[here]
-
-    def cross(self, train: Side, val: Side) -> tuple[Positions, Positions]:
-        """See :class:`Twins`."""
-        (rows, groups), (val_rows, val_groups) = self._on(train), self._on(val)
-        if not len(rows) or not len(val_rows):
-            return np.empty(0, np.int64), np.empty(0, np.int64)
-        known, first = np.unique(groups, return_index=True)  # rows ascend: the first of a group is its earliest
-        at = np.minimum(np.searchsorted(known, val_groups), len(known) - 1)
-        found = known[at] == val_groups
-        return val_rows[found], rows[first[at[found]]]
-
-    def within(self, side: Side) -> int:
-        """See :class:`Twins`."""
-        _, groups = self._on(side)
-        _, counts = np.unique(groups, return_counts=True)
-        return int(counts[counts > 1].sum())
 
 
 @final
@@ -139,6 +84,57 @@ class CrossDuplicates(Check):
                 examples=examples,
                 remedy="remove the repeated rows from train before fitting, and look for where rows are copied: joins, "
                 "oversampling before the split, a file read twice",
+            )
+        ]
+
+
+@final
+@dataclass(frozen=True)
+class NearDuplicates(Check):
+    """dup.cross_near: validation rows that equal a train row but for rounding, in every feature. Counts them.
+
+    Features are compared on two grids, offset by half a step of ``epsilon`` interquartile ranges, and as float32: rows
+    that share a cell in all columns are no further apart than a step in any, and the float32 values of a row that took
+    a detour through single precision are the same. Rows that are exactly equal are ``dup.cross_exact``'s. A twin that
+    is off by a share s of a step straddles a border of one grid with a chance of about k·s over k columns, of both with
+    its square. Held against chance as ``dup.cross_exact`` is: within it info, else warning.
+    """
+
+    epsilon: float = 1e-6
+    sigmas: float = 4.0
+
+    id: ClassVar[str] = "dup.cross_near"
+    severity: ClassVar[Literal["info", "warning", "error"]] = "warning"
+    taxonomy: ClassVar[str | None] = "L1.4"
+    suites: ClassVar[tuple[str, ...]] = ("leakage",)
+    scope: ClassVar[Literal["rows", "pair"]] = "pair"
+
+    def run(self, context: CheckContext) -> list[Finding]:
+        """See the class."""
+        val, train = context.needs_val(), context.needs_features()
+        val_rows, train_rows = context.twins.near(train, val, self.epsilon)
+        count = len(val_rows)
+        if not count:
+            return []
+        twins = context.twins.near_within(train, self.epsilon)
+        expected, limit = chance_limit(count, len(val), twins, len(train), self.sigmas)
+        examples = tuple(
+            val.example(int(v), other_source=train.name, other_row=int(t))
+            for v, t in zip(val_rows[:MAX_EXAMPLES], train_rows[:MAX_EXAMPLES], strict=True)
+        )
+        return [
+            context.finding(
+                self,
+                "warning" if count > limit else "info",
+                message=f"{count:,} of {len(val):,} validation rows equal a train row in all {len(train.columns)} "
+                f"features but for rounding (to {self.epsilon:g} of the interquartile range, or to float32); chance "
+                f"explains {expected:,.0f} (up to {limit:,.1f}): {twins:,} train rows have such a twin within train",
+                value=count / len(val),
+                threshold=limit / len(val),
+                count=count,
+                examples=examples,
+                remedy="remove the repeated rows from train before fitting; look for a file that was saved in another "
+                "precision, or joined with itself",
             )
         ]
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradewright.panel.times import OPEN, format_time
-from tradewright.sanity_checks.base import CheckContext, Side
+from tradewright.sanity_checks.base import CannotRun, CheckContext, Side
+from tradewright.sanity_checks.lag_profile import profile_of
 from tradewright.sanity_checks.report.finding import Finding
 from tradewright.sanity_checks.report.pictures import Lines, Matrix, Picture, Series, Span, Spans, Zone
 
@@ -22,6 +23,7 @@ BUCKETS, LEAST = 160, 12
 #: Lines of folds, and suspects, that are drawn.
 LANES = 48
 SUSPECTS = 12
+PROFILES = 6
 #: Label values up to which the mean is drawn, and not the median.
 CLASSES = 10
 
@@ -41,22 +43,23 @@ def pictures_of(rows: CheckContext, pairs: Sequence[CheckContext], findings: Seq
     Returns
     -------
     tuple of Picture
-        The target over time; the folds in time; the first rows whose labels overlap; correlations of suspects. Those
-        there is no data for are left out.
+        The target over time; the folds in time; the first rows whose labels overlap; lag profiles and correlations of
+        suspects. Those there is no data for are left out.
     """
     drawn: Iterable[Picture | None] = (
         target_over_time(rows),
         folds_in_time(pairs),
         overlap(pairs, findings),
+        lag_profiles(rows, suspects(findings, "leak.", "lookahead.")[:PROFILES]),
         correlation(rows, suspects(findings)),
     )
     return tuple(picture for picture in drawn if picture is not None)
 
 
-def suspects(findings: Sequence[Finding]) -> tuple[str, ...]:
-    """Return the features of warnings and errors, the worst first."""
-    named = (column for finding in findings if finding.severity != "info" for column in finding.columns)
-    return tuple(dict.fromkeys(named))[:SUSPECTS]
+def suspects(findings: Sequence[Finding], *families: str) -> tuple[str, ...]:
+    """Return the features of warnings and errors, the worst first; of some families of checks alone."""
+    told = [finding for finding in findings if finding.severity != "info" and finding.id.startswith(families or "")]
+    return tuple(dict.fromkeys(column for finding in told for column in finding.columns))[:SUSPECTS]
 
 
 # --- the target over time -----------------------------------------------------------------------------------------
@@ -223,6 +226,33 @@ def overlap(pairs: Sequence[CheckContext], findings: Sequence[Finding]) -> Spans
 
 
 # --- suspects -----------------------------------------------------------------------------------------------------
+
+
+def lag_profiles(context: CheckContext, names: Sequence[str]) -> Lines | None:
+    """Return how suspects go with the labels of earlier and later rows; None where that cannot be told."""
+    known = tuple(name for name in names if name in context.train.columns)
+    if not known or context.train.y is None:
+        return None
+    try:
+        profile = profile_of(context, known)
+    except CannotRun:
+        return None
+    first, last = int(profile.lags[0]), int(profile.lags[-1])
+    return Lines(
+        title="Lag profiles of suspects",
+        caption="correlation with the label of rows before and after; an honest feature does not peak at labels that are "
+        "not known yet (shaded)",
+        x=tuple(float(lag) for lag in profile.lags),
+        series=tuple(
+            Series(name + (", by its changes" if walks else ""), tuple(_short(value) for value in row))
+            for name, row, walks in zip(known, profile.correlations, profile.differenced, strict=True)
+        ),
+        ticks=tuple((float(lag), str(lag)) for lag in dict.fromkeys((first, -profile.horizon, 0, last))),
+        zones=(Zone(-profile.horizon + 0.5, float(last), "not known yet"),),
+        x_label="rows from the feature to the label",
+        y_label="correlation",
+        columns=known,
+    )
 
 
 def correlation(context: CheckContext, names: Sequence[str]) -> Matrix | None:

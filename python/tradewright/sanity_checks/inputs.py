@@ -28,6 +28,7 @@ def sides_from_arrays(
     time: tuple[Any, Any],
     asset: tuple[Any, Any],
     label_end: tuple[Any, Any],
+    available_at: tuple[Any, Any] = (None, None),
 ) -> tuple[Side, Side | None]:
     """Build the train and the validation side; each pair is (train, val).
 
@@ -52,6 +53,7 @@ def sides_from_arrays(
                 "y": _labels(y if y is not None or panel is None else panel.y, name),
                 "time": _first(time[index], _index_times(X), None if panel is None else panel.times),
                 "label_end": _first(label_end[index], None if panel is None else panel.label_ends),
+                "available_at": available_at[index],
                 "asset": _first(asset[index], _panel_assets(panel)),
             }
         )
@@ -226,7 +228,7 @@ def _labels(y: Any, side: str) -> NDArray[Any] | None:
         raise DataError(f"{name} has shape {values.shape}: pass one label per row", code="data.shape")
     if values.dtype.kind not in "fiub":
         raise DataError(f"{name} is of dtype {values.dtype}, not numeric: encode the labels", code="data.not_numeric")
-    return values
+    return _readable(values)
 
 
 def _index_times(X: Any) -> Any:
@@ -246,7 +248,7 @@ def _to_common_axis(parts: list[dict[str, Any]]) -> None:
     """Write times and label ends as int64 in one unit for both sides."""
     axes: list[tuple[dict[str, Any], str, str, TimeAxis]] = []
     for part in parts:
-        for key in ("time", "label_end"):
+        for key in ("time", "label_end", "available_at"):
             if part[key] is not None:
                 name = part["name"].replace("X", key)
                 axes.append((part, key, name, normalize_times(part[key], name=name)))
@@ -285,7 +287,9 @@ def _texts(asset: Any) -> NDArray[Any]:
 def _refuse_lengths(part: dict[str, Any]) -> None:
     """Raise when the arrays of one side differ in length."""
     lengths = {name: len(values) for name, values in part["columns"].items()}
-    lengths |= {key: len(part[key]) for key in ("y", "time", "label_end", "asset") if part[key] is not None}
+    lengths |= {
+        key: len(part[key]) for key in ("y", "time", "label_end", "available_at", "asset") if part[key] is not None
+    }
     if len(set(lengths.values())) > 1:
         first, expected = next(iter(lengths.items()))
         name, got = next((name, got) for name, got in lengths.items() if got != expected)

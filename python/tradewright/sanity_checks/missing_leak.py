@@ -29,9 +29,11 @@ class MissingnessLeak(Check):
     r"""leak.missingness: a feature that is missing where the labels are of one kind. Counts missing cells.
 
     Of each class of labels (of quantities: of each fifth) the share of rows in which the feature is missing is held
-    against that of all other rows. Their difference is \\|2 AUC − 1\\| of the gaps as a score. Limits stand above the
-    thresholds by the error of that difference over independent dates, so that a warm-up, which is one long gap, proves
-    nothing. Gaps are counted as bits, all rows and all features in one pass.
+    against that of all other rows. Their difference is \\|2 AUC − 1\\| of the gaps as a score of the class. Of quantities,
+    gaps that differ between fifths are also held against the ranks of all labels: gaps wherever a label is above its
+    median tell no fifth from the others, and yet its sign. Limits stand above the thresholds by the errors of these
+    differences over independent dates, so that a warm-up, which is one long gap, proves nothing. Gaps are counted as
+    bits, all rows and all features in one pass.
     """
 
     warning: float = 0.3
@@ -57,26 +59,44 @@ class MissingnessLeak(Check):
         within = missing / sizes
         outside = (gaps - missing) / np.maximum(total - sizes, 1)
         differences = within - outside
+        ranked = _Ranked(side.take(y), quantities=len(kinds) == PARTS and len(np.unique(side.take(y)[:1000])) > PARTS)
         findings = []
         for j in np.flatnonzero(np.abs(differences).max(axis=1) >= self.warning).tolist():
             kind = int(np.abs(differences[j]).argmax())
-            value = float(abs(differences[j, kind]))
             gap, member = int(gaps[j, 0]) / total, int(sizes[kind]) / total
             error = self._error(context, names[j], y, classes, kind, sqrt(gap * (1 - gap) / (member * (1 - member))))
-            limits = {s: t + SIGMAS * error * (1 - t) for s, t in (("error", self.error), ("warning", self.warning))}
-            severity: Literal["error", "warning"] = "error" if value >= limits["error"] else "warning"
-            if value < limits[severity]:
+            told = (
+                f"{names[j]!r} is missing in {within[j, kind]:.1%} of the rows whose label is {kinds[kind]} and in "
+                f"{outside[j, kind]:.1%} of the others"
+            )
+            judged = [(float(abs(differences[j, kind])), error, told)]
+            missed = np.isnan(side.take(side.columns[names[j]]))
+            order = ranked.score(missed)
+            if order is not None:
+                higher = "high" if order > 0 else "low"
+                judged.append(
+                    (
+                        abs(order),
+                        self._error_of_ranks(context, names[j], y, gap),
+                        f"{names[j]!r} is missing where labels are {higher}: the label tells gaps from values at "
+                        f"|2 AUC − 1| = {abs(order):.2f}",
+                    )
+                )
+            verdict = max(
+                (self._verdict(*one) for one in judged), key=lambda v: (v[0] is not None, v[0] == "error", v[1])
+            )
+            severity, value, limit, message = verdict
+            if severity is None:
                 continue
-            rows = np.flatnonzero(np.isnan(side.take(side.columns[names[j]])) & (classes == kind))
+            rows = np.flatnonzero(missed & (classes == kind))
             findings.append(
                 context.finding(
                     self,
                     severity,
                     columns=(names[j],),
-                    message=f"{names[j]!r} is missing in {within[j, kind]:.1%} of the rows whose label is {kinds[kind]} "
-                    f"and in {outside[j, kind]:.1%} of the others",
+                    message=message,
                     value=value,
-                    threshold=limits[severity],
+                    threshold=limit,
                     count=int(gaps[j, 0]),
                     examples=side.examples(side.positions()[rows]),
                     remedy="find out why it is missing there: a gap that is known only once the label is gives it away. "
@@ -84,6 +104,22 @@ class MissingnessLeak(Check):
                 )
             )
         return findings
+
+    def _verdict(
+        self, value: float, error: float, told: str
+    ) -> tuple[Literal["error", "warning"] | None, float, float, str]:
+        """How bad a difference with some error is, and the limit it passed."""
+        severe, mild = (t + SIGMAS * error * (1 - t) for t in (self.error, self.warning))
+        if value >= severe:
+            return "error", value, severe, told
+        return ("warning" if value >= mild else None), value, mild, told
+
+    @staticmethod
+    def _error_of_ranks(context: CheckContext, name: str, y: NDArray[np.float64], gap: float) -> float:
+        """The standard error of |2 AUC − 1| where gaps do not depend on labels, over independent dates."""
+        side, series = context.train, series_of(context.train)
+        gap_rho, label_rho = series.lag_one([np.isnan(side.columns[name]).view(np.uint8), y]).tolist()
+        return 1.0 / sqrt(3 * gap * (1 - gap) * max(float(effective(series.dates, gap_rho, label_rho)), 1.0))
 
     @staticmethod
     def _error(
@@ -95,6 +131,29 @@ class MissingnessLeak(Check):
         member[side.positions()] = classes == kind
         gap_rho, class_rho = series.lag_one([np.isnan(side.columns[name]).view(np.uint8), member]).tolist()
         return scale / sqrt(max(float(effective(series.dates, gap_rho, class_rho)), 1.0))
+
+
+class _Ranked:
+    """The labels by rank, taken when first asked for; of classes, which have no order, nothing."""
+
+    def __init__(self, y: NDArray[np.float64], *, quantities: bool) -> None:
+        self._y = y if quantities else None
+        self._ranks: NDArray[np.float32] | None = None
+
+    def score(self, missed: NDArray[np.bool_]) -> float | None:
+        """Return 2 AUC − 1 of the labels as a score of the gaps, over the rows that have a label."""
+        if self._y is None:
+            return None
+        if self._ranks is None:
+            self._ranks = _core.ranks([np.ascontiguousarray(self._y)])[0]
+        known = ~np.isnan(self._y)
+        gone = missed & known
+        m, n = int(gone.sum()), int(known.sum())
+        if not 0 < m < n:
+            return None
+        # Ranks count from the middle of ties; their mean over all rows is (n + 1) / 2 whatever they count from.
+        ranks = self._ranks.astype(np.float64)
+        return float(2 * (ranks[gone].mean() - ranks[known].mean()) / (n - m))
 
 
 def _classes(y: NDArray[np.float64]) -> tuple[NDArray[np.uint8], list[str]]:

@@ -8,13 +8,14 @@ from typing import Any, Literal
 
 from tradewright.errors import DataError, ParameterError
 from tradewright.panel import Panel
-from tradewright.sanity_checks.base import CheckContext, Side, Twins
-from tradewright.sanity_checks.declared import Declared, declare
-from tradewright.sanity_checks.duplicates import PanelTwins
+from tradewright.sanity_checks.base import CheckContext, Side
+from tradewright.sanity_checks.declared import declare
 from tradewright.sanity_checks.inputs import feature_columns
+from tradewright.sanity_checks.profiles import PanelProfiles, borders_of
 from tradewright.sanity_checks.report import SanityReport
 from tradewright.sanity_checks.runner import run_checks
 from tradewright.sanity_checks.suites import Ignore, build_checks
+from tradewright.sanity_checks.twins import PanelTwins
 from tradewright.splitting import SplitPlan
 
 __all__ = ["check"]
@@ -41,7 +42,7 @@ def check(
     """Check a panel and the folds of a plan over it.
 
     Columns and labels are checked once, on all rows; train against validation and train against test rows of every
-    fold. Rows are hashed once, however many folds there are.
+    fold. Rows are hashed and columns profiled once, however many folds there are.
 
     Parameters
     ----------
@@ -96,15 +97,22 @@ def check(
         time_unit=panel.time_unit,
         asset_names=tuple(panel.asset_names),
     )
-    twins = PanelTwins(tuple(columns.values()))
     interleaved = plan.splitter.get("splitter") in INTERLEAVED
-    declared = declare(
-        columns, profile=profile, nowcasting=nowcasting, raw=raw, lookback=lookback, interleaved=interleaved
+    rows_of = CheckContext(
+        train=whole,
+        val=None,
+        twins=PanelTwins(tuple(columns.values())),
+        profiles=_profiles(plan, chosen, whole),
+        closed=rules[0],
+        purge_scope=rules[1],
+        declared=declare(
+            columns, profile=profile, nowcasting=nowcasting, raw=raw, lookback=lookback, interleaved=interleaved
+        ),
     )
     return run_checks(
         checks,
-        rows=CheckContext(train=whole, val=None, twins=twins, closed=rules[0], purge_scope=rules[1], declared=declared),
-        pairs=_pairs(plan, chosen, whole, twins, rules, declared),
+        rows=rows_of,
+        pairs=_pairs(plan, chosen, rows_of),
         ignored=ignored,
         settings={
             "suite": suite if isinstance(suite, str) else list(suite),
@@ -112,7 +120,7 @@ def check(
             "folds": list(chosen),
             "closed": rules[0],
             "purge_scope": rules[1],
-            **declared.settings(),
+            **rows_of.declared.settings(),
         },
         data_fingerprint=panel.fingerprint,
         plan_digest=plan.digest,
@@ -151,23 +159,21 @@ def _refuse_foreign(panel: Panel, plan: SplitPlan) -> None:
         )
 
 
-def _pairs(
-    plan: SplitPlan, chosen: Sequence[int], whole: Side, twins: Twins, rules: Rules, declared: Declared
-) -> Iterator[CheckContext]:
+def _profiles(plan: SplitPlan, chosen: Sequence[int], whole: Side) -> PanelProfiles:
+    """The profile of the panel by the atomic parts of the chosen folds."""
+    folds = [plan[number] for number in chosen]
+    roles = [getattr(fold, role) for fold in folds for role in ("train", "val", "test")]
+    order = roles[0].order if roles else None
+    return PanelProfiles(whole, borders_of([rows.ranges for rows in roles], len(whole)), order)
+
+
+def _pairs(plan: SplitPlan, chosen: Sequence[int], rows_of: CheckContext) -> Iterator[CheckContext]:
     """Train against val and train against test of each fold, made one at a time."""
+    whole = rows_of.train
     for number in chosen:
         fold = plan[number]
         train = replace(whole, rows=fold.train)
         for part in ("val", "test"):
             rows = getattr(fold, part)
             if len(rows):
-                yield CheckContext(
-                    train=train,
-                    val=replace(whole, rows=rows),
-                    twins=twins,
-                    closed=rules[0],
-                    purge_scope=rules[1],
-                    declared=declared,
-                    fold=number,
-                    against=part,
-                )
+                yield replace(rows_of, train=train, val=replace(whole, rows=rows), fold=number, against=part)

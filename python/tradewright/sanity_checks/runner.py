@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from tradewright.sanity_checks.base import CannotRun, Check, CheckContext
 from tradewright.sanity_checks.evidence import pictures_of
 from tradewright.sanity_checks.report import Finding, SanityReport, severity_rank
@@ -36,7 +38,9 @@ def run_checks(
     def run(check: Check, context: CheckContext) -> None:
         start = time.perf_counter()
         try:
-            findings.extend(check.run(context))
+            # The data may hold anything; what overflows is judged by its finding, and not complained of on the way.
+            with np.errstate(all="ignore"):
+                findings.extend(check.run(context))
             ran.add(check.id)
             if check.samples(context):
                 sampled.add(check.id)

@@ -13,6 +13,7 @@ mod group_loss;
 mod loss;
 mod point_spec;
 mod positions;
+mod profile;
 mod runtime;
 mod scan;
 mod scan_statistics;
@@ -49,7 +50,9 @@ mod _core {
 
     // scan
     #[pymodule_export]
-    use crate::scan::{combine_fingerprints, cross_duplicates, duplicate_rows, fingerprint_columns, nan_counts};
+    use crate::profile::ColumnProfiler;
+    #[pymodule_export]
+    use crate::scan::{combine_fingerprints, cross_duplicates, duplicate_rows, fingerprint_columns, repeated_rows};
 
     // statistics between columns
     #[pymodule_export]

@@ -1,51 +1,86 @@
-//! Scans over columns: fingerprints, duplicate rows, missing values.
+//! Scans over rows: fingerprints, duplicate rows, rows that repeat the one before.
 
-use numpy::{IntoPyArray, PyArray1};
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
+use tradewright_core::scan::duplicates::{self, Likeness};
 use tradewright_core::scan::fingerprint::{self, Field, Reading, TimeUnit};
-use tradewright_core::scan::{column_profile, duplicates};
+use tradewright_core::scan::repeated;
 use tradewright_core::{Column, Error};
 
-use crate::arrays::Columns;
+use crate::arrays::{Columns, slice};
 use crate::{detach, errors};
 
 /// How many values a frame holds.
-fn size(views: &[Column<'_>]) -> usize {
+pub(crate) fn size(views: &[Column<'_>]) -> usize {
     views.first().map_or(0, Column::len).saturating_mul(views.len())
 }
 
 type RowPairs<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u32>>);
 
+/// Centres and steps of a grid by column, and its shift in steps.
+type PyGrid<'py> = (PyReadonlyArray1<'py, f64>, PyReadonlyArray1<'py, f64>, f64);
+
+fn likeness<'a>(py: Python<'_>, single: bool, grid: Option<&'a PyGrid<'_>>) -> PyResult<Likeness<'a>> {
+    match grid {
+        Some((centres, steps, shift)) => Ok(Likeness::Grid {
+            centres: slice(py, "centres", centres)?,
+            steps: slice(py, "steps", steps)?,
+            shift: *shift,
+        }),
+        None if single => Ok(Likeness::Single),
+        None => Ok(Likeness::Exact),
+    }
+}
+
 /// Rows of `val` that equal a row of `train`, and the first such train row of each.
+///
+/// With `single` numbers are equal that round to one float32, with `grid` (centres, steps, shift) those that round to
+/// one point of the grid.
 #[pyfunction]
+#[pyo3(signature = (train, val, single=false, grid=None))]
 pub(crate) fn cross_duplicates<'py>(
     py: Python<'py>,
     train: &Bound<'py, PyAny>,
     val: &Bound<'py, PyAny>,
+    single: bool,
+    grid: Option<PyGrid<'py>>,
 ) -> PyResult<RowPairs<'py>> {
     let (train, val) = (Columns::borrow(train)?, Columns::borrow(val)?);
     let (train, val) = (train.views(py)?, val.views(py)?);
     let size = size(&train) + size(&val);
-    let found = detach::run(py, size, |cancel| duplicates::cross_duplicates(&train, &val, cancel))?;
+    let alike = likeness(py, single, grid.as_ref())?;
+    let found = detach::run(py, size, |cancel| duplicates::cross_duplicates(&train, &val, alike, cancel))?;
     Ok((found.val_rows.into_pyarray(py), found.train_rows.into_pyarray(py)))
 }
 
-/// Rows that equal another row of the same frame, and the first row of the group of each.
+/// Rows that equal another row of the same frame, and the first row of the group of each. As `cross_duplicates`.
 #[pyfunction]
-pub(crate) fn duplicate_rows<'py>(py: Python<'py>, columns: &Bound<'py, PyAny>) -> PyResult<RowPairs<'py>> {
+#[pyo3(signature = (columns, single=false, grid=None))]
+pub(crate) fn duplicate_rows<'py>(
+    py: Python<'py>,
+    columns: &Bound<'py, PyAny>,
+    single: bool,
+    grid: Option<PyGrid<'py>>,
+) -> PyResult<RowPairs<'py>> {
     let columns = Columns::borrow(columns)?;
     let views = columns.views(py)?;
-    let found = detach::run(py, size(&views), |cancel| duplicates::duplicate_rows(&views, cancel))?;
+    let alike = likeness(py, single, grid.as_ref())?;
+    let found = detach::run(py, size(&views), |cancel| duplicates::duplicate_rows(&views, alike, cancel))?;
     Ok((found.rows.into_pyarray(py), found.first.into_pyarray(py)))
 }
 
-/// The number of NaN in each column.
+/// Rows that equal the row `previous` names in every column; no row where that is out of range.
 #[pyfunction]
-pub(crate) fn nan_counts<'py>(py: Python<'py>, columns: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyArray1<i64>>> {
+pub(crate) fn repeated_rows<'py>(
+    py: Python<'py>,
+    columns: &Bound<'py, PyAny>,
+    previous: PyReadonlyArray1<'py, u32>,
+) -> PyResult<Bound<'py, PyArray1<u32>>> {
     let columns = Columns::borrow(columns)?;
     let views = columns.views(py)?;
-    let counts = detach::run(py, size(&views), |cancel| column_profile::nan_counts(&views, cancel))?;
-    Ok(counts.into_iter().map(|count| count as i64).collect::<Vec<_>>().into_pyarray(py))
+    let previous = slice(py, "previous", &previous)?;
+    let found = detach::run(py, size(&views), |cancel| repeated::repeated_rows(&views, previous, cancel))?;
+    Ok(found.into_pyarray(py))
 }
 
 /// The content hash of each column, as 32 hex digits.

@@ -26,7 +26,7 @@ pub mod groups;
 pub mod huber;
 mod kernels;
 pub mod label_smoothing;
-mod lane;
+pub(crate) mod lane;
 #[cfg(target_arch = "x86_64")]
 mod lane_avx2;
 #[cfg(target_arch = "x86_64")]

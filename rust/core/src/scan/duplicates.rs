@@ -9,7 +9,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::row_hash::{Lane, Mixed, RowHash, hash_rows, lanes, rows_equal, tile_rows, verify};
+use super::row_hash::{Grid, Lane, Mixed, RowHash, hash_rows, lanes, rows_equal, tile_rows, verify};
 use crate::columns::Column;
 use crate::error::{Error, Result};
 use crate::parallel::{Cancel, map_blocks, map_blocks_into};
@@ -40,11 +40,66 @@ pub struct DuplicateRows {
     pub first: Vec<u32>,
 }
 
-/// Which rows of `val` equal some row of `train`, and which one first.
+/// What counts as equal. Cells that are not numbers with a fraction on either side are always compared exactly.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Likeness<'a> {
+    /// Equal numbers, whatever their types.
+    #[default]
+    Exact,
+    /// Numbers that round to the same float32: what a detour through single precision leaves.
+    Single,
+    /// Numbers that round to the same point of a grid: two that do are no further apart than its step.
+    Grid {
+        /// A point of the grid, by column.
+        centres: &'a [f64],
+        /// The distance of its points, by column; above 0.
+        steps: &'a [f64],
+        /// How far all grids are moved, in steps. Twins that straddle a border of one grid share a cell of another.
+        shift: f64,
+    },
+}
+
+impl Likeness<'_> {
+    fn lanes(&self, left: &[Column<'_>], right: &[Column<'_>]) -> Result<Vec<Lane>> {
+        let mut lanes = lanes(left, right);
+        if let Self::Grid { centres, steps, .. } = self {
+            for (name, got) in [("centres", centres.len()), ("steps", steps.len())] {
+                if got != lanes.len() {
+                    return Err(Error::LengthMismatch { name: name.into(), got, expected: lanes.len() });
+                }
+            }
+        }
+        for (j, lane) in lanes.iter_mut().enumerate().filter(|(_, lane)| **lane == Lane::Float) {
+            match *self {
+                Self::Exact => {}
+                Self::Single => *lane = Lane::Single,
+                Self::Grid { centres, steps, shift } => {
+                    let per_unit = 1.0 / steps[j];
+                    if !(per_unit > 0.0 && per_unit.is_finite() && centres[j].is_finite()) {
+                        return Err(Error::Parameter {
+                            name: format!("grid of column {j}"),
+                            value: format!("{} + k·{}", centres[j], steps[j]),
+                            hint: "pass a finite centre and a step above 0".into(),
+                        });
+                    }
+                    *lane = Lane::Grid(Grid { centre: centres[j], per_unit, shift });
+                }
+            }
+        }
+        Ok(lanes)
+    }
+}
+
+/// Which rows of `val` are like some row of `train`, and which one first.
 ///
 /// Both frames hold the same columns in the same order; types may differ, values are compared.
-pub fn cross_duplicates(train: &[Column<'_>], val: &[Column<'_>], cancel: &Cancel) -> Result<CrossDuplicates> {
-    cross_with(Mixed, train, val, cancel)
+pub fn cross_duplicates(
+    train: &[Column<'_>],
+    val: &[Column<'_>],
+    likeness: Likeness<'_>,
+    cancel: &Cancel,
+) -> Result<CrossDuplicates> {
+    cross_with(Mixed, train, val, likeness, cancel)
 }
 
 /// As [`cross_duplicates`] with any hash: the answer is the same, only slower with a poor one.
@@ -52,6 +107,7 @@ pub fn cross_with<H: RowHash>(
     hash: H,
     train: &[Column<'_>],
     val: &[Column<'_>],
+    likeness: Likeness<'_>,
     cancel: &Cancel,
 ) -> Result<CrossDuplicates> {
     if train.len() != val.len() {
@@ -61,7 +117,7 @@ pub fn cross_with<H: RowHash>(
     if n_train == 0 || n_val == 0 {
         return Ok(CrossDuplicates::default());
     }
-    let lanes = lanes(train, val);
+    let lanes = likeness.lanes(train, val)?;
     let groups = Groups::build(hash, val, &lanes, cancel)?;
     // The first equal train row of each group; a minimum, so that the order in which threads find them is moot.
     let best: Vec<AtomicU32> = (0..n_val).map(|_| AtomicU32::new(NONE)).collect();
@@ -69,7 +125,7 @@ pub fn cross_with<H: RowHash>(
     map_blocks(n_train, BLOCK, train.len(), cancel, |rows| {
         let (mut hashes, mut pairs, mut equal) = (vec![0; tile], Vec::new(), Vec::new());
         let mut settle = |pairs: &mut Vec<(u32, u32)>| {
-            verify(train, val, pairs, &mut equal);
+            verify(train, val, &lanes, pairs, &mut equal);
             for (&(row, group), _) in pairs.iter().zip(&equal).filter(|(_, equal)| **equal) {
                 best[group as usize].fetch_min(row, Ordering::Relaxed);
             }
@@ -106,17 +162,23 @@ pub fn cross_with<H: RowHash>(
     Ok(found)
 }
 
-/// Which rows of a frame equal another row of it.
-pub fn duplicate_rows(columns: &[Column<'_>], cancel: &Cancel) -> Result<DuplicateRows> {
-    duplicates_with(Mixed, columns, cancel)
+/// Which rows of a frame are like another row of it.
+pub fn duplicate_rows(columns: &[Column<'_>], likeness: Likeness<'_>, cancel: &Cancel) -> Result<DuplicateRows> {
+    duplicates_with(Mixed, columns, likeness, cancel)
 }
 
 /// As [`duplicate_rows`] with any hash.
-pub fn duplicates_with<H: RowHash>(hash: H, columns: &[Column<'_>], cancel: &Cancel) -> Result<DuplicateRows> {
+pub fn duplicates_with<H: RowHash>(
+    hash: H,
+    columns: &[Column<'_>],
+    likeness: Likeness<'_>,
+    cancel: &Cancel,
+) -> Result<DuplicateRows> {
     if row_count("the frame", columns)? == 0 {
         return Ok(DuplicateRows::default());
     }
-    let Groups { first, .. } = Groups::build(hash, columns, &lanes(columns, columns), cancel)?;
+    let lanes = likeness.lanes(columns, columns)?;
+    let Groups { first, .. } = Groups::build(hash, columns, &lanes, cancel)?;
     let mut repeated = vec![false; first.len()];
     for (row, &group) in first.iter().enumerate() {
         repeated[group as usize] |= group as usize != row;
@@ -176,22 +238,22 @@ impl Groups {
             }
             if pairs.len() == BATCH {
                 cancel.check()?;
-                groups.settle(columns, &mut pairs, &mut equal);
+                groups.settle(columns, lanes, &mut pairs, &mut equal);
             }
         }
-        groups.settle(columns, &mut pairs, &mut equal);
+        groups.settle(columns, lanes, &mut pairs, &mut equal);
         Ok(groups)
     }
 
     /// Verifies rows that share a hash with a group, in row order; a row that fails joins another group or starts one.
-    fn settle(&mut self, columns: &[Column<'_>], pairs: &mut Vec<(u32, u32)>, equal: &mut Vec<bool>) {
-        verify(columns, columns, pairs, equal);
+    fn settle(&mut self, columns: &[Column<'_>], lanes: &[Lane], pairs: &mut Vec<(u32, u32)>, equal: &mut Vec<bool>) {
+        verify(columns, columns, lanes, pairs, equal);
         for (&(row, group), &equal) in pairs.iter().zip(equal.iter()) {
             if equal {
                 self.first[row as usize] = group;
                 continue;
             }
-            let same = |&other: &u32| rows_equal(columns, row as usize, columns, other as usize);
+            let same = |&other: &u32| rows_equal(columns, row as usize, columns, other as usize, lanes);
             let known = self.with_hash(self.hashes[row as usize]).find(same);
             match known {
                 Some(group) => self.first[row as usize] = group,
@@ -243,172 +305,5 @@ impl Groups {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::columns::Strided;
-    use proptest::prelude::*;
-
-    /// A hash that keeps so few bits that nearly all rows collide.
-    #[derive(Clone, Copy)]
-    struct Weak(u64);
-
-    impl RowHash for Weak {
-        fn absorb(self, hash: u64, cell: u64, salt: u64) -> u64 {
-            Mixed.absorb(hash, cell, salt)
-        }
-        fn finish(self, hash: u64) -> u64 {
-            Mixed.finish(hash) & self.0
-        }
-    }
-
-    /// Owned columns of mixed types with few distinct values, so that duplicates are common.
-    #[derive(Debug, Clone)]
-    enum Owned {
-        F64(Vec<f64>),
-        F32(Vec<f32>),
-        I64(Vec<i64>),
-        U8(Vec<u8>),
-        Bool(Vec<bool>),
-    }
-
-    impl Owned {
-        fn new(kind: usize, codes: &[usize]) -> Self {
-            let floats = [0.0, -0.0, 1.0, f64::NAN, -f64::NAN, f64::INFINITY, 0.5];
-            match kind {
-                0 => Self::F64(codes.iter().map(|&c| floats[c % 7]).collect()),
-                1 => Self::F32(codes.iter().map(|&c| floats[c % 7] as f32).collect()),
-                2 => Self::I64(codes.iter().map(|&c| c as i64 % 3 - 1).collect()),
-                3 => Self::U8(codes.iter().map(|&c| c as u8 % 2).collect()),
-                _ => Self::Bool(codes.iter().map(|&c| c % 2 == 0).collect()),
-            }
-        }
-
-        fn view(&self) -> Column<'_> {
-            match self {
-                Self::F64(v) => Column::F64(Strided::from_slice(v)),
-                Self::F32(v) => Column::F32(Strided::from_slice(v)),
-                Self::I64(v) => Column::I64(Strided::from_slice(v)),
-                Self::U8(v) => Column::U8(Strided::from_slice(v)),
-                Self::Bool(v) => Column::Bool(Strided::from_slice(v)),
-            }
-        }
-    }
-
-    fn frame(kinds: &[usize], codes: &[Vec<usize>]) -> Vec<Owned> {
-        kinds
-            .iter()
-            .enumerate()
-            .map(|(j, &kind)| {
-                let column: Vec<usize> = codes.iter().map(|row| row[j]).collect();
-                Owned::new(kind, &column)
-            })
-            .collect()
-    }
-
-    /// Every pair, cell by cell.
-    fn oracle(train: &[Column<'_>], val: &[Column<'_>]) -> CrossDuplicates {
-        let rows = |columns: &[Column<'_>]| columns.first().map_or(0, Column::len);
-        let mut found = CrossDuplicates::default();
-        for v in 0..rows(val) {
-            if let Some(t) = (0..rows(train)).find(|&t| rows_equal(train, t, val, v)) {
-                found.val_rows.push(v as u32);
-                found.train_rows.push(t as u32);
-            }
-        }
-        found
-    }
-
-    fn oracle_within(columns: &[Column<'_>]) -> DuplicateRows {
-        let rows = columns.first().map_or(0, Column::len);
-        let mut found = DuplicateRows::default();
-        for i in 0..rows {
-            let equal: Vec<usize> = (0..rows).filter(|&j| rows_equal(columns, i, columns, j)).collect();
-            if equal.len() > 1 {
-                found.rows.push(i as u32);
-                found.first.push(equal[0] as u32);
-            }
-        }
-        found
-    }
-
-    fn rows_of(width: usize) -> impl Strategy<Value = Vec<Vec<usize>>> {
-        prop::collection::vec(prop::collection::vec(0usize..42, width), 0..60)
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(96))]
-        #[test]
-        fn equals_every_pair(
-            (left, right, train, val) in (1usize..4).prop_flat_map(|width| {
-                let kinds = || prop::collection::vec(0usize..5, width);
-                (kinds(), kinds(), rows_of(width), rows_of(width))
-            }),
-        ) {
-            let (train, val) = (frame(&left, &train), frame(&right, &val));
-            let train: Vec<Column<'_>> = train.iter().map(Owned::view).collect();
-            let val: Vec<Column<'_>> = val.iter().map(Owned::view).collect();
-            let (expected, within) = (oracle(&train, &val), oracle_within(&train));
-            let cancel = Cancel::new();
-            prop_assert_eq!(&cross_duplicates(&train, &val, &cancel).unwrap(), &expected);
-            prop_assert_eq!(&duplicate_rows(&train, &cancel).unwrap(), &within);
-            // With hashes that collide on purpose the answer is the same: values decide.
-            for weak in [Weak(0), Weak(3)] {
-                prop_assert_eq!(&cross_with(weak, &train, &val, &cancel).unwrap(), &expected);
-                prop_assert_eq!(&duplicates_with(weak, &train, &cancel).unwrap(), &within);
-            }
-        }
-    }
-
-    #[test]
-    fn many_blocks_in_both_layouts() {
-        let (n, width) = (3 * BLOCK + 17, 3);
-        // Row r of train is (r, r², 0.25); val repeats every hundredth row, the rest is shifted off the grid.
-        let train: Vec<f64> = (0..n).flat_map(|r| [r as f64, (r * r) as f64, 0.25]).collect();
-        let val: Vec<f64> = (0..5_000)
-            .flat_map(|r| {
-                let shift = if r % 100 == 0 { 0.0 } else { 0.5 };
-                [f64::from(r * 7) + shift, f64::from(r * 7 * r * 7), 0.25]
-            })
-            .collect();
-        let columns = |data: &'static [f64], rows: usize| -> Vec<Column<'static>> {
-            (0..width).map(|j| Column::F64(Strided::new(&data[j..], width, rows))).collect()
-        };
-        let (train, val) = (columns(train.leak(), n), columns(val.leak(), 5_000));
-        let found = cross_duplicates(&train, &val, &Cancel::new()).unwrap();
-        let expected: Vec<u32> = (0..5_000).step_by(100).collect();
-        assert_eq!(found.val_rows, expected);
-        assert_eq!(found.train_rows, expected.iter().map(|row| row * 7).collect::<Vec<_>>());
-        assert_eq!(cross_with(Weak(0xffff), &train, &val, &Cancel::new()).unwrap(), found);
-    }
-
-    #[test]
-    fn first_train_row_wins_among_many_equal_ones() {
-        let train = vec![1.0; 5 * BLOCK];
-        let found = cross_duplicates(
-            &[Column::F64(Strided::from_slice(&train))],
-            &[Column::I64(Strided::from_slice(&[1, 2, 1]))],
-            &Cancel::new(),
-        )
-        .unwrap();
-        assert_eq!(found, CrossDuplicates { val_rows: vec![0, 2], train_rows: vec![0, 0] });
-    }
-
-    #[test]
-    fn frames_that_do_not_match_are_refused() {
-        let one = [Column::U8(Strided::from_slice(&[1]))];
-        let error = cross_duplicates(&one, &[], &Cancel::new()).unwrap_err();
-        assert_eq!(error, Error::ColumnCountMismatch { got: 0, expected: 1 });
-        let ragged = [one[0], Column::U8(Strided::from_slice(&[1, 2]))];
-        assert_eq!(duplicate_rows(&ragged, &Cancel::new()).unwrap_err().code(), "data.length_mismatch");
-        assert_eq!(cross_duplicates(&[], &[], &Cancel::new()).unwrap(), CrossDuplicates::default());
-    }
-
-    #[test]
-    fn stops_when_asked() {
-        let cancel = Cancel::new();
-        cancel.cancel();
-        let data = vec![0.5; 10];
-        let columns = [Column::F64(Strided::from_slice(&data))];
-        assert_eq!(cross_duplicates(&columns, &columns, &cancel), Err(Error::Interrupted {}));
-    }
-}
+#[path = "duplicates_tests.rs"]
+mod tests;

@@ -4,7 +4,9 @@
 
 pub mod association;
 pub mod autocorrelation;
+mod block_rows;
 pub mod column_profile;
+mod column_state;
 pub mod correlation;
 pub mod drift;
 pub mod duplicates;
@@ -12,7 +14,11 @@ pub mod fingerprint;
 pub mod future_value;
 pub mod lag_profile;
 pub mod missingness;
+mod moments;
 pub mod numbers;
 pub mod ranks;
+pub mod repeated;
 pub mod row_hash;
 pub mod series;
+mod top_values;
+mod value;

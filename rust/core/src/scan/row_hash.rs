@@ -12,10 +12,11 @@
 #![allow(clippy::inline_always)]
 
 use crate::columns::{Column, Strided};
+use crate::loss::cpu::{Kernel, dispatch};
 use crate::with_column;
 
 /// Rows of a tile of contiguous columns.
-pub(crate) const TILE: usize = 2_048;
+pub(crate) const TILE: usize = 4_096;
 
 /// Bytes of a row-major tile: well within a second-level cache.
 const TILE_BYTES: usize = 256 * 1_024;
@@ -30,23 +31,32 @@ pub trait RowHash: Copy + Send + Sync {
     fn finish(self, hash: u64) -> u64;
 }
 
-/// The hash in use: multiplies the two halves of each salted cell, which compilers turn into vector code.
+/// The hash in use: a sum over the cells of the product of the two halves of each salted cell.
+///
+/// A sum, so that the cells of a row can be taken in any order and several at a time; compilers turn it into vector
+/// code in either memory order.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Mixed;
 
 impl RowHash for Mixed {
     #[inline(always)]
     fn absorb(self, hash: u64, cell: u64, salt: u64) -> u64 {
-        let salted = cell ^ salt;
-        let product = (salted & 0xffff_ffff).wrapping_mul(salted >> 32);
-        // The cell itself is mixed in too: a product with a zero half forgets the other half.
-        (hash.rotate_left(23) ^ cell).wrapping_add(product)
+        hash.wrapping_add(mix(cell, salt))
     }
 
     #[inline(always)]
     fn finish(self, hash: u64) -> u64 {
         scramble(hash)
     }
+}
+
+/// The summand of one cell.
+#[inline(always)]
+pub(crate) fn mix(cell: u64, salt: u64) -> u64 {
+    let salted = cell ^ salt;
+    let product = (salted & 0xffff_ffff).wrapping_mul(salted >> 32);
+    // The cell itself is mixed in too: a product with a zero half forgets the other half.
+    product.wrapping_add(cell.rotate_left(32))
 }
 
 /// A bijection that spreads each input bit over all output bits (the finaliser of `SplitMix64`).
@@ -63,18 +73,57 @@ fn salt(column: usize) -> u64 {
 }
 
 /// How the cells of a column are turned into bits; the same on both sides of a comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Lane {
     /// Both sides are integers or booleans.
     Int,
     /// At least one side is floating: cells are hashed as float64.
     Float,
+    /// Floating, and two cells count as equal when they round to one float32.
+    Single,
+    /// Floating, and two cells count as equal when they round to one point of a grid.
+    Grid(Grid),
+}
+
+/// The points `centre + (k − shift) / per_unit` for whole k.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Grid {
+    pub(crate) centre: f64,
+    pub(crate) per_unit: f64,
+    pub(crate) shift: f64,
+}
+
+impl Grid {
+    /// Bits that are equal for cells of one point.
+    #[inline(always)]
+    fn key(self, cell: f64) -> u64 {
+        // Adding 1.5·2⁵² leaves no room for a fraction: the sum is rounded to a whole number, and is its own key.
+        const WHOLE: f64 = 6_755_399_441_055_744.0;
+        canonical((cell - self.centre) * self.per_unit + self.shift + WHOLE)
+    }
+}
+
+/// Bits that are equal for equal numbers: no −0.0, and one NaN.
+#[inline(always)]
+fn canonical(value: f64) -> u64 {
+    // Adding 0.0 turns −0.0 into 0.0 and leaves all else.
+    let value = value + 0.0;
+    if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() }
+}
+
+#[inline(always)]
+fn single_key(cell: f64) -> u64 {
+    canonical(f64::from(cell as f32))
+}
+
+fn is_floating(column: &Column<'_>) -> bool {
+    matches!(column, Column::F32(_) | Column::F64(_))
 }
 
 /// The lane of each column of a pair of frames.
 pub(crate) fn lanes(left: &[Column<'_>], right: &[Column<'_>]) -> Vec<Lane> {
-    let floats = |column: &Column<'_>| matches!(column, Column::F32(_) | Column::F64(_));
-    left.iter().zip(right).map(|(a, b)| if floats(a) || floats(b) { Lane::Float } else { Lane::Int }).collect()
+    let floats = |(a, b): (&Column<'_>, &Column<'_>)| is_floating(a) || is_floating(b);
+    left.iter().zip(right).map(|pair| if floats(pair) { Lane::Float } else { Lane::Int }).collect()
 }
 
 /// A cell as an exact number.
@@ -103,6 +152,8 @@ pub(crate) trait Cell: Copy {
     fn int_bits(self) -> u64;
     /// Bits that are equal for equal numbers, of whatever type.
     fn float_bits(self) -> u64;
+    /// The number, rounded to float64 where it has more than 53 bits.
+    fn float(self) -> f64;
     fn scalar(self) -> Scalar;
     /// Whether two cells of one type are equal.
     fn same(self, other: Self) -> bool;
@@ -114,6 +165,8 @@ macro_rules! integer_cells {
         fn int_bits(self) -> u64 { self as u64 }
         #[inline(always)]
         fn float_bits(self) -> u64 { (self as f64).to_bits() }
+        #[inline(always)]
+        fn float(self) -> f64 { self as f64 }
         #[inline(always)]
         fn scalar(self) -> Scalar { Scalar::Int(i128::from(self)) }
         #[inline(always)]
@@ -127,10 +180,10 @@ macro_rules! float_cells {
         fn int_bits(self) -> u64 { self.float_bits() }
         #[inline(always)]
         fn float_bits(self) -> u64 {
-            // Adding 0.0 turns −0.0 into 0.0 and leaves all else.
-            let value = f64::from(self) + 0.0;
-            if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() }
+            canonical(f64::from(self))
         }
+        #[inline(always)]
+        fn float(self) -> f64 { f64::from(self) }
         #[inline(always)]
         fn scalar(self) -> Scalar { Scalar::Float(f64::from(self)) }
         #[inline(always)]
@@ -141,7 +194,7 @@ macro_rules! float_cells {
 
 #[allow(clippy::cast_lossless)]
 mod cells {
-    use super::{Cell, Scalar};
+    use super::{Cell, Scalar, canonical};
     integer_cells!(i8, i16, i32, i64, u8, u16, u32, u64);
     float_cells!(f32, f64);
 
@@ -152,7 +205,11 @@ mod cells {
         }
         #[inline(always)]
         fn float_bits(self) -> u64 {
-            f64::from(u8::from(self)).to_bits()
+            self.float().to_bits()
+        }
+        #[inline(always)]
+        fn float(self) -> f64 {
+            f64::from(u8::from(self))
         }
         #[inline(always)]
         fn scalar(self) -> Scalar {
@@ -195,22 +252,23 @@ macro_rules! row_major {
     };
 }
 
-/// Rows of a matrix hashed side by side.
-const LANES: usize = 4;
-
 /// Hashes the rows `start..start + out.len()` into `out`.
 pub(crate) fn hash_rows<H: RowHash>(hash: H, columns: &[Column<'_>], lanes: &[Lane], start: usize, out: &mut [u64]) {
     // The view of the first column ends at its last cell, before the rest of the last row: that row goes the other way.
     let whole = columns.first().map_or(0, |column| column.len().saturating_sub(1)).saturating_sub(start).min(out.len());
     let (inner, last) = out.split_at_mut(whole);
-    if let Some(first) = row_major!(columns, F64) {
-        hash_matrix(hash, first, columns.len(), start, inner);
+    let hashed = if let Some(first) = row_major!(columns, F64) {
+        hash_matrix(hash, first, lanes, start, inner)
     } else if let Some(first) = row_major!(columns, F32) {
-        hash_matrix(hash, first, columns.len(), start, inner);
+        hash_matrix(hash, first, lanes, start, inner)
     } else {
-        return hash_tiles(hash, columns, lanes, start, out);
+        false
+    };
+    if hashed {
+        hash_tiles(hash, columns, lanes, start + whole, last);
+    } else {
+        hash_tiles(hash, columns, lanes, start, out);
     }
-    hash_tiles(hash, columns, lanes, start + whole, last);
 }
 
 /// Hashes rows tile by tile, column after column.
@@ -223,9 +281,15 @@ fn hash_tiles<H: RowHash>(hash: H, columns: &[Column<'_>], lanes: &[Lane], start
             let salt = salt(j);
             with_column!(column, view => {
                 let view = view.slice(first, first + hashes.len());
-                match lane {
+                match *lane {
                     Lane::Int => absorb_all(&view, hashes, |acc, cell| hash.absorb(acc, cell.int_bits(), salt)),
                     Lane::Float => absorb_all(&view, hashes, |acc, cell| hash.absorb(acc, cell.float_bits(), salt)),
+                    Lane::Single => {
+                        absorb_all(&view, hashes, |acc, cell| hash.absorb(acc, single_key(cell.float()), salt));
+                    }
+                    Lane::Grid(grid) => {
+                        absorb_all(&view, hashes, |acc, cell| hash.absorb(acc, grid.key(cell.float()), salt));
+                    }
                 }
             });
         }
@@ -235,69 +299,163 @@ fn hash_tiles<H: RowHash>(hash: H, columns: &[Column<'_>], lanes: &[Lane], start
     }
 }
 
-#[inline(always)]
-fn absorb_all<T: Cell>(view: &Strided<'_, T>, hashes: &mut [u64], absorb: impl Fn(u64, T) -> u64) {
-    if let Some(slice) = view.as_slice() {
-        for (acc, &cell) in hashes.iter_mut().zip(slice) {
-            *acc = absorb(*acc, cell);
-        }
-    } else {
-        for (acc, cells) in hashes.iter_mut().zip(view.data().chunks(view.stride())) {
-            *acc = absorb(*acc, cells[0]);
+/// Mixes the cells of a column into the hashes of their rows; compiled for wide vectors.
+struct Absorb<'a, T, F> {
+    view: &'a Strided<'a, T>,
+    hashes: &'a mut [u64],
+    absorb: F,
+}
+
+impl<T: Cell, F: Fn(u64, T) -> u64> Kernel for Absorb<'_, T, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        if let Some(slice) = self.view.as_slice() {
+            for (acc, &cell) in self.hashes.iter_mut().zip(slice) {
+                *acc = (self.absorb)(*acc, cell);
+            }
+        } else {
+            for (acc, cells) in self.hashes.iter_mut().zip(self.view.data().chunks(self.view.stride())) {
+                *acc = (self.absorb)(*acc, cells[0]);
+            }
         }
     }
 }
 
+fn absorb_all<T: Cell>(view: &Strided<'_, T>, hashes: &mut [u64], absorb: impl Fn(u64, T) -> u64) {
+    dispatch(Absorb { view, hashes, absorb });
+}
+
 /// Hashes rows of a row-major matrix, each from its first cell to its last: memory is read in order.
-fn hash_matrix<H: RowHash, T: Cell>(hash: H, first: &Strided<'_, T>, width: usize, start: usize, out: &mut [u64]) {
-    let salts: Vec<u64> = (0..width).map(salt).collect();
-    let (data, stride) = (first.data(), first.stride());
-    let row = |i: usize| &data[i * stride..i * stride + width];
-    let mut chunks = out.chunks_exact_mut(LANES);
-    let mut i = start;
-    for chunk in &mut chunks {
-        // Rows side by side: one row's chain of steps leaves most of the processor idle.
-        let (a, b, c, d) = (row(i), row(i + 1), row(i + 2), row(i + 3));
-        let mut acc = [0u64; LANES];
-        for ((((&salt, &a), &b), &c), &d) in salts.iter().zip(a).zip(b).zip(c).zip(d) {
-            acc[0] = hash.absorb(acc[0], a.float_bits(), salt);
-            acc[1] = hash.absorb(acc[1], b.float_bits(), salt);
-            acc[2] = hash.absorb(acc[2], c.float_bits(), salt);
-            acc[3] = hash.absorb(acc[3], d.float_bits(), salt);
-        }
-        for (slot, value) in chunk.iter_mut().zip(acc) {
-            *slot = hash.finish(value);
-        }
-        i += LANES;
+///
+/// Whether it did: it can't where some columns are taken otherwise than the rest.
+fn hash_matrix<H: RowHash, T: Cell>(
+    hash: H,
+    first: &Strided<'_, T>,
+    lanes: &[Lane],
+    start: usize,
+    out: &mut [u64],
+) -> bool {
+    let salts: Vec<u64> = (0..lanes.len()).map(salt).collect();
+    let rows = MatrixRows { hash, data: first.data(), stride: first.stride(), salts: &salts, start, out };
+    if lanes.iter().all(|lane| *lane == Lane::Float) {
+        dispatch(Plain(rows));
+        return true;
     }
-    for (slot, i) in chunks.into_remainder().iter_mut().zip(i..) {
-        let cells = salts.iter().zip(row(i));
-        *slot = hash.finish(cells.fold(0, |acc, (&salt, &cell)| hash.absorb(acc, cell.float_bits(), salt)));
+    if lanes.iter().all(|lane| *lane == Lane::Single) {
+        dispatch(Singles(rows));
+        return true;
+    }
+    let grids: Vec<Grid> =
+        lanes.iter().filter_map(|lane| if let Lane::Grid(grid) = lane { Some(*grid) } else { None }).collect();
+    let Some(shift) = grids.first().map(|grid| grid.shift) else { return false };
+    if grids.len() != lanes.len() || grids.iter().any(|grid| grid.shift.to_bits() != shift.to_bits()) {
+        return false;
+    }
+    let centres: Vec<f64> = grids.iter().map(|grid| grid.centre).collect();
+    let per_unit: Vec<f64> = grids.iter().map(|grid| grid.per_unit).collect();
+    dispatch(Gridded { rows, centres: &centres, per_unit: &per_unit, shift });
+    true
+}
+
+/// Rows of a matrix from row `start` on, and where their hashes go.
+struct MatrixRows<'a, H, T> {
+    hash: H,
+    data: &'a [T],
+    stride: usize,
+    salts: &'a [u64],
+    start: usize,
+    out: &'a mut [u64],
+}
+
+impl<H: RowHash, T: Cell> MatrixRows<'_, H, T> {
+    #[inline(always)]
+    fn each(self, of_row: impl Fn(H, &[T], &[u64]) -> u64) {
+        let width = self.salts.len();
+        for (i, slot) in self.out.iter_mut().enumerate() {
+            let from = (self.start + i) * self.stride;
+            *slot = self.hash.finish(of_row(self.hash, &self.data[from..from + width], self.salts));
+        }
+    }
+}
+
+struct Plain<'a, H, T>(MatrixRows<'a, H, T>);
+
+impl<H: RowHash, T: Cell> Kernel for Plain<'_, H, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        self.0.each(|hash, row, salts| {
+            row.iter().zip(salts).fold(0, |acc, (cell, &salt)| hash.absorb(acc, cell.float_bits(), salt))
+        });
+    }
+}
+
+struct Singles<'a, H, T>(MatrixRows<'a, H, T>);
+
+impl<H: RowHash, T: Cell> Kernel for Singles<'_, H, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        self.0.each(|hash, row, salts| {
+            row.iter().zip(salts).fold(0, |acc, (cell, &salt)| hash.absorb(acc, single_key(cell.float()), salt))
+        });
+    }
+}
+
+struct Gridded<'a, H, T> {
+    rows: MatrixRows<'a, H, T>,
+    centres: &'a [f64],
+    per_unit: &'a [f64],
+    shift: f64,
+}
+
+impl<H: RowHash, T: Cell> Kernel for Gridded<'_, H, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let (centres, per_unit, shift) = (self.centres, self.per_unit, self.shift);
+        self.rows.each(|hash, row, salts| {
+            let cells = row.iter().zip(salts).zip(centres).zip(per_unit);
+            cells.fold(0, |acc, (((cell, &salt), &centre), &per_unit)| {
+                hash.absorb(acc, Grid { centre, per_unit, shift }.key(cell.float()), salt)
+            })
+        });
     }
 }
 
 /// Clears the mark of each pair of rows (one of `left`, one of `right`) that differ in some column.
 ///
 /// Column by column over all pairs: a column's cells are near each other, those of a row of a frame are not.
-pub(crate) fn verify(left: &[Column<'_>], right: &[Column<'_>], pairs: &[(u32, u32)], equal: &mut Vec<bool>) {
+pub(crate) fn verify(
+    left: &[Column<'_>],
+    right: &[Column<'_>],
+    lanes: &[Lane],
+    pairs: &[(u32, u32)],
+    equal: &mut Vec<bool>,
+) {
     equal.clear();
     equal.resize(pairs.len(), true);
-    for (a, b) in left.iter().zip(right) {
-        if !compare(a, b, pairs, equal) {
+    for ((a, b), lane) in left.iter().zip(right).zip(lanes) {
+        if !compare(a, b, *lane, pairs, equal) {
             return;
         }
     }
 }
 
 /// Clears marks by one column; whether any is left.
-fn compare(a: &Column<'_>, b: &Column<'_>, pairs: &[(u32, u32)], equal: &mut [bool]) -> bool {
+fn compare(a: &Column<'_>, b: &Column<'_>, lane: Lane, pairs: &[(u32, u32)], equal: &mut [bool]) -> bool {
     macro_rules! same_type {
         ($($variant:ident),*) => {
             match (a, b) {
-                $( (Column::$variant(a), Column::$variant(b)) => {
+                $( (Column::$variant(a), Column::$variant(b)) if matches!(lane, Lane::Int | Lane::Float) => {
                     mark(pairs, equal, |i, j| a.get(i).same(b.get(j)))
                 } )*
-                _ => mark(pairs, equal, |i, j| scalar(a, i) == scalar(b, j)),
+                _ => mark(pairs, equal, |i, j| cells_equal(lane, a, i, b, j)),
             }
         };
     }
@@ -314,13 +472,19 @@ fn mark(pairs: &[(u32, u32)], equal: &mut [bool], same: impl Fn(usize, usize) ->
     any
 }
 
-fn scalar(column: &Column<'_>, row: usize) -> Scalar {
-    with_column!(column, view => view.get(row).scalar())
+fn cells_equal(lane: Lane, a: &Column<'_>, i: usize, b: &Column<'_>, j: usize) -> bool {
+    let exact = |column: &Column<'_>, row: usize| with_column!(column, view => view.get(row).scalar());
+    let float = |column: &Column<'_>, row: usize| with_column!(column, view => view.get(row).float());
+    match lane {
+        Lane::Int | Lane::Float => exact(a, i) == exact(b, j),
+        Lane::Single => single_key(float(a, i)) == single_key(float(b, j)),
+        Lane::Grid(grid) => grid.key(float(a, i)) == grid.key(float(b, j)),
+    }
 }
 
-/// Whether row `i` of `left` equals row `j` of `right`.
-pub(crate) fn rows_equal(left: &[Column<'_>], i: usize, right: &[Column<'_>], j: usize) -> bool {
-    left.iter().zip(right).all(|(a, b)| scalar(a, i) == scalar(b, j))
+/// Whether row `i` of `left` equals row `j` of `right`, as the lanes see it.
+pub(crate) fn rows_equal(left: &[Column<'_>], i: usize, right: &[Column<'_>], j: usize, lanes: &[Lane]) -> bool {
+    left.iter().zip(right).zip(lanes).all(|((a, b), lane)| cells_equal(*lane, a, i, b, j))
 }
 
 #[cfg(test)]

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tradewright import ModelSanityChecker
+from tradewright.sanity_checks.asset_order import AssetOrder
 from tradewright.sanity_checks.base import Side
-from tradewright.sanity_checks.features import _AssetOrder
 
 
 def findings(X, **rest):
-    return ModelSanityChecker().check_feature_quality(X, **rest).findings
+    return ModelSanityChecker().check_feature_quality(X, suite=["feature.nan"], **rest).findings
 
 
 def with_nan(share, n=1_000, at_end=True):
@@ -82,11 +82,11 @@ def warmup_twin(missing, asset, time, limit):
 def test_warm_up_equals_the_twin(rows):
     missing, asset, time = (np.array(values) for values in zip(*rows, strict=True))
     side = Side("X_train", {"a": missing}, time=time, asset=asset)
-    assert _AssetOrder.of(side).warmup(missing, 0.5).tolist() == warmup_twin(missing, asset, time, 0.5).tolist()
+    assert AssetOrder.of(side).warmup(missing, 0.5).tolist() == warmup_twin(missing, asset, time, 0.5).tolist()
 
 
 def test_thresholds_can_be_set():
     checker = ModelSanityChecker({"feature.nan": {"info": 0.5, "warning": 0.6, "error": 0.7}})
-    report = checker.check_feature_quality(with_nan(0.55)[:, None])
+    report = checker.check_feature_quality(with_nan(0.55)[:, None], suite=["feature.nan"])
     assert [f.severity for f in report.findings] == ["info"]
     assert report.config["thresholds"]["feature.nan"]["warning"] == 0.6

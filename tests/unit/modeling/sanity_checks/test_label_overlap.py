@@ -133,7 +133,7 @@ def test_unknown_label_ends_are_no_pass(horizon):
 def test_labels_declared_to_end_at_their_own_time_need_no_ends():
     X = np.arange(10.0)[:, None]
     times = {"time_train": np.arange(10), "time_val": np.arange(10, 20)}
-    report = ModelSanityChecker().run(X, None, X + 0.5, **times, horizon=0)
+    report = ModelSanityChecker().run(X, None, X + 0.5, **times, horizon=0, suite="split")
     assert "split.label_overlap" in report.checks_run
     assert report.findings == ()
 

@@ -59,7 +59,7 @@ def test_panels_bring_their_times_and_assets():
         return Panel.from_arrays(x, y, time=np.arange(len(x)) + start, label_end=np.arange(len(x)) + start + 2)
 
     report = ModelSanityChecker().run(panel(X, Y, 0), None, panel(XV, YV, 60))
-    assert not report.checks_skipped
+    assert set(report.checks_skipped) == {"lookahead.asof", "dup.entity"}
     assert {f.id: f.count for f in report.findings} == {"dup.cross_exact": 1, "split.label_overlap": 2}
 
 
@@ -231,12 +231,13 @@ def test_findings_name_numbered_columns():
     broken = X.copy()
     broken[:, 1] = np.nan
     report = ModelSanityChecker().check_feature_quality(pd.DataFrame(broken))
-    assert [f.columns for f in report.findings] == [("1",)]
+    assert [(f.id, f.columns) for f in report.findings] == [("feature.nan", ("1",)), ("feature.constant", ("1",))]
 
 
 def test_what_cannot_run_is_listed():
     report = ModelSanityChecker().run(X)
-    assert set(report.checks_skipped) == DEFAULT - {"feature.nan", "feature.high_correlation"}
+    assert set(report.checks_run) | set(report.checks_skipped) == DEFAULT
+    assert "feature.nan" in report.checks_run
     assert report.checks_skipped["target.constant"] == "there are no labels: pass y_train"
     assert "no validation rows" in report.checks_skipped["dup.cross_exact"]
     assert "every label is missing" in ModelSanityChecker().run(X, Y * np.nan).checks_skipped["target.constant"]
@@ -245,12 +246,12 @@ def test_what_cannot_run_is_listed():
 def test_check_of_a_plan_names_folds_and_refuses_foreign_plans():
     panel = Panel.from_arrays(np.vstack([X, XV]), np.append(Y, YV), time=np.arange(90))
     plan = PurgedKFold(n_splits=3).plan(panel)
-    report = check(panel, plan)
+    report = check(panel, plan, suite="leakage")
     assert {(f.fold, f.against, f.count) for f in report.findings} == {(0, "test", 1), (2, "test", 1)}
     assert report.plan_digest == plan.digest
     assert report.data_fingerprint == panel.fingerprint
-    assert {f.fold for f in check(panel, plan, folds=[2]).findings} == {2}
-    assert check(panel, plan, folds=[1]).findings == ()
+    assert {f.fold for f in check(panel, plan, suite="leakage", folds=[2]).findings} == {2}
+    assert check(panel, plan, suite="leakage", folds=[1]).findings == ()
     with pytest.raises(ParameterError, match="fold 3: the plan has folds 0 to 2"):
         check(panel, plan, folds=[3])
     with pytest.raises(ParameterError, match="the plan is over 90 rows, the panel has 60"):
