@@ -28,6 +28,11 @@ def _timed(context: CheckContext) -> tuple[Side, Side, Times, Times]:
     return train, val, train.take(train.time), val.take(val.time)
 
 
+def _apart(before: Times, after: Times) -> bool:
+    """Whether one side lies wholly before the other, as most splits do."""
+    return bool(before.max() < after.min() or after.max() < before.min())
+
+
 @final
 @dataclass(frozen=True)
 class IndexOverlap(Check):
@@ -47,9 +52,11 @@ class IndexOverlap(Check):
         """See the class."""
         val, train = context.needs_val(), context.train
         if train.rows is not None and val.rows is not None:
-            shared, which = np.isin(val.positions(), train.positions()), "position"
+            shared, which = train.rows.mask()[val.positions()], "position"
         else:
             train, val, before, after = _timed(context)
+            if _apart(before, after):
+                return []
             shared, which = self._shared(train, val, before, after)
         rows = np.flatnonzero(shared)
         if not len(rows):
@@ -142,6 +149,8 @@ class SameTimestamp(Check):
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
         _, val, before, after = _timed(context)
+        if _apart(before, after):
+            return []
         shared = np.intersect1d(before, after)
         if not len(shared):
             return []
@@ -180,13 +189,16 @@ class Embargo(Check):
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
         train, val, before, after = _timed(context)
+        assert train.time is not None
+        assert val.time is not None
         if not (before > after.min()).any():
             return []  # nothing is trained on after a validation row
         lookback = context.declared.lookback
         if lookback is None:
             raise CannotRun("how far features look back is not known: pass lookback=")
         lasts = _last_times(train, val)
-        reach = _later(lasts, lookback, np.union1d(before, after), train.time_unit)
+        # The source's times, those of rows that are on neither side included.
+        reach = _later(lasts, lookback, np.union1d(train.time, val.time), train.time_unit)
         block = np.searchsorted(lasts, before, side="left") - 1  # the last block that ended before the row
         near = (block >= 0) & (before <= reach[np.maximum(block, 0)])
         rows = np.flatnonzero(near)
