@@ -17,8 +17,8 @@ BENCHES = (
     ("bench_scan.py",),
     ("bench_loss_groups.py",),
     ("bench_torch_epoch.py",),
-    ("bench_boosting_bridge.py", "--rows", "1000000"),
     ("bench_tracking.py",),
+    ("bench_boosting_bridge.py", "--rows", "1000000"),
 )
 
 if __name__ == "__main__":

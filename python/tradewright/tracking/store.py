@@ -185,8 +185,8 @@ class Store:
         )
         if again:
             # Only now: a request that failed may have arrived all the same, and is to be looked up again.
-            for key, *rest in points:
-                self._history[key].add(_identity(*rest))
+            for key, value, at, step in points:
+                self._history[key].add(_identity(value, at, step))
             self._history_of = known
 
     def _new_points(self, run_id: str, points: Sequence[Point]) -> list[Point]:

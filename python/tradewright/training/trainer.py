@@ -284,7 +284,7 @@ class ModelTrainer:
 
     @property
     def mlflow_client(self) -> Any:
-        """MLflow's client for the store of this trainer; None when tracking is off. Opened when first asked for."""
+        """MLflow's client for the store of this trainer; None when tracking is off, or the store cannot be reached now."""
         client = self._tracking()
         return None if client is None else client.client
 
