@@ -4,7 +4,7 @@
 
 What a test cannot see, an eye can: names that run together, missing artifacts, plots nobody can read. Needs MLflow,
 LightGBM, torch, matplotlib, and Chromium (Debian: ``apt-get install chromium``). Writes ``experiment.png``, ``run.png``,
-``artifacts.png`` and ``model.png`` into FOLDER; ``run.png`` is the picture of docs/tracking.md.
+``artifacts.png`` and ``model.png`` into FOLDER; ``run.png`` and ``artifacts.png`` are the pictures of docs/tracking.md.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,11 +95,13 @@ def photograph(url: str, path: Path, *, height: int = 1000) -> None:
     print(path)
 
 
-def crop(path: Path, width: int = 1112) -> None:
-    """Keep what the page shows of ours, without MLflow's own panels."""
+def crop(path: Path, width: int = 1112, blank: Sequence[tuple[int, int, int, int]] = ()) -> None:
+    """Keep what the page shows of ours, without MLflow's own panels, and with ``blank`` parts painted over."""
     from PIL import Image
 
     with Image.open(path) as picture:
+        for box in blank:
+            picture.paste((255, 255, 255), box)
         kept = picture.crop((195, 0, width, picture.height)).convert("P", palette=Image.Palette.ADAPTIVE, colors=64)
     kept.save(path, optimize=True)
 
@@ -133,7 +135,9 @@ def main() -> None:
         photograph(f"{experiment}/runs/{run.info.run_id}{training}", folder / "run.png", height=1500)
         crop(folder / "run.png")
         plot = f"{experiment}/runs/{run.info.run_id}/artifacts/residuals.png{training}"
-        photograph(plot, folder / "artifacts.png", height=900)
+        photograph(plot, folder / "artifacts.png", height=540)
+        # Where the file lies on this machine is nobody else's business.
+        crop(folder / "artifacts.png", blank=[(440, 166, 1090, 194)])
         photograph(f"{experiment}/models/{output.model_id}{training}", folder / "model.png")
 
 
