@@ -37,6 +37,7 @@ def set_revision(path, revision):
     return old
 
 
+@pytest.mark.slow
 def test_two_processes_at_once(tmp_path):
     """Both make the store, one after the other, and the experiment."""
     program = (

@@ -121,6 +121,7 @@ def test_a_signal_in_another_process_ends_its_run_as_killed(tmp_path, uri, signu
     assert len(curve(client, told["run_id"], "train_loss")) == told["turns"] < 3000
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_a_run_that_replay_closes(tmp_path, sqlite_uri):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(SUPPORT), *sys.path])}
     child = subprocess.Popen(
@@ -280,6 +281,7 @@ class At(Callback):
             self.work()
 
 
+@pytest.mark.slow
 def test_a_server_killed_and_started_again_in_mid_run_has_everything(tmp_path, server):
     """Three runs: killed in the middle, down from the start, and open all the while."""
     open_run = connect(server.uri, spool=tmp_path / "mlflow-spool").start_run("alpha", run_name="open")

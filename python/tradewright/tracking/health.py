@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sqlite3
 import ssl
@@ -13,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["kind_of", "sqlite_path", "unreachable"]
+__all__ = ["kind_of", "masked", "sqlite_path", "unreachable"]
 
 PROBE_SECONDS = 1.0
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
@@ -41,6 +42,17 @@ def kind_of(uri: str) -> Literal["server", "database", "local"]:
     if scheme in ("http", "https") or uri.startswith("databricks"):
         return "server"
     return "database" if scheme in _PORTS else "local"
+
+
+def masked(uri: str) -> str:
+    """Return a URI to be shown: without the password that may be in it.
+
+    Examples
+    --------
+    >>> masked("postgresql://me:secret@host/mlflow")
+    'postgresql://me:***@host/mlflow'
+    """
+    return re.sub(r"(://[^/:@]*):[^/@]*@", r"\1:***@", uri)
 
 
 def sqlite_path(uri: str) -> Path | None:

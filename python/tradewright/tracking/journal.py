@@ -48,7 +48,8 @@ class Journal:
     Every operation is a line before it is queued, so that nothing is lost when the process is killed; what has reached
     the store is noted after. A run that is all there leaves no spool. While its process lives, the spool is locked.
 
-    Lines are written at once and survive the death of the process; :meth:`sync` makes them survive that of the machine.
+    Only its owner may read it: the address of a store may hold a password. Lines are written at once and survive the
+    death of the process; :meth:`sync` makes them survive that of the machine.
 
     Parameters
     ----------
@@ -65,7 +66,7 @@ class Journal:
         self.problem: OSError | None = None
         self._lock = lock
         self._writing = threading.Lock()
-        self._file: int | None = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        self._file: int | None = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self._torn = _is_torn(path)
         #: How many bytes the file has.
         self.size = path.stat().st_size

@@ -12,7 +12,7 @@ from typing import Any
 
 from tradewright import _optional
 from tradewright.errors import TrackingError
-from tradewright.tracking.health import sqlite_path
+from tradewright.tracking.health import masked, sqlite_path
 from tradewright.tracking.quiet import quiet
 
 __all__ = ["import_mlflow", "open_client"]
@@ -82,7 +82,7 @@ def _explained(uri: str, error: Exception) -> Exception:
     if "database schema" in text or "Can't locate revision" in text:
         return TrackingError(
             f"its tables are of another version of MLflow than {mlflow.__version__}, which is installed here. If they are "
-            f"older: make a backup, then run: mlflow db upgrade {uri}. If they are newer: install a newer MLflow",
+            f"older: make a backup, then run: mlflow db upgrade {masked(uri)}. If they are newer: install a newer MLflow",
             code="tracking.schema",
         )
     if type(error).__name__ == "UnsupportedModelRegistryStoreURIException":

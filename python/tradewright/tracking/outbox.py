@@ -53,6 +53,7 @@ class Outbox:
         self.entries: deque[Entry] = deque()
         #: What the artifact store did not take while the tracking store was well; tried again at the end.
         self.parked: list[Entry] = []
+        self.parked_for: Exception | None = None
         #: Numbers of what the store refused for good, and the first reason.
         self.refused: set[int] = set()
         self.refusal: str | None = None
@@ -161,8 +162,9 @@ class Outbox:
         for entry in entries:
             self._drop(entry)
 
-    def park(self) -> None:
-        """Set the first operation aside."""
+    def park(self, error: Exception) -> None:
+        """Set the first operation aside, for this error."""
+        self.parked_for = error
         entry = self.entries.popleft()
         self._waiting -= _size(entry.operation)
         self.parked.append(entry)

@@ -10,7 +10,7 @@ from pathlib import Path
 from tradewright import _optional
 from tradewright.errors import TrackingError
 from tradewright.tracking.bounded import bounded_requests
-from tradewright.tracking.health import unreachable
+from tradewright.tracking.health import masked, unreachable
 from tradewright.tracking.journal import SUFFIX, Entry, Journal, Spool, lock_of, read_spool
 from tradewright.tracking.opening import import_mlflow, open_client
 from tradewright.tracking.operations import Metrics, Operation, Terminate, Text
@@ -137,12 +137,12 @@ def _open(uri: str) -> Store | str:
     """Return a store, or why there is none."""
     reason = unreachable(uri)
     if reason is not None:
-        return f"{uri} {reason}"
+        return f"{masked(uri)} {reason}"
     try:
         with quiet():
             return Store(open_client(uri), uri)
     except Exception as error:  # noqa: BLE001  it is reported for each run
-        return f"{uri} cannot be used: {error}"
+        return f"{masked(uri)} cannot be used: {error}"
 
 
 def _replay_locked(store: Store | str, uri: str, spool: Spool, runs: dict[str, str]) -> Replayed:

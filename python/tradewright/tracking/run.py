@@ -11,6 +11,7 @@ import sys
 import warnings
 import weakref
 from collections.abc import Mapping
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +19,7 @@ from typing import Any, Self
 
 from tradewright.errors import ParameterError
 from tradewright.tracking import limits
+from tradewright.tracking.health import masked
 from tradewright.tracking.journal import now_ms
 from tradewright.tracking.names import MetricNames
 from tradewright.tracking.operations import (
@@ -77,7 +79,7 @@ class TrackingRun:
         _OPEN.add(self)
 
     def __repr__(self) -> str:
-        return f"TrackingRun(run_id={self.run_id!r}, uri={self._outbox.spec.uri!r})"
+        return f"TrackingRun(run_id={self.run_id!r}, uri={masked(self._outbox.spec.uri)!r})"
 
     def __enter__(self) -> Self:
         return self
@@ -358,11 +360,12 @@ class TrackingRun:
                 RuntimeWarning,
             )
         if not outbox.is_empty or outbox.parked:
-            self._tell_outage(outbox.error or self._worker.problem or TimeoutError("does not answer"))
+            known = outbox.error or self._worker.problem or outbox.parked_for
+            self._tell_outage(known or TimeoutError("does not answer"))
 
     def _tell_outage(self, problem: Exception) -> None:
         outbox = self._outbox
-        why = f"the store {outbox.spec.uri} cannot be used ({type(problem).__name__}: {problem}); the training goes on"
+        why = f"the store {masked(outbox.spec.uri)} cannot be used ({type(problem).__name__}: {problem}); the training goes on"
         journal = outbox.journal
         if journal is None or journal.problem is not None:
             rest = "No spool can be written either: what the store does not get before the end of the run is lost"
@@ -410,4 +413,6 @@ _OPEN: weakref.WeakSet[TrackingRun] = weakref.WeakSet()
 def _close_open_runs() -> None:
     """End the runs nobody has closed: as failed, when an error ends the program."""
     for run in list(_OPEN):
-        run.close(_status_after(getattr(sys, "last_value", None)))
+        # A warning may be an error, and no thread can be started any more; the other runs are to be closed as well.
+        with suppress(Warning, RuntimeError):
+            run.close(_status_after(getattr(sys, "last_value", None)))

@@ -11,6 +11,7 @@ from typing import Any
 
 from tradewright.errors import TrackingError
 from tradewright.tracking import limits
+from tradewright.tracking.health import masked
 from tradewright.tracking.journal import Entry
 from tradewright.tracking.operations import (
     Artifact,
@@ -117,7 +118,7 @@ class Store:
                 return str(made)
         if found.lifecycle_stage == "deleted":
             raise TrackingError(
-                f"experiment {name!r} of {self.uri} has been deleted: restore it "
+                f"experiment {name!r} of {masked(self.uri)} has been deleted: restore it "
                 f"(mlflow experiments restore --experiment-id {found.experiment_id}), or choose another name",
                 code="tracking.deleted_experiment",
                 experiment=name,

@@ -76,6 +76,7 @@ class Worker:
             if self._store is None:
                 failures = self.failures
                 self._is_opening = True
+                self.breaker.end_pause()
                 self._wake()
                 self._wait_until(lambda: self._store is not None or self.failures > failures, seconds)
                 self._is_opening = False
@@ -93,8 +94,8 @@ class Worker:
         with self.lock:
             failures = self.failures
             if self.breaker.allows:
-                # A call that has been out for long is not waited for anew.
-                seconds -= self._silence
+                # A call that has been out for long is not waited for anew, unless it is an upload.
+                seconds += self._allowance - self._silence
                 self._wait_until(
                     lambda: outbox.run_id is not None or outbox.is_abandoned or self.failures > failures, seconds
                 )
@@ -130,7 +131,7 @@ class Worker:
             self._wake()
             failures, began = self.failures, time.monotonic()
             was_well = self.breaker.state == "closed"
-            allowance = sum(other.upload_bytes() for other in self._outboxes) / UPLOAD_RATE
+            allowance = self._allowance
             while not outbox.is_empty and not outbox.is_blocked and not outbox.is_abandoned:
                 now = time.monotonic()
                 if self.failures > failures:
@@ -162,6 +163,11 @@ class Worker:
     def _silence(self) -> float:
         """For how many seconds the call that is out has not been answered; 0 when none is."""
         return 0.0 if self._called is None else time.monotonic() - self._called
+
+    @property
+    def _allowance(self) -> float:
+        """How many seconds the uploads that are queued may take."""
+        return sum(outbox.upload_bytes() for outbox in self._outboxes) / UPLOAD_RATE
 
     def _wait_until(self, condition: Callable[[], bool], seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -311,9 +317,9 @@ class Worker:
             elif not isinstance(parts[0][1], Metrics | Params | Tags | Terminate) and self._unreachable() is None:
                 # The tracking store is well; the one for artifacts is not. What comes after need not wait for it.
                 with self.lock:
-                    self.problem, self._called = error, None
+                    self._called = None
                     if not outbox.is_abandoned:
-                        outbox.park()
+                        outbox.park(error)
                 return
             else:
                 outbox.maybe_done = max(outbox.maybe_done, parts[-1][0].number)
@@ -328,7 +334,7 @@ class Worker:
                 self._write(store, outbox, [(entry, entry.operation)], again=True)
             except Exception as error:  # noqa: BLE001  it stays in the spool
                 with self.lock:
-                    self.problem, self._called = error, None
+                    self._called, outbox.parked_for = None, error
             else:
                 with self.lock:
                     if not outbox.is_abandoned:

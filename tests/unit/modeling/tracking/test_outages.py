@@ -3,6 +3,7 @@
 # ruff: noqa: PT031  the warning comes from whichever call first sees the outage
 
 import os
+import sys
 import threading
 import warnings
 
@@ -14,6 +15,7 @@ from tracked import contents, model_folder, replay_into, spooled, spools, tracki
 
 import tradewright as tw
 from tradewright.errors import TrackingError
+from tradewright.tracking import TrackingClient
 from tradewright.tracking import outbox as outbox_module
 from tradewright.tracking import run as run_module
 
@@ -143,6 +145,28 @@ def test_a_forked_child_records_nothing(tmp_path):
     run.close("FINISHED")
     assert steps(fake) == []
     assert fake.runs[run.run_id].info.status == "FINISHED"
+
+
+def test_a_run_that_nobody_closes_is_closed_at_the_end_of_the_program(tmp_path, monkeypatch):
+    fake = FakeClient()
+    client = tracking(fake, tmp_path)
+    for error, status in ((None, "FINISHED"), (ValueError("mine"), "FAILED"), (KeyboardInterrupt(), "KILLED")):
+        run = client.start_run("alpha")
+        run.log_metrics({"loss": 1}, 0)
+        monkeypatch.setattr(sys, "last_value", error, raising=False)
+        run_module._close_open_runs()
+        assert fake.runs[run.run_id].info.status == status
+
+
+def test_a_password_is_shown_to_nobody(tmp_path):
+    fake = FakeClient(dies_after=0)
+    client = TrackingClient(fake, "fake://me:secret@host/mlflow", spool=tmp_path)
+    with pytest.warns(RuntimeWarning, match="fake://me:") as caught:
+        run = client.start_run("alpha")
+        run.close("FINISHED")
+    assert "secret" not in f"{caught[0].message} {run!r}"
+    (path,) = spools(tmp_path)
+    assert path.stat().st_mode & 0o077 == 0
 
 
 # --- a store that fails -------------------------------------------------------------------------------------------
@@ -418,7 +442,7 @@ def test_an_artifact_store_that_fails_does_not_leave_the_run_open(tmp_path, monk
     (tmp_path / "a.txt").write_text("a")
     run.log_artifact(tmp_path / "a.txt")
     run.log_metrics({"loss": 1}, 0)
-    with pytest.warns(RuntimeWarning, match="tradewright replay") as caught:
+    with pytest.warns(RuntimeWarning, match=r"log_artifact.*tradewright replay") as caught:
         run.close("FINISHED")
     assert len(caught) == 1
     assert fake.runs[run.run_id].info.status == "FINISHED"
