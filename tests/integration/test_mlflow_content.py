@@ -261,6 +261,45 @@ def test_mlflow_loads_the_model_by_run_alias_version_and_id(trained, uri):
     assert (said.to_numpy() == result.model.predict_proba(PANEL)).all()
 
 
+def test_the_pages_of_run_and_model_say_what_they_are(trained):
+    result, run, client = trained
+    told = run.data.tags["mlflow.note.content"]
+    assert told.startswith("**LGBMClassifier**: ")
+    assert f"train {len(PLAN[0].train):,} (" in told
+    assert f"val_loss {result.metrics['val_loss']:.6g}" in told
+    with quiet():
+        model = client.get_logged_model(run.outputs.model_outputs[0].model_id)
+    assert model.params["n_estimators"] == "12"
+    assert json.loads(model.tags["mlflow.modelVersions"])[0]["name"] == "direction"
+    assert model.source_run_id == result.run_id
+
+
+def test_folds_are_nested_in_the_run_of_the_whole(uri, tmp_path):
+    from tradewright.tracking import connect
+    from tradewright.training import log_fold_summary
+
+    client = connect(uri, spool=tmp_path / "spool")
+    with client.start_run("alpha", run_name="walk-forward") as parent:
+        results = {}
+        for fold in PLAN.folds:
+            model = tw.ModelRegistry.create("logistic")
+            trainer = tw.ModelTrainer(
+                model, "alpha", mlflow_uri=uri, output_dir=tmp_path, plots=False, parent_run=parent
+            )
+            frame = PANEL.take(fold.train)
+            X = np.nan_to_num(frame.matrix("float64"))
+            results[fold.index] = trainer.train(X, frame.y, callbacks=[], checks=None)
+        log_fold_summary(parent, results)
+    with quiet():
+        whole = client.client.get_run(parent.run_id)
+        children = [client.client.get_run(result.run_id) for result in results.values()]
+    losses = [result.metrics["train_loss"] for result in results.values()]
+    assert whole.info.status == "FINISHED"
+    assert whole.data.metrics["mean_train_loss"] == pytest.approx(np.mean(losses))
+    assert {child.data.tags["mlflow.parentRunId"] for child in children} == {parent.run_id}
+    assert artifact(client.client, parent.run_id, "fold_metrics.png", tmp_path).stat().st_size
+
+
 def test_the_next_training_is_the_next_version_and_takes_the_alias(trained, uri, tmp_path):
     named = {"registered_model_name": "direction", "registered_model_alias": "champion"}
     trainer, result = train(uri, tmp_path, fold=PLAN[1], **named)

@@ -124,11 +124,6 @@ class BoostingModel(EstimatorModel):
         return parameters.describe(self.estimator.get_params() | own)
 
     @property
-    def display_name(self) -> str:
-        """The class of the estimator."""
-        return type(self.estimator).__name__
-
-    @property
     def seed(self) -> int | None:
         """The estimator's ``random_state``, or whichever other name of it was set."""
         return self._library().seed(self.estimator)

@@ -12,6 +12,7 @@ from sklearn.utils import ClassifierTags, RegressorTags
 
 from tradewright.base import BaseModel
 from tradewright.errors import CallbackError, NotFittedError
+from tradewright.models.pipelines import final_step
 
 __all__ = ["EstimatorModel", "UnfittedError"]
 
@@ -26,6 +27,14 @@ class EstimatorModel(BaseModel, BaseEstimator):  # type: ignore[misc]  # scikit-
     _not_fitted = UnfittedError
     #: Whether a classifier tells more than two classes apart.
     _multi_class: ClassVar[bool] = True
+
+    @property
+    def display_name(self) -> str:
+        """The class of the estimator, of a pipeline's last step; the name, class or builder of a torch module."""
+        inner = getattr(self, "module", None)
+        if inner is None:
+            return type(final_step(getattr(self, "estimator", self))).__name__
+        return inner if isinstance(inner, str) else str(getattr(inner, "__name__", type(inner).__name__))
 
     @property
     def classes_(self) -> NDArray[Any]:

@@ -98,11 +98,6 @@ class SklearnModel(EstimatorModel):
         return parameters.describe(self.estimator.get_params(deep=True) | own)
 
     @property
-    def display_name(self) -> str:
-        """The class of the estimator, of a pipeline's last step."""
-        return type(final_step(self.estimator)).__name__
-
-    @property
     def seed(self) -> int | None:
         """The first ``random_state`` that is a number."""
         return given_seed(self.estimator)

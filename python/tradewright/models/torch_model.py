@@ -218,13 +218,6 @@ class TorchModel(EstimatorModel):
         return parameters.describe(flat)
 
     @property
-    def display_name(self) -> str:
-        """The module's registered name; else its class, or the function that builds it."""
-        if isinstance(self.module, str):
-            return self.module
-        return str(getattr(self.module, "__name__", type(self.module).__name__))
-
-    @property
     def reads_history(self) -> bool:
         """Whether the module reads windows."""
         return self.window is not None

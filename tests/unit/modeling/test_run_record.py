@@ -112,3 +112,28 @@ def test_folds_without_metrics_and_single_folds():
         "n_folds": 1.0,
         "mean_val_loss": 2.0,
     }
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        (DescentModel(), "DescentModel"),
+        (tw.ModelRegistry.create("ridge"), "Ridge"),
+        (tw.ModelRegistry.create("random_forest"), "RandomForestRegressor"),
+    ],
+)
+def test_a_run_is_called_after_what_is_inside_the_wrapper(model, name):
+    assert model.display_name == name
+
+
+def test_torch_models_are_called_after_their_module():
+    nn = pytest.importorskip("torch").nn
+
+    class Net(nn.Module):
+        pass
+
+    def build(n_features, n_outputs):
+        return nn.Linear(n_features, n_outputs)
+
+    names = [tw.TorchModel(module).display_name for module in ("mlp", Net, Net(), build)]
+    assert names == ["mlp", "Net", "Net", "build"]

@@ -48,7 +48,7 @@ def plot_calibration(
     """
     said = np.asarray(probabilities, dtype=np.float64)
     labels = np.asarray(codes, dtype=np.int64)
-    known = np.isfinite(said).all(axis=1)
+    known: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(said), axis=1)
     said, labels = said[known], labels[known]
     if len(classes) < 2:
         raise nothing_to_draw("one class is not to be told apart from any other", "calibration")
