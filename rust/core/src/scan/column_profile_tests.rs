@@ -154,7 +154,7 @@ fn layouts_threads_and_twins_agree_on_many_blocks() {
     let by_row: Vec<Column<'_>> = (0..width).map(|j| Column::F64(Strided::new(&matrix[j..], width, rows))).collect();
     let copies: Vec<Vec<f64>> = (0..width).map(|j| matrix[j..].iter().step_by(width).copied().collect()).collect();
     let by_column: Vec<Column<'_>> = copies.iter().map(|copy| Column::F64(Strided::from_slice(copy))).collect();
-    let parts: Vec<u32> = (0..rows as u32).map(|row| row / 10_000).collect();
+    let parts: Vec<u32> = (0..rows as u32).map(|row| row / 5_000).collect();
     let order: Vec<u32> = (0..rows as u32).collect();
     let mut seen: Option<Vec<ColumnProfile>> = None;
     for threads in [1, 2, 3] {
@@ -173,7 +173,7 @@ fn layouts_threads_and_twins_agree_on_many_blocks() {
     for (profile, cells) in found.iter().zip(&copies) {
         agrees(profile, cells, &twin(cells, &assets, 7));
         for (part, moments) in profile.parts.iter().enumerate() {
-            let own = &cells[part * 10_000..((part + 1) * 10_000).min(rows)];
+            let own = &cells[part * 5_000..((part + 1) * 5_000).min(rows)];
             assert_eq!(moments.rows, own.len() as u64);
             assert_eq!(moments.nan, own.iter().filter(|cell| cell.is_nan()).count() as u64);
             let mean = own.iter().filter(|cell| !cell.is_nan()).sum::<f64>() / moments.finite().max(1) as f64;

@@ -254,6 +254,7 @@ macro_rules! row_major {
 
 /// Hashes the rows `start..start + out.len()` into `out`.
 pub(crate) fn hash_rows<H: RowHash>(hash: H, columns: &[Column<'_>], lanes: &[Lane], start: usize, out: &mut [u64]) {
+    let lanes = &lanes[..columns.len()];
     // The view of the first column ends at its last cell, before the rest of the last row: that row goes the other way.
     let whole = columns.first().map_or(0, |column| column.len().saturating_sub(1)).saturating_sub(start).min(out.len());
     let (inner, last) = out.split_at_mut(whole);
