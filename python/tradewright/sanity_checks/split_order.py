@@ -180,13 +180,16 @@ class Embargo(Check):
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
         train, val, before, after = _timed(context)
+        assert train.time is not None
+        assert val.time is not None
         if not (before > after.min()).any():
             return []  # nothing is trained on after a validation row
         lookback = context.declared.lookback
         if lookback is None:
             raise CannotRun("how far features look back is not known: pass lookback=")
         lasts = _last_times(train, val)
-        reach = _later(lasts, lookback, np.union1d(before, after), train.time_unit)
+        # The source's times, those of rows that are on neither side included.
+        reach = _later(lasts, lookback, np.union1d(train.time, val.time), train.time_unit)
         block = np.searchsorted(lasts, before, side="left") - 1  # the last block that ended before the row
         near = (block >= 0) & (before <= reach[np.maximum(block, 0)])
         rows = np.flatnonzero(near)

@@ -135,12 +135,15 @@ class ImbalancedTarget(Check):
 class OutlyingTarget(Check):
     """target.outlier: labels absurdly far from the median. Counts labels.
 
-    Distances are in median absolute deviations; fat tails make ten of them normal in returns, and not
-    ``warning``. Where more than half of the labels are equal, a spread is taken from the quartiles, and where those are
-    equal too there is nothing to measure by. Classes have no outliers. O(n).
+    Distances are in median absolute deviations; fat tails make ten of them normal in returns, and not ``warning``. The
+    largest of many is held against the tail too: with tails of index 3, as returns have, n labels reach (n/100)^⅓ times
+    their 99 % point, and a finding lies beyond ``tail`` times that. Where more than half of the labels are equal, a
+    spread is taken from the quartiles, and where those are equal too there is nothing to measure by. Classes have no
+    outliers. O(n).
     """
 
     warning: float = 50.0
+    tail: float = 5.0
 
     id: ClassVar[str] = "target.outlier"
     severity: ClassVar[Literal["info", "warning", "error"]] = "warning"
@@ -163,7 +166,11 @@ class OutlyingTarget(Check):
         assert side.y is not None
         with np.errstate(over="ignore", invalid="ignore"):
             distance = np.abs(side.take(side.y).astype(np.float64) - middle) / spread
-        far = np.flatnonzero((distance > self.warning) & np.isfinite(distance))
+        known_distance = distance[np.isfinite(distance)]
+        reach = float(np.quantile(known_distance, 0.99)) * max(1.0, len(known_distance) / 100) ** (1 / 3)
+        # A handful of labels has no tail to speak of: its 99 % point is its outlier.
+        limit = max(self.warning, self.tail * reach if len(known_distance) >= 500 else 0.0)
+        far = np.flatnonzero((distance > limit) & np.isfinite(distance))
         if not len(far):
             return []
         far = far[np.argsort(-distance[far], kind="stable")]
@@ -173,10 +180,10 @@ class OutlyingTarget(Check):
             context.finding(
                 self,
                 "warning",
-                message=f"{len(far):,} of {len(known):,} labels are more than {self.warning:g} median absolute deviations "
+                message=f"{len(far):,} of {len(known):,} labels are more than {limit:.3g} median absolute deviations "
                 f"from the median {middle:.4g}, the farthest is {largest:.4g} in row {positions[0]}",
                 value=float(distance[far[0]]),
-                threshold=self.warning,
+                threshold=limit,
                 count=len(far),
                 examples=side.examples(positions),
                 remedy="look for bad prints, splits that prices are not adjusted for, and units; clip what is real",

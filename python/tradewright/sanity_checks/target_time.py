@@ -47,7 +47,8 @@ class ShiftedTarget(Check):
         before, after = finite_labels(train), finite_labels(val)
         if not len(before) or not len(after):
             return []
-        worth = (_worth(train), _worth(val))
+        rho = max(_resemblance(train), _resemblance(val))  # a side of one class says nothing of how classes follow
+        worth = (_worth(train, rho), _worth(val, rho))
         classes = classes_of(np.concatenate([before, after]))
         if classes is None:
             return self._spread(context, before, after, worth)
@@ -131,14 +132,17 @@ class ShiftedTarget(Check):
         ]
 
 
-def _worth(side: Side) -> float:
-    """How many independent labels the mean of a side is from."""
-    series = series_of(side)
+def _resemblance(side: Side) -> float:
+    """The autocorrelation of the labels, or of their magnitudes where that is larger."""
     assert side.y is not None
     y = np.ascontiguousarray(side.y, dtype=np.float64)
     size = np.abs(y - np.nanmedian(y[np.isfinite(y)])) if np.isfinite(y).any() else y
-    rho = float(np.max(series.lag_one([y, size])))
-    return max(float(effective(min(series.dates, len(side)), rho)), 0.5)
+    return float(np.max(series_of(side).lag_one([y, size])))
+
+
+def _worth(side: Side, rho: float) -> float:
+    """How many independent labels the mean of a side is from."""
+    return max(float(effective(min(series_of(side).dates, len(side)), rho)), 0.5)
 
 
 @final
