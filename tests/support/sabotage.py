@@ -217,7 +217,15 @@ def a_file_read_twice_in_part(panel, rng):
     return Spoiled(checked(again), count=30)
 
 
-@sabotage("split.index_overlap", "error", "dup.cross_exact", "dup.key", "split.label_overlap", "split.same_timestamp", "split.time_order")
+@sabotage(
+    "split.index_overlap",
+    "error",
+    "dup.cross_exact",
+    "dup.key",
+    "split.label_overlap",
+    "split.same_timestamp",
+    "split.time_order",
+)
 def validation_rows_that_were_trained_on(panel, rng):
     train, val = halves(panel)
     both = train.take(np.arange(len(train) - 50, len(train)))
