@@ -242,9 +242,11 @@ fn scan_block(
                 reader.read(start..(start + step).min(block.len));
             }
         }
-        group.iter_mut().for_each(|reader| reader.release());
+        for reader in group.iter_mut() {
+            reader.release();
+        }
     }
-    Ok(readers.into_iter().map(|reader| reader.close()).collect())
+    Ok(readers.into_iter().map(Read::close).collect())
 }
 
 /// The reading of one column in one block.
@@ -277,12 +279,11 @@ impl<'a, T: Value> Reader<'a, T> {
 
     fn fetch(&mut self, rows: Range<usize>) {
         let places = self.start + rows.start..self.start + rows.end;
-        match self.order {
-            Some(order) => self.cells.extend(order[places].iter().map(|&row| self.view.get(row as usize))),
-            None => {
-                let view = self.view.slice(places.start, places.end);
-                self.cells.extend(view.data().chunks(view.stride()).take(view.len()).map(|cells| cells[0]));
-            }
+        if let Some(order) = self.order {
+            self.cells.extend(order[places].iter().map(|&row| self.view.get(row as usize)));
+        } else {
+            let view = self.view.slice(places.start, places.end);
+            self.cells.extend(view.data().chunks(view.stride()).take(view.len()).map(|cells| cells[0]));
         }
     }
 }

@@ -3,7 +3,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::parallel::set_num_threads;
 
 /// Cell by cell, asset by asset, as the definitions say.
 struct Twin {
@@ -136,7 +135,7 @@ fn large() -> (usize, usize, Vec<f64>, Vec<i32>) {
                 }
             }
             3 => {
-                if next() < 0.999 {
+                if next() < 0.98 {
                     2.5
                 } else {
                     next()
@@ -149,7 +148,7 @@ fn large() -> (usize, usize, Vec<f64>, Vec<i32>) {
 }
 
 #[test]
-fn layouts_threads_and_twins_agree_on_many_blocks() {
+fn layouts_and_twins_agree_on_many_blocks() {
     let (rows, width, matrix, assets) = large();
     let by_row: Vec<Column<'_>> = (0..width).map(|j| Column::F64(Strided::new(&matrix[j..], width, rows))).collect();
     let copies: Vec<Vec<f64>> = (0..width).map(|j| matrix[j..].iter().step_by(width).copied().collect()).collect();
@@ -157,16 +156,13 @@ fn layouts_threads_and_twins_agree_on_many_blocks() {
     let parts: Vec<u32> = (0..rows as u32).map(|row| row / 5_000).collect();
     let order: Vec<u32> = (0..rows as u32).collect();
     let mut seen: Option<Vec<ColumnProfile>> = None;
-    for threads in [1, 2, 3] {
-        set_num_threads(threads).unwrap();
-        for columns in [&by_row, &by_column] {
-            for order in [None, Some(order.as_slice())] {
-                let mut profiler = ColumnProfiler::new(Some(7), 5);
-                let facts = RowFacts { assets: Some(&assets), parts: Some(&parts), order };
-                profiler.update(columns, facts, &Cancel::new()).unwrap();
-                let found = profiler.finish();
-                assert_eq!(seen.get_or_insert_with(|| found.clone()), &found);
-            }
+    for columns in [&by_row, &by_column] {
+        for order in [None, Some(order.as_slice())] {
+            let mut profiler = ColumnProfiler::new(Some(7), 5);
+            let facts = RowFacts { assets: Some(&assets), parts: Some(&parts), order };
+            profiler.update(columns, facts, &Cancel::new()).unwrap();
+            let found = profiler.finish();
+            assert_eq!(seen.get_or_insert_with(|| found.clone()), &found);
         }
     }
     let found = seen.unwrap();

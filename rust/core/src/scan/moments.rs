@@ -49,7 +49,7 @@ impl Moments {
         self.rows - self.nan - self.infinite
     }
 
-    /// Adds the cells of another part (Chan, Golub & LeVeque 1979): stable, whatever the means are.
+    /// Adds the cells of another part (Chan, Golub and others 1979): stable, whatever the means are.
     pub fn merge(&mut self, other: &Self) {
         let (ours, theirs) = (self.finite() as f64, other.finite() as f64);
         self.rows += other.rows;
@@ -168,14 +168,13 @@ impl<V: Lane<Scalar = f64>> Sums<V> {
         {
             value.store(&mut values[..V::LANES]);
         }
-        for i in 0..V::LANES {
-            total.apart += lane[0][i];
-            total.squares += lane[1][i];
-            total.min = total.min.min(lane[2][i]);
-            total.max = total.max.max(lane[3][i]);
-            total.zeros += lane[4][i];
-            total.odd += lane[5][i];
-        }
+        let [apart, squares, min, max, zeros, odd] = lane.map(|values| values.into_iter().take(V::LANES));
+        total.apart += apart.sum::<f64>();
+        total.squares += squares.sum::<f64>();
+        total.min = min.fold(total.min, f64::min);
+        total.max = max.fold(total.max, f64::max);
+        total.zeros += zeros.sum::<f64>();
+        total.odd += odd.sum::<f64>();
     }
 }
 

@@ -304,7 +304,7 @@ fn hash_tiles<H: RowHash>(hash: H, columns: &[Column<'_>], lanes: &[Lane], start
 struct Absorb<'a, T, F> {
     view: &'a Strided<'a, T>,
     hashes: &'a mut [u64],
-    absorb: F,
+    step: F,
 }
 
 impl<T: Cell, F: Fn(u64, T) -> u64> Kernel for Absorb<'_, T, F> {
@@ -314,18 +314,18 @@ impl<T: Cell, F: Fn(u64, T) -> u64> Kernel for Absorb<'_, T, F> {
     fn run(self) {
         if let Some(slice) = self.view.as_slice() {
             for (acc, &cell) in self.hashes.iter_mut().zip(slice) {
-                *acc = (self.absorb)(*acc, cell);
+                *acc = (self.step)(*acc, cell);
             }
         } else {
             for (acc, cells) in self.hashes.iter_mut().zip(self.view.data().chunks(self.view.stride())) {
-                *acc = (self.absorb)(*acc, cells[0]);
+                *acc = (self.step)(*acc, cells[0]);
             }
         }
     }
 }
 
 fn absorb_all<T: Cell>(view: &Strided<'_, T>, hashes: &mut [u64], absorb: impl Fn(u64, T) -> u64) {
-    dispatch(Absorb { view, hashes, absorb });
+    dispatch(Absorb { view, hashes, step: absorb });
 }
 
 /// Hashes rows of a row-major matrix, each from its first cell to its last: memory is read in order.

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tradewright import ModelSanityChecker, Panel, PurgedKFold, WalkForward, check
-from tradewright.sanity_checks.split import meets_a_block
+from tradewright.sanity_checks.base import Side
+from tradewright.sanity_checks.split import meets_a_block, within_reach
+from tradewright.splitting import Rows
 
 
 def meets_twin(time, until, starts, ends, closed):
@@ -35,6 +37,26 @@ def test_intervals_equal_every_pair(rows, blocks, closed):
     until, ends = time + length, starts + sizes
     found = meets_a_block(time, until, starts, ends, closed=closed)
     assert found.tolist() == meets_twin(time, until, starts, ends, closed)
+
+
+@settings(max_examples=200, deadline=None)
+@given(spans, spans, st.lists(st.booleans(), min_size=8, max_size=8), st.booleans(), st.sampled_from(["both", "left"]))
+def test_rows_out_of_reach_meet_no_block(rows, blocks, chosen, shuffled, closed):
+    time, length = np.array(rows).T
+    if not shuffled:
+        time = np.sort(time)
+    starts, sizes = np.array(sorted(blocks)).T
+    ends, n = starts + sizes, len(time)
+    order = np.argsort(time, kind="stable") if shuffled else None
+    ranges = np.array([[i, i + 1] for i in range(n) if chosen[i]], dtype=np.int64).reshape(-1, 2)
+    side = Side("panel", {}, time=time, label_end=time + length, rows=Rows(ranges, n, order))
+    near = within_reach(side, starts, ends)
+
+    def meeting(part):
+        intervals = part.take(side.time), part.take(side.label_end)
+        return part.positions()[meets_a_block(*intervals, starts, ends, closed=closed)].tolist()
+
+    assert meeting(near) == meeting(side)
 
 
 def overlap(report):
