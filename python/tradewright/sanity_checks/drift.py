@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from tradewright import _core
 from tradewright.sanity_checks.base import CannotRun, Check, CheckContext, Side
-from tradewright.sanity_checks.rank_sample import chosen_rows, sampled_note
+from tradewright.sanity_checks.rank_sample import SAMPLE_ROWS, chosen_rows, sampled_note
 from tradewright.sanity_checks.report import Finding, Severity
 from tradewright.sanity_checks.series import SIGMAS, effective, series_of
 
 __all__ = ["FeatureDrift", "MissingRateDrift"]
 
+#: Rows of a side that are looked at in each fold of a plan.
+FOLD_ROWS = 20_000
 #: The 5 % point of Kolmogorov's distribution.
 KOLMOGOROV = 1.36
 #: Standard error of the logarithm of an interquartile range, times the root of the number of rows, for fat tails.
@@ -55,7 +57,8 @@ class FeatureDrift(Check):
     ranges that share no value. No distance can tell a unit error from a volatility regime: ×100 gives 0.50, ×1.6 gives
     0.59. What wanders like a price is judged by its changes.
 
-    Above 200,000 rows a side, a seeded sample of as many is taken, and the finding says so. O(n log n) a feature.
+    Above 200,000 rows a side, a seeded sample of as many is taken, and the finding says so; above 20,000 for a fold of
+    a plan, of which there may be many: the error of a distance is then 0.004. O(n log n) a feature.
     """
 
     distance: float = 0.2
@@ -77,8 +80,8 @@ class FeatureDrift(Check):
         table = _core.drifts(
             [train.columns[name] for name in names],
             [val.columns[name] for name in names],
-            _sampled(train),
-            _sampled(val),
+            _sampled(train, _most(context)),
+            _sampled(val, _most(context)),
         )
         suspects = [j for j, row in enumerate(table) if self._suspect(row)]
         rhos = series_of(train).lag_one([train.columns[names[j]] for j in suspects])
@@ -119,7 +122,9 @@ class FeatureDrift(Check):
         how = ""
         if rho > WANDERS:
             changes = [series_of(side).changes(side.columns[name]) for side in (train, val)]
-            row = _core.drifts([changes[0]], [changes[1]], *(chosen_rows(len(values)) for values in changes))[0]
+            row = _core.drifts(
+                [changes[0]], [changes[1]], *(chosen_rows(len(values), _most(context)) for values in changes)
+            )[0]
             rho = float(_core.autocorrelations([changes[0]], None, series_of(train).starts)[0])
             how = "the changes of "
             if not self._suspect(row):
@@ -159,7 +164,7 @@ class FeatureDrift(Check):
             self,
             severity,
             columns=(name,),
-            message=f"{how}{name!r}: {text}{sampled_note(rows)}",
+            message=f"{how}{name!r}: {text}{sampled_note(rows, _most(context))}",
             value=units[0][1] if units else distance,
             threshold=self.scale if units and "no value" not in text else max(self.distance, min(chance, 1.0)),
             count=len(val),
@@ -171,12 +176,17 @@ class FeatureDrift(Check):
     def samples(self, context: CheckContext) -> bool:
         """See the base class."""
         sides = [side for side in (context.train, context.val) if side is not None]
-        return any(chosen_rows(len(side)) is not None for side in sides)
+        return any(len(side) > _most(context) for side in sides)
 
 
-def _sampled(side: Side) -> NDArray[np.int64] | None:
+def _most(context: CheckContext) -> int:
+    """How many rows a side is sampled down to."""
+    return SAMPLE_ROWS if context.fold is None else FOLD_ROWS
+
+
+def _sampled(side: Side, most: int) -> NDArray[np.int64] | None:
     """The source's rows of a side that are looked at; None for all."""
-    chosen = chosen_rows(len(side))
+    chosen = chosen_rows(len(side), most)
     if chosen is None:
         return None if side.rows is None else np.ascontiguousarray(side.positions())
     return chosen if side.rows is None else side.positions()[chosen]

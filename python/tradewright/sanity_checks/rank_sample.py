@@ -20,17 +20,17 @@ SAMPLE_ROWS = 200_000
 _KNOWN: WeakKeyDictionary[Side, RankSample] = WeakKeyDictionary()
 
 
-def chosen_rows(count: int, seed: int = 0) -> NDArray[np.int64] | None:
-    """Return which of so many rows a statistic of ranks looks at, ascending; None for all of them."""
-    if count <= SAMPLE_ROWS:
+def chosen_rows(count: int, most: int = SAMPLE_ROWS) -> NDArray[np.int64] | None:
+    """Return which of so many rows a statistic of ranks looks at, ascending, always the same; None for all of them."""
+    if count <= most:
         return None
-    chosen = np.random.default_rng(seed).choice(count, SAMPLE_ROWS, replace=False, shuffle=False)
+    chosen = np.random.default_rng(0).choice(count, most, replace=False, shuffle=False)
     return np.sort(chosen).astype(np.int64)
 
 
-def sampled_note(rows: int) -> str:
+def sampled_note(rows: int, most: int = SAMPLE_ROWS) -> str:
     """Say in a finding that it is from a sample, where it is."""
-    return f", on a seeded sample of {SAMPLE_ROWS:,} rows" if rows > SAMPLE_ROWS else ""
+    return f", on a seeded sample of {most:,} rows" if rows > most else ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,6 +21,7 @@ __all__ = ["SIGMAS", "SideSeries", "above_noise", "effective", "horizon_bars", "
 SIGMAS = 4.0
 
 _KNOWN: WeakKeyDictionary[Side, SideSeries] = WeakKeyDictionary()
+_BARS: WeakKeyDictionary[Side, tuple[int, str]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,9 +144,16 @@ def horizon_bars(context: CheckContext) -> tuple[int, str]:
     A declared count of bars is taken as it is; else label ends tell, and the shorter labels count, since a feature may
     know them. Undeclared is one bar.
     """
-    horizon, side = context.horizon, context.train
+    horizon = context.horizon
     if isinstance(horizon, int | np.integer) and not isinstance(horizon, bool):
         return int(horizon), "declared"
+    found = _BARS.get(context.train)
+    if found is None:
+        found = _BARS[context.train] = _bars_by_label_ends(context.train)
+    return found
+
+
+def _bars_by_label_ends(side: Side) -> tuple[int, str]:
     if side.label_end is None or side.time is None or not len(side):
         return 1, "not declared, taken as one bar"
     rows = np.linspace(0, len(side) - 1, min(len(side), 20_000)).astype(np.int64)

@@ -28,6 +28,11 @@ def _timed(context: CheckContext) -> tuple[Side, Side, Times, Times]:
     return train, val, train.take(train.time), val.take(val.time)
 
 
+def _apart(before: Times, after: Times) -> bool:
+    """Whether one side lies wholly before the other, as most splits do."""
+    return bool(before.max() < after.min() or after.max() < before.min())
+
+
 @final
 @dataclass(frozen=True)
 class IndexOverlap(Check):
@@ -47,9 +52,11 @@ class IndexOverlap(Check):
         """See the class."""
         val, train = context.needs_val(), context.train
         if train.rows is not None and val.rows is not None:
-            shared, which = np.isin(val.positions(), train.positions()), "position"
+            shared, which = train.rows.mask()[val.positions()], "position"
         else:
             train, val, before, after = _timed(context)
+            if _apart(before, after):
+                return []
             shared, which = self._shared(train, val, before, after)
         rows = np.flatnonzero(shared)
         if not len(rows):
@@ -142,6 +149,8 @@ class SameTimestamp(Check):
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
         _, val, before, after = _timed(context)
+        if _apart(before, after):
+            return []
         shared = np.intersect1d(before, after)
         if not len(shared):
             return []

@@ -4,7 +4,7 @@ use crate::columns::Column;
 use crate::error::{Error, Result};
 use crate::parallel::{Cancel, map_blocks};
 use crate::scan::numbers::{Places, check_rows, common_rows, read};
-use crate::scan::ranks::sort_key;
+use crate::scan::ranks::{number_of_key, sort_key};
 
 /// Bins of the stability index: tenths of the first distribution.
 const BINS: usize = 10;
@@ -67,9 +67,10 @@ pub fn drifts(first: Chosen<'_>, second: Chosen<'_>, cancel: &Cancel) -> Result<
 fn sorted(column: &Column<'_>, rows: Option<&[i64]>) -> Vec<f64> {
     let mut values = vec![0.0; rows.map_or(column.len(), <[i64]>::len)];
     read(column, Places::of(rows), &mut values);
-    values.retain(|value| !value.is_nan());
-    values.sort_unstable_by_key(|&value| sort_key(value));
-    values
+    // Whole numbers sort faster than floats that are compared by key.
+    let mut keys: Vec<u64> = values.into_iter().filter(|value| !value.is_nan()).map(sort_key).collect();
+    keys.sort_unstable();
+    keys.into_iter().map(number_of_key).collect()
 }
 
 fn distance(a: &[f64], b: &[f64]) -> f64 {

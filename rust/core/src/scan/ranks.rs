@@ -47,6 +47,11 @@ pub(crate) fn sort_key(value: f64) -> u64 {
     bits ^ (((bits as i64 >> 63) as u64) | 1 << 63)
 }
 
+/// The number a key is of; 0.0 for that of −0.0.
+pub(crate) fn number_of_key(key: u64) -> f64 {
+    f64::from_bits(if key >> 63 == 1 { key ^ (1 << 63) } else { !key })
+}
+
 fn rank(values: &[f64], out: &mut [f32]) {
     let mut keys: Vec<(u64, u32)> = Vec::with_capacity(values.len());
     for (row, &value) in values.iter().enumerate() {
@@ -101,6 +106,14 @@ mod tests {
             let bits = |ranks: &[f32]| ranks.iter().map(|r| r.to_bits()).collect::<Vec<_>>();
             prop_assert_eq!(bits(&out), bits(&twin(&values)));
         }
+    }
+
+    #[test]
+    fn keys_sort_as_numbers_do_and_give_them_back() {
+        let numbers = [f64::NEG_INFINITY, -2.5, -1e-300, 0.0, 1e-300, 7.0, f64::INFINITY];
+        assert!(numbers.windows(2).all(|pair| sort_key(pair[0]) < sort_key(pair[1])));
+        assert!(numbers.iter().all(|&number| number_of_key(sort_key(number)).to_bits() == number.to_bits()));
+        assert_eq!(sort_key(-0.0), sort_key(0.0));
     }
 
     #[test]
