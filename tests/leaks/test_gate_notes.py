@@ -46,7 +46,7 @@ def test_a_panel_without_label_ends_is_noted_and_not_refused():
 def test_known_label_ends_leave_no_note(reach):
     ends = {"label_end_train": TIMES[:40] + reach, "label_end_val": TIMES[40:] + reach}
     verdict = check_leakage(arrays(**ends), "leakage", allow_leakage=False)
-    assert not any("not checked" in note for note in verdict.notes)
+    assert not any("label_overlap" in note for note in verdict.notes)
     assert (verdict.refusal is None) == (reach == 0)
 
 

@@ -113,7 +113,7 @@ def _features(rng: np.random.Generator, returns: Grid, prices: Grid) -> dict[str
         "very_persistent": _ar1(rng, shape, 0.995),
         "walk": np.cumsum(rng.normal(size=shape), axis=0),
         "price": 100 * np.exp(prices),
-        "volume": np.exp(12 + _ar1(rng, shape, 0.9) + rng.normal(size=(1, n_assets))),
+        "volume": 12 + _ar1(rng, shape, 0.9) + rng.normal(size=(1, n_assets)),  # the logarithm of shares
         "is_up": (returns > 0).astype(float),
         "weekday": np.repeat((np.arange(n_times) % 5)[:, None], n_assets, axis=1).astype(float),
         "earnings": np.where(rng.random(shape) < 0.02, rng.normal(size=shape), 0.0),

@@ -171,7 +171,7 @@ def features_scaled_over_all_rows(panel, rng):
 # --- rows ---------------------------------------------------------------------------------------------------------------
 
 
-@sabotage("dup.cross_exact", "error")
+@sabotage("dup.cross_exact", "error", "dup.conflict")
 def rows_copied_from_the_test_into_train(panel, rng):
     plan = KFOLD.plan(panel.times, label_end=panel.label_ends)
     fold = plan[3]
@@ -197,7 +197,7 @@ def rows_copied_in_single_precision(panel, rng):
     return Spoiled(report, rows=tuple(source[:3].tolist()))
 
 
-@sabotage("dup.entity", "warning")
+@sabotage("dup.entity", "warning", "dup.within", "dup.conflict")
 def an_asset_under_a_second_name(panel, rng):
     twin = panel.take(panel.asset == panel.asset[-1])
     frame = panel.to_frame()
@@ -218,7 +218,13 @@ def a_file_read_twice_in_part(panel, rng):
 
 
 @sabotage(
-    "split.index_overlap", "error", "dup.cross_exact", "split.label_overlap", "split.same_timestamp", "split.time_order"
+    "split.index_overlap",
+    "error",
+    "dup.cross_exact",
+    "dup.key",
+    "split.label_overlap",
+    "split.same_timestamp",
+    "split.time_order",
 )
 def validation_rows_that_were_trained_on(panel, rng):
     train, val = halves(panel)
@@ -328,3 +334,14 @@ def a_feed_that_died(panel, rng):
     dead = mine[len(mine) // 2 : len(mine) // 2 + len(mine) // 3]
     values[dead] = values[dead[0]]
     return Spoiled(checked(with_columns(panel, feed=values)), columns=("feed",))
+
+
+@sabotage("feature.scale", "warning")
+def counts_of_shares_beside_returns(panel, rng):
+    shares = np.exp(18 + rng.normal(size=len(panel)))
+    return Spoiled(checked(with_columns(panel, shares=shares)))
+
+
+@sabotage("feature.id_like", "warning")
+def a_row_number_as_a_feature(panel, rng):
+    return Spoiled(checked(with_columns(panel, number=np.arange(len(panel), dtype=np.float64))), columns=("number",))

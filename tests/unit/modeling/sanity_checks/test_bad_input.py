@@ -12,7 +12,7 @@ from tradewright.errors import DataError, EmptyDataError, FeatureMismatchError, 
 from tradewright.sanity_checks.suites import CHECKS
 
 N, M = 120, 40
-ALL = {kind.id for kind in CHECKS if kind.by_default}
+ALL = {kind.id for kind in CHECKS}
 
 
 def sides(**columns):

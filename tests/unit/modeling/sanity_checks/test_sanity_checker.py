@@ -32,7 +32,12 @@ def kinds():
 
 
 DEFAULT = {kind.id for kind in CHECKS if kind.by_default}
-NEED_TIMES = {f"split.{name}" for name in ("index_overlap", "time_order", "label_overlap", "same_timestamp", "embargo")}
+NEED_TIMES = {
+    *(f"split.{name}" for name in ("index_overlap", "time_order", "label_overlap", "same_timestamp", "embargo")),
+    "lookahead.asof",
+    "dup.key",
+    "dup.entity",
+}
 
 
 @pytest.mark.parametrize("kind", kinds())
