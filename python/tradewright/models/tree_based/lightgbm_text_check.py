@@ -37,6 +37,7 @@ _TREE_KEYS = frozenset(
 )
 #: The most leaves that LightGBM itself allows a tree.
 _MAX_LEAVES = 131072
+_PARAMETER = re.compile(rb"\[[a-z0-9_]+: [^\0\r]*\]")
 _INTEGER = re.compile(rb"-?[0-9]{1,10}")
 _NUMBER = re.compile(rb"[-+]?(?:[0-9]+(?:\.[0-9]*)?(?:e[-+]?[0-9]{1,4})?|inf|nan)")
 
@@ -72,6 +73,20 @@ def check_text(data: bytes) -> None:
             _refuse(number, "tree_sizes does not match the trees")
         _tree(number, _keys(number, body, _TREE_KEYS), n_features)
         start += size
+    _parameters(data[end:])
+
+
+def _parameters(trailer: bytes) -> None:
+    """Check the lines that say with which settings the model was trained: LightGBM splits them at their colon unseen."""
+    lines = trailer.split(b"\n")
+    if b"parameters:" not in lines:
+        return
+    start = lines.index(b"parameters:") + 1
+    if b"end of parameters" not in lines[start:]:
+        _refuse(None, "its parameters have no end")
+    for line in lines[start : lines.index(b"end of parameters", start)]:
+        if line and not _PARAMETER.fullmatch(line):
+            _refuse(None, f"{line[:40].decode(errors='replace')!r} is not a parameter")
 
 
 def _header(header: Mapping[str, bytes]) -> int:
