@@ -88,7 +88,14 @@ class TestAnswers:
             ("print('[1]')", "gave no answer", "bundle.isolated_silent"),
             ("import sys; sys.exit('no such module')", "gave no answer: no such module", "bundle.isolated_silent"),
             ("import os; os.abort()", "by SIGABRT", "bundle.isolated_crash"),
-            ("import time; time.sleep(60)", "took more than 1 s", "bundle.isolated_timeout"),
+            ("import time; time.sleep(60)", "took more than 2 s and was stopped", "bundle.isolated_timeout"),
+            (
+                "import tradewright.serialization.isolation as i\n"
+                "i._limit({'seconds': 1, 'memory': 4 << 30})\n"
+                "while True: pass",
+                "took more than 60 s of processor time",
+                "bundle.isolated_timeout",
+            ),
             ("""print('{"error": "SystemExit", "message": "m", "code": "c"}')""", "m", "c"),
             ("""print('{"error": "VersionMismatchError", "message": "old", "code": "c"}')""", "old", "c"),
         ],
@@ -96,7 +103,7 @@ class TestAnswers:
     def test_all_end_in_one_family(self, saved, child, code, words, slug):
         child(code)
         with pytest.raises(ModelLoadError, match=words) as caught:
-            isolation.parse_elsewhere(read_bundle(saved), saved, seconds=1.0 if "sleep" in code else 60.0)
+            isolation.parse_elsewhere(read_bundle(saved), saved, seconds=0.2 if "sleep" in code else 60.0)
         assert caught.value.code == slug
 
     def test_limits_hold_in_the_child(self, saved, child, monkeypatch, tmp_path):
