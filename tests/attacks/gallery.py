@@ -236,6 +236,11 @@ def of_lightgbm() -> Iterator[Exhibit]:
         (b"tree_sizes=", b"tree_sizes=1 "),
         (b"leaf_value=", b"leaf_value=nan nan nan "),
         (b"num_class=1", b"num_class=1000000000"),
+        # Found by fuzzing: LightGBM looks for the part behind the colon where there is none.
+        (b"[extra_trees: 0]", b"[extra2701600 0]"),
+        (b"[early_stopping_round: 0]", b"[ea\n[num_leaverly_stopping_round: 0]"),
+        (b"[lambdarank_norm: 1]", b"lambdarank"),
+        (b"end of parameters", b""),
     ):
         yield Exhibit(f"LightGBM text with {new.decode()}", editing(name, old, new), ("IntegrityError",))
     yield Exhibit("LightGBM text with zero bytes", editing(name, b"Tree=0", b"Tree=\0"), ("IntegrityError",))

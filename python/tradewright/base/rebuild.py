@@ -9,7 +9,7 @@ from tradewright.base.metadata import ModelMetadata
 from tradewright.base.trained_rows import check_trained
 from tradewright.base.versions import check_versions
 from tradewright.bundle import Bundle
-from tradewright.errors import FormatMismatchError, IntegrityError, ModelLoadError, TradewrightError
+from tradewright.errors import FormatMismatchError, IntegrityError, MissingExtraError, ModelLoadError
 from tradewright.panel.evidence import check_evidence
 
 if TYPE_CHECKING:
@@ -70,9 +70,9 @@ def rebuild(model_class: type[M], bundle: Bundle) -> M:
         # A file of another origin says no such things; the model knows what it says.
         if not bundle.manifest.get("bare"):
             model._metadata = known_facts(metadata)
-    except TradewrightError:
+    except (ModelLoadError, MissingExtraError):
         raise
-    except Exception as error:  # whatever a library's parser raises
+    except Exception as error:  # whatever a library's parser raises, or a constructor of ours
         raise ModelLoadError(
             f"the bundle is whole, but its {name} cannot be rebuilt ({type(error).__name__}: {error}): load it with"
             f" the versions it was saved with: {metadata.get('library_versions')}",

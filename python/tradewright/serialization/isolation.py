@@ -27,9 +27,11 @@ from tradewright.errors import IntegrityError, ModelLoadError
 
 __all__ = ["SECONDS", "parse_elsewhere"]
 
-#: How long a child may take, most of which is importing the library; the manifest of a large model buys more.
+#: The processor time a child may take, most of which is importing the library; a large model is given more.
 SECONDS = 60.0
 _SECONDS_PER_MIB = 0.5
+#: By the clock it may take so many times that: the machine may be busy with other things.
+_PATIENCE = 10
 #: Memory a child may take beside what the library's import needs: so many times the payloads, and this much at least.
 _MEMORY_FACTOR, _LEAST_MEMORY = 32, 4 << 30
 _HEAD = struct.Struct("<Q")
@@ -151,12 +153,15 @@ def _limit(head: Mapping[str, Any]) -> None:
         import resource
     except ImportError:  # Windows: the parent's clock is what remains
         return
-    seconds = int(head["seconds"]) + 1
-    wanted = {"RLIMIT_CORE": 0, "RLIMIT_FSIZE": 0, "RLIMIT_CPU": seconds * 4, "RLIMIT_DATA": int(head["memory"])}
+    seconds = max(int(head["seconds"]), 1)
+    wanted = {"RLIMIT_CORE": 0, "RLIMIT_FSIZE": 0, "RLIMIT_CPU": seconds, "RLIMIT_DATA": int(head["memory"])}
     for name, value in wanted.items():
         number = getattr(resource, name, None)
         if number is None:
             continue
         hard = resource.getrlimit(number)[1]
         most = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(number, (most, most))
+        # At the hard limit of processor time the signal is SIGKILL, which would look like another end.
+        resource.setrlimit(
+            number, (most, most + 5 if name == "RLIMIT_CPU" and hard == resource.RLIM_INFINITY else most)
+        )
