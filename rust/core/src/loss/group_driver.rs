@@ -17,7 +17,6 @@ use super::groups::{GroupIndex, Tasks};
 use super::kernels::HESSIAN_FLOOR;
 use super::rows_of::{Gathered, Wanted};
 use super::traits::{Group, GroupLoss, Hessian, Term};
-use super::uncached::Uncached;
 use crate::error::{Error, Result};
 use crate::parallel::{Cancel, map_blocks, map_blocks_into, map_blocks_into_pair, map_parts_into};
 
@@ -320,10 +319,7 @@ impl<'a, L: GroupLoss, F: Float> Call<'a, L, F> {
         let mut buffer = vec![F::ZERO; if sorted { 0 } else { gradient.len() }];
         let places = if sorted { &mut *gradient } else { &mut buffer[..] };
         let parts = map_parts_into(places, &self.tasks.ends, self.tasks.work, cancel, |task, out| {
-            let past = if sorted { Uncached::for_output::<F>(self.batch.len()) } else { None };
-            Uncached::fill(past.as_ref(), &mut Vec::new(), out, |out| {
-                self.task(task, out, |work, weight, out| work.gradient(weight * before, out))
-            })
+            self.task(task, out, |work, weight, out| work.gradient(weight * before, out))
         })?;
         let scale = guess / Totals::of(&parts).divisor(reduction)?;
         if sorted && scale == 1.0 {

@@ -69,11 +69,13 @@ pub trait Lane:
     fn any(mask: Self::Mask) -> bool;
 
     /// Set in all lanes from `first` on.
+    #[must_use]
     #[inline(always)]
     fn lanes_from(first: usize) -> Self::Mask {
-        let mut numbers = [Self::Scalar::ZERO; 16];
-        for k in 0..Self::LANES {
+        let (mut numbers, mut k) = ([Self::Scalar::ZERO; 16], 0);
+        while k < Self::LANES {
             numbers[k] = Self::Scalar::of(k as f64);
+            k += 1;
         }
         Self::of(first as f64).at_most(Self::load(&numbers))
     }

@@ -123,9 +123,8 @@ impl<'a, F: Float> Stream<'a, F> {
         let (mut buffers, mut returns) = (Buffers::new(), Vec::with_capacity(dates.len()));
         for chunk in self.chunks(&dates) {
             let (from, finite) = (returns.len(), self.cover::<false>(&chunk, &mut buffers));
-            self.with_dates::<false, _>(chunk.clone(), &mut buffers, |dates, net, _| {
-                self.net(&dates, net, &mut returns);
-            });
+            let net = |dates: Dates<'_, F>, net: &mut [F], _: &mut [F]| self.net(&dates, net, &mut returns);
+            self.with_dates::<false, _>(chunk.clone(), &mut buffers, net);
             // No target is lost in a sum unless it is finite.
             let fine = finite && returns[from..].iter().all(|r| r.is_finite());
             if !fine && !self.check(&chunk, nan_policy, &mut buffers)? {
@@ -143,7 +142,12 @@ impl<'a, F: Float> Stream<'a, F> {
         }
         let mut places = vec![F::ZERO; gradient.len()];
         self.gradient_by_place(slope, &mut places, cancel)?;
-        map_blocks_into(gradient, SCATTER, cancel, |rows, out| {
+        self.put_back(&places, gradient, cancel)
+    }
+
+    /// From places to the caller's rows.
+    fn put_back(&self, places: &[F], out: &mut [F], cancel: &Cancel) -> Result<()> {
+        map_blocks_into(out, SCATTER, cancel, |rows, out| {
             for (row, slot) in rows.zip(out) {
                 *slot = places[self.index.place(row)];
             }
@@ -230,16 +234,7 @@ impl<'a, F: Float> Stream<'a, F> {
             }
             Ok(())
         })?;
-        if sorted {
-            return Ok(());
-        }
-        map_blocks_into(hessian, SCATTER, cancel, |rows, out| {
-            for (row, slot) in rows.zip(out) {
-                *slot = buffer[self.index.place(row)];
-            }
-            Ok(())
-        })?;
-        Ok(())
+        if sorted { Ok(()) } else { self.put_back(&buffer, hessian, cancel) }
     }
 
     fn bend(&self, all: &Dates<'_, F>, curvature: &[f64], weights: &[f64], out: &mut [F]) {
@@ -288,10 +283,8 @@ impl<'a, F: Float> Stream<'a, F> {
 
     /// Looks row by row whether all targets are there; the first bad row is an error.
     fn check(&self, dates: &Range<usize>, nan_policy: NanPolicy, buffers: &mut Buffers<F>) -> Result<bool> {
-        let starts = self.index.starts();
-        let rows = starts[dates.start]..starts[dates.end];
-        let s = self.scores(rows.clone(), &mut buffers.s);
-        let y = self.targets(rows.clone(), &mut buffers.y);
+        let rows = self.index.starts()[dates.start]..self.index.starts()[dates.end];
+        let (s, y) = (self.scores(rows.clone(), &mut buffers.s), self.targets(rows.clone(), &mut buffers.y));
         let mut missing = false;
         for (i, place) in rows.enumerate() {
             let row = self.index.row(place);
@@ -375,8 +368,7 @@ impl<'a, F: Float> Stream<'a, F> {
         buffers: &mut Buffers<F>,
         work: impl FnOnce(Dates<'_, F>, &mut [F], &mut [F]) -> T,
     ) -> T {
-        let starts = self.index.starts();
-        let rows = starts[dates.start]..starts[dates.end];
+        let rows = self.index.starts()[dates.start]..self.index.starts()[dates.end];
         let Buffers { y, held, slope, base, before, after, now, then, .. } = buffers;
         let y = self.targets(rows.clone(), y);
         let at = (rows.start as isize - *base) as usize;
