@@ -31,8 +31,9 @@ def module_at(path: Path) -> ModuleType:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_code_on_a_page_runs(page, monkeypatch):
+def test_code_on_a_page_runs(page, monkeypatch, tmp_path):
     pytest.importorskip("sklearn")
+    monkeypatch.chdir(tmp_path)  # what the page writes
     text = page.read_text()
     module = ModuleType(f"page_{page.stem}")  # what a page defines can be pickled
     monkeypatch.setitem(sys.modules, module.__name__, module)

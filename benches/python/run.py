@@ -15,7 +15,9 @@ BENCHES = (
     ("bench_split_peers.py", "--repeats", "5"),
     ("bench_loss.py",),
     ("bench_scan.py",),
+    ("bench_loss_groups.py",),
     ("bench_torch_epoch.py",),
+    ("bench_boosting_bridge.py", "--rows", "1000000"),
 )
 
 if __name__ == "__main__":

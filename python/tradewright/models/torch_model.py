@@ -58,7 +58,8 @@ class TorchModel(EstimatorModel):
     :meth:`fit`; batches are then whole dates. With losses of portfolio returns, whose dates belong together, every step
     is on all rows: ``batch_size`` has no say, and an epoch is one step.
 
-    Rows lie on the device as whole tensors. Where its memory runs out, an epoch begins again with its steps read in parts
+    Rows lie on the device as whole tensors; on the CPU float32 features are read where they are and scaled batch by batch,
+    others are brought to float32 once. Where its memory runs out, an epoch begins again with its steps read in parts
     half as large, their gradients added up; predictions are made in smaller batches. Under ``torchrun`` each process
     takes its share of every step, and all take the same step together: the model is that of one process, but for
     rounding and dropout. Every process is to be given the same rows.

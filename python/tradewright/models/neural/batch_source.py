@@ -6,12 +6,13 @@ import warnings
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from tradewright.loss_functions.group_index import GroupIndex
 from tradewright.runtime.device_layer_torch import DeviceLayer
 
-__all__ = ["BatchSource", "HostSource", "Rows", "TensorSource", "place"]
+__all__ = ["BatchSource", "HostSource", "Rows", "ScaledSource", "TensorSource", "place"]
 
 
 class BatchSource(Protocol):
@@ -75,6 +76,61 @@ class TensorSource:
     def slice(self, start: int, stop: int) -> Tensor:
         """Return a view of consecutive rows."""
         return self.X[start:stop]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScaledSource:
+    """Features that lie on the host as the caller has them; each batch is scaled when it is taken.
+
+    So a fit holds no second copy of the features. Scaling a batch, which the processor's cache holds, costs about as much
+    as reading it.
+
+    Parameters
+    ----------
+    X : Tensor of float32, shape (n_rows, n_features)
+        Unscaled features; a view of the caller's.
+    mean, scale : Tensor of float32, shape (n_features,)
+        As :class:`FeatureScaler` has them.
+    indicated : Tensor of int64, shape (k,)
+        Columns that get a further column: 1 where the value is NaN, else 0.
+    missing : bool
+        Whether any feature is NaN.
+    """
+
+    X: Tensor
+    mean: Tensor
+    scale: Tensor
+    indicated: Tensor
+    missing: bool
+
+    @property
+    def scoring_rows(self) -> int:
+        """16,384: a batch is a copy."""
+        return 1 << 14
+
+    @property
+    def step_rows(self) -> None:
+        """None: a step on all rows takes a copy of them, which the module's own outputs outweigh."""
+        return None
+
+    def __len__(self) -> int:
+        return int(self.X.shape[0])
+
+    def take(self, index: Tensor) -> Tensor:
+        """Return these rows, scaled."""
+        return self._scale(self.X.index_select(0, index))
+
+    def slice(self, start: int, stop: int) -> Tensor:
+        """Return consecutive rows, scaled; a copy."""
+        return self._scale(self.X[start:stop].clone())
+
+    def _scale(self, X: Tensor) -> Tensor:
+        """Scale in place, in the operations and the order of :meth:`FeatureScaler.transform`, and so to the same bits."""
+        flags = X.index_select(1, self.indicated).isnan() if len(self.indicated) else None
+        X.sub_(self.mean).div_(self.scale)
+        if self.missing:
+            X.nan_to_num_(0.0, torch.inf, -torch.inf)
+        return X if flags is None else torch.cat([X, flags.to(X.dtype)], dim=1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

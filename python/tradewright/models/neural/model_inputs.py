@@ -15,7 +15,7 @@ from tradewright.base.history import History
 from tradewright.loss_functions import BaseLoss
 from tradewright.loss_functions.group_index import GroupIndex
 from tradewright.models.loss_rows import looks_across
-from tradewright.models.neural.batch_source import BatchSource, Rows, place
+from tradewright.models.neural.batch_source import BatchSource, Rows, ScaledSource, place
 from tradewright.models.neural.feature_scaler import FeatureScaler
 from tradewright.models.neural.label_code import LabelCode
 from tradewright.models.neural.scoring import score_rows
@@ -84,4 +84,13 @@ class ModelInputs:
         if isinstance(X, History):
             assert self.sequences is not None
             return self.sequences.source(X, self.scaler, self.device)
-        return place(torch.from_numpy(self.scaler.transform(X)), self.device, open_layer(self.device))
+        scaler = self.scaler
+        if self.device == "cpu" and X.dtype == np.float32 and scaler.is_single and X.flags.c_contiguous:
+            return ScaledSource(
+                torch.utils.dlpack.from_dlpack(X),
+                torch.from_numpy(scaler.mean.astype(np.float32)),
+                torch.from_numpy(scaler.scale.astype(np.float32)),
+                torch.from_numpy(scaler.indicated),
+                scaler.look(X),
+            )
+        return place(torch.from_numpy(scaler.transform(X)), self.device, open_layer(self.device))
