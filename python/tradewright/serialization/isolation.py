@@ -60,24 +60,35 @@ def parse_elsewhere(bundle: Bundle, path: Path, *, seconds: float | None = None)
     text = json.dumps(head).encode()
     message = b"".join([_HEAD.pack(len(text)), text, *bundle.payloads.values()])
     command = [sys.executable, "-c", "from tradewright.serialization.isolation import child; child()"]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONFAULTHANDLER": ""}
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "PYTHONFAULTHANDLER": "",
+        "OMP_NUM_THREADS": "1",
+    }
+    patience = seconds * _PATIENCE
     try:
         done = subprocess.run(
-            command, input=message, capture_output=True, timeout=seconds, env=environment, check=False
+            command, input=message, capture_output=True, timeout=patience, env=environment, check=False
         )
-    except subprocess.TimeoutExpired as error:
-        raise ModelLoadError(
-            f"{path}: parsing it in a process of its own took more than {seconds:.0f} s and was stopped. If you know who"
-            " wrote it, load it without isolate=True",
-            code="bundle.isolated_timeout",
-            path=str(path),
-        ) from error
-    _judge(done, path)
+    except subprocess.TimeoutExpired:
+        raise _too_slow(path, f"{patience:.0f} s") from None
+    _judge(done, path, seconds)
 
 
-def _judge(done: subprocess.CompletedProcess[bytes], path: Path) -> None:
+def _too_slow(path: Path, limit: str) -> ModelLoadError:
+    return ModelLoadError(
+        f"{path}: parsing it in a process of its own took more than {limit} and was stopped. If you know who wrote it,"
+        " load it without isolate=True",
+        code="bundle.isolated_timeout",
+        path=str(path),
+    )
+
+
+def _judge(done: subprocess.CompletedProcess[bytes], path: Path, seconds: float) -> None:
     if done.returncode < 0 or done.returncode > 128:
         number = -done.returncode if done.returncode < 0 else done.returncode - 128
+        if number == getattr(signal, "SIGXCPU", None):
+            raise _too_slow(path, f"{seconds:.0f} s of processor time")
         raise IntegrityError(
             f"{path} is damaged or crafted: parsing it ended the process that tried, by {_signal_name(number)}. Don't load"
             " it",
