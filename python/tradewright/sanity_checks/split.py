@@ -45,6 +45,7 @@ class LabelOverlap(Check):
         unknown = [] if context.horizon == 0 else [side for side in (train, val) if side.label_end is None]
         starts, ends = validation_blocks(train, val)
         total, train = len(train), within_reach(train, starts, ends)
+        assert train.time is not None
         time = train.take(train.time)
         until = time if train.label_end is None else train.take(train.label_end)
         intervals = (time, until, starts, ends)
