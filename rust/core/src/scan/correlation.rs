@@ -33,8 +33,9 @@ pub fn correlations(columns: &[Column<'_>], rows: Option<&[i64]>, cancel: &Cance
     let places = Places::of(rows);
     let spreads = map_blocks(count, 1, len, cancel, |column| Ok(spread(&columns[column.start], places, len)))?;
     let mut order: Vec<usize> = (0..count).collect();
-    order.sort_by_key(|&j| spreads[j].count < len as f64);
-    let clean = spreads.iter().filter(|spread| spread.count == len as f64).count();
+    let full = |spread: &Spread| spread.count >= len as f64;
+    order.sort_by_key(|&j| !full(&spreads[j]));
+    let clean = spreads.iter().filter(|spread| full(spread)).count();
     let tiles: Vec<StdRange<usize>> = (0..count).step_by(WIDTH).map(|a| a..(a + WIDTH).min(count)).collect();
     let pairs: Vec<(usize, usize)> = (0..tiles.len()).flat_map(|a| (a..tiles.len()).map(move |b| (a, b))).collect();
     let block = BLOCK.max(len.div_ceil(SHARES));
@@ -51,7 +52,9 @@ pub fn correlations(columns: &[Column<'_>], rows: Option<&[i64]>, cancel: &Cance
     for (&(a, b), parts) in pairs.iter().zip(parts.chunks(shares.max(1))) {
         let Some((first, others)) = parts.split_first() else { continue };
         let mut sums = first.clone();
-        others.iter().for_each(|other| sums.add(other));
+        for other in others {
+            sums.add(other);
+        }
         for (i, p) in tiles[a].clone().map(|at| order[at]).enumerate() {
             for (j, q) in tiles[b].clone().map(|at| order[at]).enumerate() {
                 let r = sums.correlation(i, j, [&spreads[p], &spreads[q]]);
@@ -89,7 +92,9 @@ impl Sums {
 
     fn add(&mut self, other: &Self) {
         for (table, other) in self.tables.iter_mut().zip(&other.tables) {
-            table.iter_mut().zip(other).for_each(|(sum, other)| *sum += other);
+            for (sum, other) in table.iter_mut().zip(other) {
+                *sum += other;
+            }
         }
     }
 
@@ -174,7 +179,9 @@ impl<'a> Tile<'a> {
         for ((column, mean), out) in self.columns.iter().zip(self.numbers.chunks_mut(DEPTH)) {
             let out = &mut out[..depth];
             read_finite(column, places, out);
-            out.iter_mut().for_each(|value| *value -= mean);
+            for value in out {
+                *value -= mean;
+            }
         }
         for (number, mark) in self.numbers.iter_mut().zip(&mut self.marks) {
             let missing = number.is_nan();

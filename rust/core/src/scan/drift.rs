@@ -114,7 +114,8 @@ fn quartiles(sorted: &[f64]) -> Quartiles {
         len => {
             let place = share * (len - 1) as f64;
             let (low, high) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
-            if low == high { low } else { low + (high - low) * place.fract() }
+            // Two infinities have no distance.
+            if low < high { low + (high - low) * place.fract() } else { low }
         }
     };
     Quartiles { known: sorted.len(), at: [0.0, 0.25, 0.5, 0.75, 1.0].map(quantile) }

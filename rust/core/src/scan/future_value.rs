@@ -1,4 +1,6 @@
 //! Columns that hold, row for row, what another column holds only later.
+// Equal to the bit is what is asked for.
+#![allow(clippy::float_cmp)]
 
 use crate::columns::Column;
 use crate::error::Result;
@@ -83,7 +85,7 @@ fn sample(len: usize) -> Vec<usize> {
     let step = len as f64 / SAMPLE as f64;
     let jitter = |i: usize| (i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
     (0..SAMPLE)
-        .map(|i| ((i as f64 + jitter(i) as f64 / (1 << 24) as f64) * step) as usize)
+        .map(|i| ((i as f64 + jitter(i) as f64 / f64::from(1 << 24)) * step) as usize)
         .map(|p| p.min(len - 1))
         .collect()
 }

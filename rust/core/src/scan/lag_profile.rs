@@ -238,6 +238,7 @@ impl Kernel for Products<'_> {
     type Output = ();
 
     #[inline(always)]
+    #[allow(clippy::inline_always)] // a kernel that is compiled for each instruction set
     fn run(self) {
         let lags = self.lags;
         for (pair, sums) in self.sums.chunks_mut(PAIR * lags).enumerate() {
