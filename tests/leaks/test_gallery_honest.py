@@ -119,13 +119,3 @@ def test_warm_up_gaps_are_honest(panel):
     slow[panel.time < np.quantile(panel.time, 0.2)] = np.nan
     report = checked(with_columns(panel, slow=slow))
     assert alarms(report) == set(), str(report)
-
-
-def test_the_sample_market_data_is_honest():
-    panel = tw.datasets.sp500_panel(horizon=5)
-    for splitter in (
-        tw.PurgedKFold(n_splits=5, embargo=5, val_size=60),
-        tw.WalkForward(n_splits=8, embargo=5, val_size=120),
-    ):
-        report = tw.check(panel, splitter.plan(panel))
-        assert alarms(report) == set(), str(report)

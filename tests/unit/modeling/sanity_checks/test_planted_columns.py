@@ -38,7 +38,8 @@ def test_honest_columns_are_left_alone(seed):
     panel = panel_of(features, label, order=order)
     splitter = WalkForward(n_splits=3, val_size=60) if seed % 2 else PurgedKFold(n_splits=4, embargo=5)
     report = check(panel, splitter.plan(panel), raw=["price"])
-    own = [f for f in report.at_least("warning") if f.id != "dup.cross_exact"]
+    # One of them numbers the dates, which is another check's to say.
+    own = [f for f in report.at_least("warning") if (f.id, f.columns) != ("feature.id_like", ("clock",))]
     assert own == [], str(report)
 
 
@@ -110,7 +111,8 @@ def test_gaps_that_know_the_label(seed):
     features, label, _ = world(seed)
     rng = np.random.default_rng(seed)
     edge = np.nanquantile(label, 0.8)
-    hidden = np.where((label >= edge) & (rng.random(label.shape) < 0.7), np.nan, features["persistent"])
+    chance = np.where(label >= edge, 0.7, 0.1)
+    hidden = np.where(rng.random(label.shape) < chance, np.nan, features["persistent"])
     report = with_column(seed, "x", hidden)
     assert found(report, "leak.missingness") == [("warning", ("x",))]
     finding = next(f for f in report.findings if f.id == "leak.missingness")
