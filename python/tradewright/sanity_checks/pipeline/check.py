@@ -86,6 +86,7 @@ def check_pipeline(
 
     Examples
     --------
+    >>> import numpy as np
     >>> prices = np.cumsum(np.random.default_rng(0).normal(size=500)) + 100
     >>> def features(p):
     ...     change = np.diff(p, prepend=p[0])

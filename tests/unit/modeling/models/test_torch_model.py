@@ -269,7 +269,7 @@ class TestGoingBackAndSaving:
         named.save(tmp_path / "model.tw")
         assert np.array_equal(TorchModel.load(tmp_path / "model.tw").predict(data[0]), named.predict(data[0]))
         del ModuleRegistry._entries["line"]
-        with pytest.raises(UnknownNameError):
+        with pytest.raises(ModelLoadError, match="no torch module is called 'line'"):
             TorchModel.load(tmp_path / "model.tw")
 
     def test_weights_that_do_not_fit_the_module(self, data):

@@ -349,7 +349,9 @@ class TestServing:
         for act in (
             lambda: served.fit(case.rows, np.nan_to_num(case.rows[:, 0])),
             served.clone,
-            lambda: tw.ModelTrainer(served, mlflow_uri="off").train(case.rows, np.nan_to_num(case.rows[:, 0])),
+            lambda: tw.ModelTrainer(served, mlflow_uri="off").train(
+                case.rows, np.nan_to_num(case.rows[:, 0]), checks=None
+            ),
         ):
             with pytest.raises(UnsupportedError, match="only predicts"):
                 act()
