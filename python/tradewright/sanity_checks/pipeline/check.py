@@ -94,8 +94,8 @@ def check_pipeline(
     >>> report = check_pipeline(features, prices)
     >>> for finding in report.at_least("error"):
     ...     print(finding.id, finding.columns, finding.count)
-    lookahead.truncation ('scaled',) 485
-    lookahead.perturb ('scaled',) 485
+    lookahead.truncation ('scaled',) 490
+    lookahead.perturb ('scaled',) 490
     >>> print(report.findings[0].reproducer)
     f = features  # the function that was checked; raw is its data
     full = f(raw)
