@@ -138,7 +138,7 @@ def test_drifts_are_scipys(A, B):
     assert row[2] == len(a)
     assert row[8] == len(b)
     if len(a) and len(b):
-        assert row[0] == pytest.approx(stats.ks_2samp(a, b).statistic, abs=1e-12)
+        assert row[0] == pytest.approx(stats.ks_2samp(a, b, method="asymp").statistic, abs=1e-12)
         np.testing.assert_allclose(row[3:8], np.quantile(a, [0, 0.25, 0.5, 0.75, 1]))
         np.testing.assert_allclose(row[9:14], np.quantile(b, [0, 0.25, 0.5, 0.75, 1]))
     else:
