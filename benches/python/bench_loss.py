@@ -177,7 +177,7 @@ def measure(case: Case, rows: int, threads: int, repeats: int, dtype: Any, *, qu
 def main() -> None:
     parser = harness.arguments(__doc__)
     parser.add_argument(
-        "--quick", action="store_true", help="losses with a bar only, float32, out= reused; not recorded"
+        "--quick", action="store_true", help="losses with a bar only, float32, out= reused; recorded apart"
     )
     options = parser.parse_args()
     cases = [case for case in CASES if case.bar is not None] if options.quick else CASES
@@ -189,10 +189,10 @@ def main() -> None:
         for case in cases
         for entry in measure(case, options.rows, threads, options.repeats, dtype, quick=options.quick)
     ]
-    if options.quick:
-        return
     path = harness.record(
-        f"loss_{options.rows}", {"rows": options.rows, "cases": found}, ["numpy", "torch", "tradewright"]
+        f"loss_{options.rows}_bars" if options.quick else f"loss_{options.rows}",
+        {"rows": options.rows, "cases": found},
+        ["numpy", "torch", "tradewright"],
     )
     print(f"recorded in benches/results/{path.name}")
 
