@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from plain_user import read_only_folder
 
 import tradewright as tw
 from tradewright.bundle import read_bundle, write_bundle
@@ -149,17 +150,17 @@ def test_a_file_system_that_is_read_only(model, tmp_path):
         assert tw.load_model(path).is_fitted
 
 
-@pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_is_read_only(model, tmp_path):
-    path = tmp_path / "model.tw"
-    tw.save_model(model, path)
-    tmp_path.chmod(0o555)
-    try:
-        with pytest.raises(PermissionError):
-            tw.save_model(model, path)
-        assert tw.load_model(path).is_fitted
-    finally:
-        tmp_path.chmod(0o755)
+@pytest.mark.skipif(os.name == "nt", reason="folders have no write permission there")
+def test_a_folder_that_is_read_only(model):
+    with read_only_folder(lambda folder: tw.save_model(model, folder / "model.tw")) as folder:
+        before = digest(folder / "model.tw")
+        for name in ("model.tw", "new.tw"):
+            with pytest.raises(PermissionError, match="nothing can be written in this folder") as caught:
+                tw.save_model(model, folder / name)
+            assert caught.value.filename == str(folder / name)
+        assert digest(folder / "model.tw") == before
+        assert [entry.name for entry in folder.iterdir()] == ["model.tw"]
+        assert tw.load_model(folder / "model.tw").is_fitted
 
 
 def test_targets_that_are_no_plain_file_are_refused_and_left_alone(model, tmp_path):
