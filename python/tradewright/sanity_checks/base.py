@@ -47,6 +47,8 @@ class Side:
         The rows of the source that belong to this side; None for all.
     available_at : ndarray or None, shape (n,)
         When the features of each row were known, as int64 in ``time_unit``.
+    returns : ndarray or None, shape (n,)
+        What a position taken at each row earns until the next.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Side:
     time_unit: str = "bar"
     asset_names: tuple[str, ...] = ()
     available_at: NDArray[np.int64] | None = None
+    returns: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         if self.rows is not None:
@@ -120,6 +123,10 @@ class Twins(Protocol):
 
     def near_within(self, side: Side, epsilon: float) -> int:
         """How many rows of a side nearly equal another row of it and equal none."""
+        ...
+
+    def single(self, side: Side) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The same as ``groups`` with all values rounded to single precision."""
         ...
 
 

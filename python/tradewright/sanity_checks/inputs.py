@@ -55,6 +55,7 @@ def sides_from_arrays(
                 "label_end": _first(label_end[index], None if panel is None else panel.label_ends),
                 "available_at": available_at[index],
                 "asset": _first(asset[index], _panel_assets(panel)),
+                "returns": None if panel is None else panel.returns,
             }
         )
     train, val = parts

@@ -97,14 +97,14 @@ class IndexOverlap(Check):
 class TimeOrder(Check):
     """split.time_order: train rows at or after the first validation row. Counts train rows. O(n).
 
-    Purged k-fold and combinatorial plans lie so on purpose, and are not judged; beside arrays ``interleaved=True`` says
-    that they do.
+    Purged k-fold and combinatorial plans lie so on purpose, and pass: ``split.label_overlap`` says whether they were
+    purged. Beside arrays ``interleaved=True`` says that rows lie so.
     """
 
     id: ClassVar[str] = "split.time_order"
     severity: ClassVar[Literal["info", "warning", "error"]] = "error"
     taxonomy: ClassVar[str | None] = "L3.1"
-    suites: ClassVar[tuple[str, ...]] = ("split",)
+    suites: ClassVar[tuple[str, ...]] = ("leakage", "split")
     scope: ClassVar[Literal["rows", "pair"]] = "pair"
 
     def run(self, context: CheckContext) -> list[Finding]:
