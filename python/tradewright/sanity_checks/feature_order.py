@@ -36,6 +36,7 @@ class IdLikeFeatures(Check):
     taxonomy: ClassVar[str | None] = "L2"
     suites: ClassVar[tuple[str, ...]] = ("quality",)
     scope: ClassVar[Literal["rows", "pair"]] = "rows"
+    in_batches: ClassVar[bool] = True
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
@@ -114,6 +115,7 @@ class StaleFeatures(Check):
     severity: ClassVar[Literal["info", "warning", "error"]] = "warning"
     suites: ClassVar[tuple[str, ...]] = ("quality",)
     scope: ClassVar[Literal["rows", "pair"]] = "rows"
+    in_batches: ClassVar[bool] = True
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""

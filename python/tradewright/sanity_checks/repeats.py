@@ -133,6 +133,7 @@ class RepeatedKeys(Check):
     taxonomy: ClassVar[str | None] = "L1.4"
     suites: ClassVar[tuple[str, ...]] = ("leakage", "quality")
     scope: ClassVar[Literal["rows", "pair"]] = "rows"
+    in_batches: ClassVar[bool] = True
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""

@@ -40,12 +40,13 @@ class GlobalScaling(Check):
     taxonomy: ClassVar[str | None] = "L1.2"
     suites: ClassVar[tuple[str, ...]] = ("leakage",)
     scope: ClassVar[Literal["rows", "pair"]] = "pair"
+    in_batches: ClassVar[bool] = True
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
         val, train = context.needs_val(), context.needs_features()
         pooled, ours = context.profiles.pooled(train, val), context.profiles.moments(train)
-        floats = np.array([values.dtype.kind == "f" for values in train.columns.values()])
+        floats = np.array([kind == "f" for kind in train.kinds()])
         candidates = floats & ~context.profiles.few(train) & (ours.finite > 0)
         found = []
         exact = np.zeros(len(candidates), dtype=bool)

@@ -47,6 +47,7 @@ class IndexOverlap(Check):
     taxonomy: ClassVar[str | None] = "L1.1"
     suites: ClassVar[tuple[str, ...]] = ("leakage", "split")
     scope: ClassVar[Literal["rows", "pair"]] = "pair"
+    in_batches: ClassVar[bool] = True
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
@@ -106,6 +107,7 @@ class TimeOrder(Check):
     taxonomy: ClassVar[str | None] = "L3.1"
     suites: ClassVar[tuple[str, ...]] = ("leakage", "split")
     scope: ClassVar[Literal["rows", "pair"]] = "pair"
+    in_batches: ClassVar[bool] = True
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
@@ -145,6 +147,7 @@ class SameTimestamp(Check):
     taxonomy: ClassVar[str | None] = "L3.2"
     suites: ClassVar[tuple[str, ...]] = ("leakage", "split")
     scope: ClassVar[Literal["rows", "pair"]] = "pair"
+    in_batches: ClassVar[bool] = True
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
@@ -185,6 +188,7 @@ class Embargo(Check):
     taxonomy: ClassVar[str | None] = "L3.2"
     suites: ClassVar[tuple[str, ...]] = ("split",)
     scope: ClassVar[Literal["rows", "pair"]] = "pair"
+    in_batches: ClassVar[bool] = True
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
@@ -250,6 +254,7 @@ class EntityOverlap(Check):
     taxonomy: ClassVar[str | None] = "L3.2"
     suites: ClassVar[tuple[str, ...]] = ()
     scope: ClassVar[Literal["rows", "pair"]] = "pair"
+    in_batches: ClassVar[bool] = True
     by_default: ClassVar[bool] = False
 
     def run(self, context: CheckContext) -> list[Finding]:
