@@ -104,8 +104,8 @@ class PanelScan:
     """A panel in parquet files that need not fit into memory; made by :meth:`Panel.scan_parquet`.
 
     Labels, times, label ends and assets are read at once: they are few. Features stay in the files until a check asks
-    for them, in batches of rows or a column at a time, so that a file of 100 features takes the memory of about five
-    of its columns.
+    for them, in batches of rows or a column at a time: what is in memory are these few, one feature, and up to three
+    batches.
 
     Attributes
     ----------
