@@ -19,7 +19,7 @@ __version__ = "0.1.0"
 
 #: Package → the public names it defines.
 _PUBLIC = {
-    "panel": "Panel",
+    "panel": "Panel PanelScan",
     "splitting": (
         "CombinatorialPurgedCV DataSplitter Fold PurgedKFold PurgedSplit Rows SequentialSplit SplitAudit "
         "SplitPlan WalkForward audit_splits"

@@ -55,6 +55,7 @@ from tradewright.optimizers import OptimizerRegistry as OptimizerRegistry
 from tradewright.optimizers import Schedule as Schedule
 from tradewright.optimizers import ScheduleRegistry as ScheduleRegistry
 from tradewright.panel import Panel as Panel
+from tradewright.panel import PanelScan as PanelScan
 from tradewright.runtime import set_num_threads as set_num_threads
 from tradewright.runtime import set_seed as set_seed
 from tradewright.runtime import show_versions as show_versions

@@ -2,7 +2,8 @@
 
 Everything a row says is known at its time; labels are sums of the returns that follow. What makes real panels hard for
 checks is there: persistent features, overlapping labels, regimes of volatility, a market factor, random walks, columns of
-few values, columns that are equal for all assets, warm-up gaps, assets that are listed late and tickers that change.
+few values, columns that are equal for all assets, figures that are published once a quarter or a month, attributes that
+never change, warm-up gaps, assets that are listed late and tickers that change.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ class Market:
             "time": dates[rows[0]],
             "asset": self.names[rows],
             "label_end": dates[rows[0] + self.horizon],
+            "returns": self.returns[rows[0] + 1, rows[1]],
             "names": list(self.features),
         }
 
@@ -74,6 +76,7 @@ class Market:
             time=data["time"][rows],
             asset=data["asset"][rows],
             label_end=data["label_end"][rows],
+            returns=data["returns"][rows],
             feature_names=data["names"],
         )
 
@@ -118,6 +121,9 @@ def _features(rng: np.random.Generator, returns: Grid, prices: Grid) -> dict[str
         "weekday": np.repeat((np.arange(n_times) % 5)[:, None], n_assets, axis=1).astype(float),
         "earnings": np.where(rng.random(shape) < 0.02, rng.normal(size=shape), 0.0),
         "noise": rng.normal(size=shape),
+        "fundamental": _published(rng, shape, 63),
+        "implied_volatility": np.sqrt(np.maximum(_lagged_sum(returns**2, 10), 0))
+        * np.exp(rng.normal(size=shape) * 0.2),
     }
     if n_assets == 1:
         return own
@@ -128,7 +134,16 @@ def _features(rng: np.random.Generator, returns: Grid, prices: Grid) -> dict[str
         "z_per_date": centred / centred.std(axis=1, keepdims=True, ddof=1),
         "sector": np.tile(np.arange(n_assets) % 3, (n_times, 1)).astype(float),
         "market": np.repeat(returns.mean(axis=1, keepdims=True), n_assets, axis=1),
+        "macro": np.repeat(_published(rng, (n_times, 1), 21), n_assets, axis=1),
+        "founded": np.tile(1990 + 30 * rng.random(n_assets), (n_times, 1)),
     }
+
+
+def _published(rng: np.random.Generator, shape: tuple[int, int], every: int) -> Grid:
+    """A walk that stands still between its publications; each asset has its own days."""
+    steps = (np.arange(shape[0])[:, None] + rng.integers(every, size=shape[1])) // every
+    walks = np.cumsum(rng.normal(size=(steps.max() + 1, shape[1])), axis=0)
+    return np.take_along_axis(walks, steps, axis=0)
 
 
 def _ar1(rng: np.random.Generator, shape: tuple[int, ...], rho: float) -> Grid:

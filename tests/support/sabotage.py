@@ -168,6 +168,54 @@ def features_scaled_over_all_rows(panel, rng):
     return Spoiled(checked(whole), columns=names)
 
 
+@sabotage("leak.global_scaling", "warning", "feature.high_correlation")
+def features_ranked_over_all_rows(panel, rng):
+    names = tuple(name for name in ("momentum_1m", "reversal_1d", "persistent", "noise") if name in panel.columns)
+    ranked = {name: np.argsort(np.argsort(panel.columns[name])) / len(panel) for name in names}
+    return Spoiled(checked(with_columns(panel, **ranked)), columns=names)
+
+
+@sabotage("leak.global_scaling", "info")
+def features_scaled_before_rows_were_dropped(panel, rng):
+    """Labels that had not closed were dropped after the scaling: some 2 % of the rows."""
+    scaled = {name: (values - np.nanmean(values)) / np.nanstd(values) for name, values in panel.columns.items()}
+    times = np.unique(panel.time)
+    whole = with_columns(panel, **scaled)
+    return Spoiled(checked(whole.take(panel.time < times[-max(3, len(times) // 100)])))
+
+
+@sabotage("lookahead.lag_profile", "error", "leak.target_proxy")
+def an_average_centred_on_its_row(panel, rng):
+    """Of five daily returns, two of which are those of the next days."""
+    ahead = [per_asset(panel, shift, panel.returns) for shift in range(-3, 2)]
+    return Spoiled(checked(with_columns(panel, centred=np.mean(ahead, axis=0))), columns=("centred",))
+
+
+@sabotage("lookahead.lag_profile", "warning")
+def the_next_return_in_as_much_noise(panel, rng):
+    """Too weak beside a label of five days; plain beside the return itself."""
+    noisy = panel.returns + rng.normal(size=len(panel)) * panel.returns.std()
+    return Spoiled(checked(with_columns(panel, noisy=noisy)), columns=("noisy",))
+
+
+@sabotage("leak.feature_is_future_value", "error", "lookahead.lag_profile", "leak.target_proxy")
+def tomorrows_label_of_another_asset(panel, rng):
+    order = np.lexsort((panel.asset, panel.time))
+    other = np.empty(len(panel))
+    other[order] = np.roll(panel.y[order], 1)  # the asset before it, on the same day
+    ahead = per_asset(panel, 1, other)
+    return Spoiled(checked(with_columns(panel, neighbour=ahead)), columns=("neighbour",))
+
+
+@sabotage("leak.feature_is_future_value", "error", "lookahead.lag_profile", "leak.target_proxy")
+def a_shift_over_the_rows_of_all_assets(panel, rng):
+    """shift(-1) of a table sorted by date, without grouping by asset."""
+    order = np.lexsort((panel.asset, panel.time))
+    shifted = np.full(len(panel), np.nan)
+    shifted[order[:-1]] = panel.y[order[1:]]
+    return Spoiled(checked(with_columns(panel, shifted=shifted)), columns=("shifted",), count=len(panel) - 1)
+
+
 # --- rows ---------------------------------------------------------------------------------------------------------------
 
 
@@ -207,6 +255,23 @@ def an_asset_under_a_second_name(panel, rng):
     both = pl.concat([frame, double]).sort("time", "asset")
     again = tw.Panel.from_frame(
         both, target=panel.target, time="time", asset="asset", label_end="label_end", features=list(panel.columns)
+    )
+    return Spoiled(checked(again), count=1)
+
+
+@sabotage("dup.entity", "warning")
+def an_asset_whose_prices_were_adjusted_anew(panel, rng):
+    """All its prices times a factor: what is made of them is the same, but for rounding."""
+    twin = panel.take(panel.asset == panel.asset[-1])
+    twin = replace(twin, columns={name: values * (1 + 2e-16) for name, values in twin.columns.items()})
+    names = [*np.asarray(panel.asset_names, object)[panel.asset], *["TWIN"] * len(twin)]
+    again = tw.Panel.from_arrays(
+        np.vstack([np.column_stack(list(part.columns.values())) for part in (panel, twin)]),
+        np.concatenate([panel.y, twin.y]),
+        time=np.concatenate([panel.times, twin.times]),
+        asset=names,
+        label_end=np.concatenate([panel.label_ends, twin.label_ends]),
+        feature_names=list(panel.columns),
     )
     return Spoiled(checked(again), count=1)
 
@@ -266,6 +331,12 @@ def a_date_cut_in_two(panel, rng):
 def rows_split_at_random(panel, rng):
     inside = rng.random(len(panel)) < 0.7
     return Spoiled(tw.ModelSanityChecker().run(panel.take(inside), None, panel.take(~inside)))
+
+
+@sabotage("split.time_order", "error", "drift.univariate", "target.too_few")
+def a_test_before_its_train_rows(panel, rng):
+    earlier, later = halves(panel)
+    return Spoiled(tw.ModelSanityChecker().run(later, None, earlier), count=len(later))
 
 
 @sabotage("split.embargo", "warning")
@@ -345,3 +416,11 @@ def counts_of_shares_beside_returns(panel, rng):
 @sabotage("feature.id_like", "warning")
 def a_row_number_as_a_feature(panel, rng):
     return Spoiled(checked(with_columns(panel, number=np.arange(len(panel), dtype=np.float64))), columns=("number",))
+
+
+@sabotage("feature.id_like", "warning", "feature.scale", "feature.high_correlation")
+def numbers_handed_out_by_outcome(panel, rng):
+    """A number for each row in the order of settlement: by day, and of a day the best first."""
+    number = np.empty(len(panel))
+    number[np.lexsort((-panel.y, panel.time))] = np.arange(len(panel))
+    return Spoiled(checked(with_columns(panel, number=number)), columns=("number",))

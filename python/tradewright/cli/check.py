@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,12 @@ def add_check(commands: Any) -> None:
     parser.add_argument("--label-end", help="the column that says when a label is known")
     parser.add_argument("--horizon", help='instead of it: bars until a label is known (5), or calendar time ("5d")')
     parser.add_argument("--features", help="the features, with commas; by default every other numeric column")
+    parser.add_argument(
+        "--batch-rows",
+        type=int,
+        metavar="N",
+        help="read a parquet file N rows at a time: for tables larger than memory, of which fewer checks can be made",
+    )
     against = parser.add_mutually_exclusive_group()
     against.add_argument("--plan", type=Path, help="a split plan over the rows of the table (plan.to_json())")
     against.add_argument("--val", type=Path, help="a second table: the rows to hold the first one against")
@@ -67,7 +74,7 @@ def run_check(chosen: argparse.Namespace) -> int:
     """
     panel = _panel(chosen, chosen.data)
     ignore = [_ignored(text) for text in chosen.ignore]
-    if chosen.plan is not None:
+    if chosen.plan is not None and isinstance(panel, tw.Panel):
         report = tw.check(panel, _plan(chosen.plan), suite=chosen.suite, ignore=ignore)
     else:
         val = None if chosen.val is None else _panel(chosen, chosen.val)
@@ -109,26 +116,40 @@ def _horizon(text: str | None) -> int | str | None:
     return int(text) if text is not None and text.isdecimal() else text
 
 
-def _panel(chosen: argparse.Namespace, path: Path) -> tw.Panel:
-    frame = _table(path)
+def _panel(chosen: argparse.Namespace, path: Path) -> tw.Panel | tw.PanelScan:
     features = None if chosen.features is None else [name.strip() for name in chosen.features.split(",")]
-    panel = tw.Panel.from_frame(
-        frame,
-        target=chosen.target,
-        time=chosen.time,
-        asset=chosen.asset,
-        label_end=chosen.label_end,
-        horizon=_horizon(chosen.horizon),
-        features=features,
-        allow_duplicate_keys=True,  # they are a finding, and not the end of the others
-    )
+    roles: dict[str, Any] = {
+        "target": chosen.target,
+        "time": chosen.time,
+        "asset": chosen.asset,
+        "label_end": chosen.label_end,
+        "horizon": _horizon(chosen.horizon),
+        "features": features,
+        "allow_duplicate_keys": True,  # they are a finding, and not the end of the others
+    }
+    if chosen.batch_rows is not None:
+        if path.suffix.lower() != ".parquet":
+            raise ParameterError(f"--batch-rows goes with parquet files, and {path} is none", code="cli.file")
+        if chosen.plan is not None:
+            raise ParameterError("--batch-rows does not go with --plan: pass a second table by --val", code="cli.file")
+        scan = tw.Panel.scan_parquet(path, batch_rows=chosen.batch_rows, **roles)
+        names = scan.columns.frame.collect_schema().names() if features is None else []
+        _tell(path, names, scan.columns, chosen, scan.index.dropped)
+        return scan
+    frame = _table(path)
+    panel = tw.Panel.from_frame(frame, **roles)
+    _tell(path, frame.columns if features is None else [], panel.columns, chosen, panel.dropped)
+    return panel
+
+
+def _tell(path: Path, names: Iterable[str], taken: Container[str], chosen: argparse.Namespace, dropped: int) -> None:
+    """Say what of a table is left out."""
     roles = {chosen.target, chosen.time, chosen.asset, chosen.label_end}
-    left = [name for name in frame.columns if features is None and name not in roles and name not in panel.columns]
+    left = [name for name in names if name not in roles and name not in taken]
     if left:
         print(f"{path.name}: not numeric, left out: {', '.join(left)}", file=sys.stderr)
-    if panel.dropped:
-        print(f"{path.name}: {panel.dropped:,} rows left out, whose label had not closed", file=sys.stderr)
-    return panel
+    if dropped:
+        print(f"{path.name}: {dropped:,} rows left out, whose label had not closed", file=sys.stderr)
 
 
 def _table(path: Path) -> pl.DataFrame:

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from tradewright.panel.panel import Panel
+from tradewright.panel.scan import PanelScan
 
-__all__ = ["Panel"]
+__all__ = ["Panel", "PanelScan"]

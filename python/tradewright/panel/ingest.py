@@ -14,7 +14,7 @@ from tradewright.panel.assets import encode_assets
 from tradewright.panel.columns import is_numeric, numeric_column, through_arrow
 from tradewright.panel.times import common_unit, normalize_times
 
-__all__ = ["did_you_mean", "panel_parts_from_arrays", "panel_parts_from_frame"]
+__all__ = ["chosen_features", "did_you_mean", "panel_parts_from_arrays", "panel_parts_from_frame"]
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -78,7 +78,7 @@ def panel_parts_from_frame(
     if features is None:
         names = [name for name, series in named.items() if name not in used and is_numeric(series.dtype)]
     else:
-        names = _chosen_features(features, list(named), roles)
+        names = chosen_features(features, list(named), roles)
 
     def native(name: str | None) -> Any:
         return None if name is None else named[name].to_native()
@@ -200,7 +200,8 @@ def _parts(
     }
 
 
-def _chosen_features(features: Sequence[str], columns: Sequence[str], roles: dict[str, str | None]) -> list[str]:
+def chosen_features(features: Sequence[str], columns: Sequence[str], roles: dict[str, str | None]) -> list[str]:
+    """Return the features a caller names, refused where one is not there, a role of the panel, or named twice."""
     if isinstance(features, str):
         raise ParameterError(f"features={features!r}: pass a list of names", code="panel.features")
     names = list(features)

@@ -19,6 +19,8 @@ from tradewright.panel.times import OPEN, as_datetimes, format_time
 if TYPE_CHECKING:
     import polars as pl
 
+    from tradewright.panel.scan import PanelScan
+
 __all__ = ["Panel"]
 
 IntTimes = NDArray[np.int64]
@@ -213,6 +215,20 @@ class Panel:
             X, y, time=time, asset=asset, label_end=label_end, weight=weight, returns=returns, names=feature_names
         )
         return cls._assemble(parts, horizon, unresolved, missing_label_end, allow_duplicate_keys)
+
+    @classmethod
+    def scan_parquet(
+        cls, path: Any, *, target: str | None, time: str, batch_rows: int = 262_144, **roles: Any
+    ) -> PanelScan:
+        """Describe a panel in parquet files that need not fit into memory: :meth:`ModelSanityChecker.run` reads it in batches.
+
+        ``path`` may be a directory or a pattern; ``roles`` are the other arguments of :meth:`from_frame`. ``batch_rows``
+        rows of the files are read at once. Labels, times and assets are read now, features when a check asks for them.
+        Raises what :meth:`from_frame` does, and DataError for files that cannot be read.
+        """
+        from tradewright.panel.scan import PanelScan
+
+        return PanelScan.open(path, target=target, time=time, batch_rows=batch_rows, **roles)
 
     @classmethod
     def _assemble(

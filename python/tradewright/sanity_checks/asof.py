@@ -24,6 +24,7 @@ class AvailableTooLate(Check):
     taxonomy: ClassVar[str | None] = "L3.1"
     suites: ClassVar[tuple[str, ...]] = ("leakage",)
     scope: ClassVar[Literal["rows", "pair"]] = "rows"
+    in_batches: ClassVar[bool] = True
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tradewright.panel.scan import ScannedColumns
 from tradewright.panel.times import format_time
 from tradewright.sanity_checks.declared import NOTHING, Declared
 from tradewright.sanity_checks.report import Example, Finding
@@ -47,6 +49,8 @@ class Side:
         The rows of the source that belong to this side; None for all.
     available_at : ndarray or None, shape (n,)
         When the features of each row were known, as int64 in ``time_unit``.
+    returns : ndarray or None, shape (n,)
+        What a position taken at each row earns until the next.
     """
 
     name: str
@@ -59,14 +63,21 @@ class Side:
     time_unit: str = "bar"
     asset_names: tuple[str, ...] = ()
     available_at: NDArray[np.int64] | None = None
+    returns: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         if self.rows is not None:
             return len(self.rows)
-        for values in (*self.columns.values(), self.y, self.time):
+        for values in itertools.chain((self.y, self.time), self.columns.values()):  # columns of a file are read last
             if values is not None:
                 return len(values)
         return 0
+
+    def kinds(self) -> list[str]:
+        """Return the kind of each column as numpy has it; those of a file are not read for it."""
+        if isinstance(self.columns, ScannedColumns):
+            return [self.columns.kind(name) for name in self.columns]
+        return [values.dtype.kind for values in self.columns.values()]
 
     def take(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return this side's part of an array over the source, in the order of :meth:`positions`.
@@ -120,6 +131,10 @@ class Twins(Protocol):
 
     def near_within(self, side: Side, epsilon: float) -> int:
         """How many rows of a side nearly equal another row of it and equal none."""
+        ...
+
+    def single(self, side: Side) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The same as ``groups`` with all values rounded to single precision."""
         ...
 
 
@@ -220,6 +235,9 @@ class Check(ABC):
     scope : {"rows", "pair"}
         Whether it looks at one set of rows (run once, on all rows of a plan) or at train against validation rows
         (run for every fold).
+    in_batches : bool
+        Whether it needs no more than the profile of the columns and a few columns one by one, so that it can look at a
+        file that does not fit into memory.
     by_default : bool
         Whether ``suite="all"`` holds it; else it runs where it is named.
     """
@@ -229,6 +247,7 @@ class Check(ABC):
     taxonomy: ClassVar[str | None] = None
     suites: ClassVar[tuple[str, ...]]
     scope: ClassVar[Literal["rows", "pair"]]
+    in_batches: ClassVar[bool] = False
     by_default: ClassVar[bool] = True
 
     @abstractmethod

@@ -8,13 +8,14 @@ from typing import Any, Literal, final
 import numpy as np
 
 from tradewright import _core
-from tradewright.panel.fingerprint import rows_fingerprint
+from tradewright.panel.scan import PanelScan
 from tradewright.sanity_checks.base import CheckContext, Side
 from tradewright.sanity_checks.declared import declare
 from tradewright.sanity_checks.inputs import refuse_swapped, sides_from_arrays
 from tradewright.sanity_checks.profiles import ArrayProfiles
 from tradewright.sanity_checks.report import SanityReport
 from tradewright.sanity_checks.runner import run_checks
+from tradewright.sanity_checks.scan_check import ScanProfiles, refuse_beside_scans, sides_from_scans
 from tradewright.sanity_checks.suites import Ignore, build_checks
 from tradewright.sanity_checks.twins import ArrayTwins
 
@@ -28,8 +29,8 @@ LOOK_AHEAD = ("leak.target_proxy", "leak.missingness", "leak.feature_is_future_v
 class ModelSanityChecker:
     """Looks for leaks and broken columns in train and validation data.
 
-    Takes polars and pandas frames, numpy arrays and panels. Nothing is sampled: every row is looked at. Columns are
-    read in place, in either memory order.
+    Takes polars and pandas frames, numpy arrays, panels, and scans of parquet files that are larger than memory. Nothing
+    is sampled: every row is looked at. Columns are read in place, in either memory order.
 
     Parameters
     ----------
@@ -101,9 +102,10 @@ class ModelSanityChecker:
 
         Parameters
         ----------
-        X_train, X_val : frame, matrix or Panel, shape (n_rows, n_features)
+        X_train, X_val : frame, matrix, Panel or PanelScan, shape (n_rows, n_features)
             The features. Frames are matched by column name, arrays by position. A panel brings its labels, times,
-            label ends and assets; a pandas DatetimeIndex brings the times.
+            label ends and assets; a pandas DatetimeIndex brings the times. Of scans (:meth:`Panel.scan_parquet`) the
+            checks run that need a profile of the columns, and a few columns one by one; the others are skipped.
         y_train, y_val : array-like, shape (n_rows,)
             The labels.
         time_train, time_val, label_end_train, label_end_val : array-like, optional
@@ -143,19 +145,25 @@ class ModelSanityChecker:
             For labels that look like features (swapped arguments), and an unknown suite or check.
         DataError, EmptyDataError, FeatureMismatchError
             For lengths that differ, columns that are not numeric or share a name, lazy frames, tables without rows,
-            times of mixed kinds, and sides with different columns.
+            times of mixed kinds, sides with different columns, and scanned rows that do not ascend in time.
         """
         checks, ignored = build_checks(suite, self.config, ignore)
-        train, val = sides_from_arrays(
-            X_train,
-            y_train,
-            X_val,
-            y_val,
-            time=(time_train, time_val),
-            asset=(asset_train, asset_val),
-            label_end=(label_end_train, label_end_val),
-            available_at=(available_at_train, available_at_val),
-        )
+        profiles: ArrayProfiles | ScanProfiles = ArrayProfiles()
+        if isinstance(X_train, PanelScan) or isinstance(X_val, PanelScan):
+            times = (time_train, time_val, label_end_train, label_end_val, available_at_train, available_at_val)
+            refuse_beside_scans(y_train, y_val, asset_train, asset_val, *times)
+            train, val, profiles = sides_from_scans(X_train, X_val)
+        else:
+            train, val = sides_from_arrays(
+                X_train,
+                y_train,
+                X_val,
+                y_val,
+                time=(time_train, time_val),
+                asset=(asset_train, asset_val),
+                label_end=(label_end_train, label_end_val),
+                available_at=(available_at_train, available_at_val),
+            )
         declared = declare(
             train.columns, profile=profile, nowcasting=nowcasting, raw=raw, lookback=lookback, interleaved=interleaved
         )
@@ -163,7 +171,7 @@ class ModelSanityChecker:
             train=train,
             val=val,
             twins=ArrayTwins(),
-            profiles=ArrayProfiles(),
+            profiles=profiles,
             horizon=horizon,
             closed=self.closed,
             purge_scope=self.purge_scope,
@@ -182,8 +190,9 @@ class ModelSanityChecker:
                 "purge_scope": self.purge_scope,
                 **declared.settings(),
             },
-            data_fingerprint=_fingerprint(train, val),
+            data_fingerprint=_fingerprint(train, val, profiles),
             plan_digest=None,
+            unable=profiles.unable(checks),
         )
 
     def check_target_distribution(self, y: Any, **keywords: Any) -> SanityReport:
@@ -231,21 +240,9 @@ class ModelSanityChecker:
         return keywords.pop("suite", None) or [kind.id for kind in CHECKS if kind.id.startswith(prefix)]
 
 
-def _fingerprint(train: Side, val: Side | None) -> str | None:
+def _fingerprint(train: Side, val: Side | None, profiles: ArrayProfiles | ScanProfiles) -> str | None:
     """The content hash of all that was handed in."""
-    digests = [
-        rows_fingerprint(
-            side.columns,
-            side.y,
-            time=side.time,
-            time_unit=side.time_unit,
-            label_end=side.label_end,
-            asset=side.asset,
-            asset_names=side.asset_names,
-        )
-        for side in (train, val)
-        if side is not None
-    ]
+    digests = [profiles.fingerprint(side) for side in (train, val) if side is not None]
     # Combining forgets the order of the sides: say which is which.
     sides = [np.frombuffer(bytes.fromhex(digest), dtype=np.uint8) for digest in digests]
     return _core.fingerprint_columns([np.concatenate(sides)], ["sides"])[0] if sides else None

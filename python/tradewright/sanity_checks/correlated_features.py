@@ -16,6 +16,9 @@ from tradewright.sanity_checks.series import above_noise, effective, series_of
 
 __all__ = ["CorrelatedFeatures", "spearman"]
 
+#: Three assets stand in the same order in two attributes one time in three; eight, never by chance.
+FEWEST_ASSETS = 8
+
 
 def spearman(context: CheckContext) -> NDArray[np.float64]:
     """Return Spearman's correlation of every pair of features, shape (n_columns, n_columns).
@@ -60,7 +63,15 @@ class CorrelatedFeatures(Check):
         rhos = np.zeros(len(sample.names))
         rhos[involved] = series.lag_one([side.columns[sample.names[j]] for j in involved.tolist()])
         worth = effective(min(series.dates, sample.of), rhos[pairs[:, 0]], rhos[pairs[:, 1]])
-        pairs = pairs[table[tuple(pairs.T)] >= above_noise(self.warning, worth)]
+        # What never changes within an asset has as many values as there are assets, on however many dates.
+        profile = context.profiles.of(side)
+        fixed = profile.own_rises + profile.own_falls == 0
+        assets = int((profile.asset_rows > 0).sum())
+        both = fixed[pairs].all(axis=1)
+        limits = above_noise(self.warning, np.where(both, np.minimum(worth, assets), worth))
+        if assets < FEWEST_ASSETS:
+            limits = np.where(both, np.inf, limits)
+        pairs = pairs[table[tuple(pairs.T)] >= limits]
         return [self._finding(context, table, group, sample.names, sampled_note(sample.of)) for group in _groups(pairs)]
 
     def _finding(

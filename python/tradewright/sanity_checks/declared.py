@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from tradewright.errors import ParameterError
 
-__all__ = ["NOTHING", "Declared", "declare"]
+__all__ = ["NOTHING", "Declared", "declare", "interleaves"]
 
 PROFILES = ("generic", "returns")
+
+#: Splitters that lay all train rows before the test.
+SEQUENTIAL = ("SequentialSplit", "PurgedSplit", "WalkForward")
+#: Splitters whose train rows lie on both sides of the test, on purpose.
+INTERLEAVED = ("PurgedKFold", "CombinatorialPurgedCV")
 
 
 @dataclass(frozen=True)
@@ -93,3 +98,13 @@ def declare(
 
 def _names(columns: Iterable[str]) -> tuple[str, ...]:
     return (columns,) if isinstance(columns, str) else tuple(str(column) for column in columns)
+
+
+def interleaves(splitter: Mapping[str, Any], *, purged: bool) -> bool:
+    """Return whether a plan's train rows may lie behind its validation rows.
+
+    Those of our interleaved splitters may; and where label ends are known (``purged``), so that ``split.label_overlap``
+    holds every train label against the validation blocks, those of splitters that we do not know.
+    """
+    name = splitter.get("splitter")
+    return name in INTERLEAVED or (purged and name not in SEQUENTIAL)

@@ -23,8 +23,9 @@ class IdLikeFeatures(Check):
     """feature.id_like: columns that number the rows or tell the time. Counts rows; a finding per column.
 
     A column that rises (or falls) strictly from row to row; or from date to date in every asset, with a value a date
-    that all assets share. A running total or a price level rises too, but each asset has its own: no finding on a
-    panel of several assets.
+    that all assets share, or with all values of a date before those of the next, as numbers have that are handed out
+    one after the other. A running total or a price level rises too, but each asset has its own: no finding on a panel
+    of several assets.
     """
 
     share: float = 0.999
@@ -35,6 +36,7 @@ class IdLikeFeatures(Check):
     taxonomy: ClassVar[str | None] = "L2"
     suites: ClassVar[tuple[str, ...]] = ("quality",)
     scope: ClassVar[Literal["rows", "pair"]] = "rows"
+    in_batches: ClassVar[bool] = True
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
@@ -49,10 +51,14 @@ class IdLikeFeatures(Check):
         for j in range(len(profile.names)):
             if by_row[j] >= self.share * (n - 1):
                 findings.append(self._finding(context, train, profile.names[j], by_row[j] / (n - 1), "from row to row"))
-            elif own[j] >= self.share * max(n - assets, 1) and self._tells_the_time(train, profile, j):
-                share = own[j] / (n - assets)
-                where = "from date to date" if assets == 1 else "from date to date, the same for all assets"
-                findings.append(self._finding(context, train, profile.names[j], share, where))
+            elif own[j] >= self.share * max(n - assets, 1):
+                if self._tells_the_time(train, profile, j):
+                    where = "from date to date" if assets == 1 else "from date to date, the same for all assets"
+                elif assets > 1 and self._follows_the_dates(train, profile.names[j]):
+                    where = "from date to date, all assets before the next date"
+                else:
+                    continue
+                findings.append(self._finding(context, train, profile.names[j], own[j] / (n - assets), where))
         return findings
 
     def _tells_the_time(self, train: Side, profile: ColumnProfile, j: int) -> bool:
@@ -61,6 +67,19 @@ class IdLikeFeatures(Check):
             dates = len(np.unique(train.take(train.time)))
         values = len(np.unique(column_of(train, profile.names[j])))
         return self.distinct * dates <= values <= dates / self.distinct
+
+    def _follows_the_dates(self, train: Side, name: str) -> bool:
+        """Whether all values of a date lie before, or behind, all of the next."""
+        if train.time is None:
+            return False
+        time, column = train.take(train.time), column_of(train, name)
+        if (time[1:] < time[:-1]).any():
+            order = np.argsort(time, kind="stable")
+            time, column = time[order], column[order]
+        heads = np.flatnonzero(np.concatenate([[True], time[1:] != time[:-1]]))
+        low, high = np.minimum.reduceat(column, heads), np.maximum.reduceat(column, heads)
+        apart = max(int((low[1:] > high[:-1]).sum()), int((high[1:] < low[:-1]).sum()))
+        return len(heads) > 1 and apart >= self.share * (len(heads) - 1)
 
     def _finding(self, context: CheckContext, train: Side, name: str, share: float, where: str) -> Finding:
         return context.finding(
@@ -81,29 +100,37 @@ class IdLikeFeatures(Check):
 class StaleFeatures(Check):
     """feature.stale: columns that stand still for long in some asset. Counts the rows of the longest run.
 
-    Longer than ``rows`` rows and than ``share`` of the asset's. Columns with fewer than ``distinct`` values are left
-    out, and so are runs of a value that the column takes as often elsewhere, as the rank of a laggard or a resting zero.
+    Longer than ``rows`` rows, than ``share`` of the asset's, and than ``usual`` times what the column's values last on
+    average: what is published once a quarter stands still for a quarter, and what belongs to an asset for ever. Columns
+    with fewer than ``distinct`` values are left out, and so are runs of a value that the column takes as often
+    elsewhere, as the rank of a laggard or a resting zero.
     """
 
     rows: float = 20
     share: float = 0.05
     distinct: float = 20
+    usual: float = 5
 
     id: ClassVar[str] = "feature.stale"
     severity: ClassVar[Literal["info", "warning", "error"]] = "warning"
     suites: ClassVar[tuple[str, ...]] = ("quality",)
     scope: ClassVar[Literal["rows", "pair"]] = "rows"
+    in_batches: ClassVar[bool] = True
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
         train = context.needs_features()
         profile = context.profiles.of(train)
-        limits = np.maximum(self.rows, self.share * profile.asset_rows)
+        least = np.maximum(self.rows, self.share * profile.asset_rows)
+        changes = profile.own_rises + profile.own_falls
+        lasting = self.usual * (changes + profile.own_equal) / np.maximum(changes, 1)
         findings = []
         order: AssetOrder | None = None
-        for j in np.flatnonzero((profile.longest > limits).any(axis=1) & (profile.distinct >= self.distinct)):
+        still = (profile.longest > np.maximum(least, lasting[:, None])).any(axis=1)
+        for j in np.flatnonzero(still & (profile.distinct >= self.distinct)):
             order = order or AssetOrder.of(train)
             name, runs = profile.names[j], profile.longest[j]
+            limits = np.maximum(least, lasting[j])
             worst = int(np.argmax(np.where(runs > limits, runs / np.maximum(profile.asset_rows, 1), 0)))
             present = np.flatnonzero(profile.asset_rows > 0)
             rows = order.rows(int(np.searchsorted(present, worst)))

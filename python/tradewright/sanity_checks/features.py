@@ -50,6 +50,7 @@ class MissingFeatures(Check):
     severity: ClassVar[Literal["info", "warning", "error"]] = "error"
     suites: ClassVar[tuple[str, ...]] = ("quality",)
     scope: ClassVar[Literal["rows", "pair"]] = "rows"
+    in_batches: ClassVar[bool] = True
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
@@ -100,6 +101,7 @@ class InfiniteFeatures(Check):
     severity: ClassVar[Literal["info", "warning", "error"]] = "error"
     suites: ClassVar[tuple[str, ...]] = ("quality",)
     scope: ClassVar[Literal["rows", "pair"]] = "rows"
+    in_batches: ClassVar[bool] = True
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
@@ -134,6 +136,7 @@ class ConstantFeatures(Check):
     severity: ClassVar[Literal["info", "warning", "error"]] = "error"
     suites: ClassVar[tuple[str, ...]] = ("quality",)
     scope: ClassVar[Literal["rows", "pair"]] = "rows"
+    in_batches: ClassVar[bool] = True
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
@@ -171,6 +174,7 @@ class QuasiConstantFeatures(Check):
     severity: ClassVar[Literal["info", "warning", "error"]] = "warning"
     suites: ClassVar[tuple[str, ...]] = ("quality",)
     scope: ClassVar[Literal["rows", "pair"]] = "rows"
+    in_batches: ClassVar[bool] = True
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
@@ -218,6 +222,7 @@ class DuplicateColumns(Check):
     severity: ClassVar[Literal["info", "warning", "error"]] = "error"
     suites: ClassVar[tuple[str, ...]] = ("quality",)
     scope: ClassVar[Literal["rows", "pair"]] = "rows"
+    in_batches: ClassVar[bool] = True
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
@@ -276,6 +281,7 @@ class SentinelValues(Check):
     severity: ClassVar[Literal["info", "warning", "error"]] = "info"
     suites: ClassVar[tuple[str, ...]] = ("quality",)
     scope: ClassVar[Literal["rows", "pair"]] = "rows"
+    in_batches: ClassVar[bool] = True
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
@@ -344,6 +350,7 @@ class BadScales(Check):
     severity: ClassVar[Literal["info", "warning", "error"]] = "warning"
     suites: ClassVar[tuple[str, ...]] = ("quality",)
     scope: ClassVar[Literal["rows", "pair"]] = "rows"
+    in_batches: ClassVar[bool] = True
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""

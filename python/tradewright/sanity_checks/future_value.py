@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradewright import _core
-from tradewright.sanity_checks.base import CannotRun, Check, CheckContext, Side
+from tradewright.sanity_checks.base import MAX_EXAMPLES, CannotRun, Check, CheckContext, Side
 from tradewright.sanity_checks.report import Finding
 from tradewright.sanity_checks.series import SideSeries, horizon_bars, known_labels, series_of
 
@@ -19,6 +19,8 @@ __all__ = ["FutureValue"]
 REACH = 10
 #: Rows in which the later value must be new for a verdict.
 LEAST_NEWS = 20
+#: Rows that are looked at first.
+LOOK = 1024
 
 
 @final
@@ -30,6 +32,10 @@ class FutureValue(Check):
     than −h, for a horizon of h rows; x[t] = y[t−h] is legal. Columns named in ``raw=`` are held against likewise, from
     one row later on: among other features nobody can tell the leading from the lagging. Rows in which the later value
     repeats what was known are left out of one of the two shares that must be reached. All rows, after a look at 1,024.
+
+    Among several assets, x leaks too when its values are labels of whichever asset, at whatever distance, that are not
+    known at t: a join that took the wrong ticker, or a shift of rows over the border between two assets. Labels that
+    occur once are looked up by value.
     """
 
     error: float = 0.99
@@ -56,7 +62,63 @@ class FutureValue(Check):
         raw = list(context.declared.raw)
         others = [name for name in names if name not in raw]
         found |= self._found(side, series, others, raw, [side.columns[name] for name in raw], range(1, REACH + 1))
-        return [self._finding(context, series, name, *found[name]) for name in names if name in found]
+        anyones = self._of_anyone(context, [name for name in names if name not in found], labels, bars)
+        return [
+            self._finding(context, series, name, *found[name]) if name in found else anyones[name]
+            for name in names
+            if name in found or name in anyones
+        ]
+
+    def _of_anyone(
+        self, context: CheckContext, names: list[str], labels: NDArray[np.generic], bars: int
+    ) -> dict[str, Finding]:
+        """Features whose values are labels of any asset that are not known at the row."""
+        side = context.train
+        if side.asset is None or side.time is None or not names or len(np.unique(side.take(side.asset))) < 2:
+            return {}
+        y = side.take(labels)
+        order = np.argsort(y, kind="stable")
+        ranked = y[order]
+        once = np.concatenate([[True], ranked[1:] != ranked[:-1]]) & np.concatenate([ranked[1:] != ranked[:-1], [True]])
+        once &= ~np.isnan(ranked)
+        if once.sum() < self.error * len(y) / 2:
+            return {}  # classes, or rounded: equal values say nothing
+        ranked, order = ranked[once], order[once]
+        date = np.unique(side.take(side.time), return_inverse=True)[1]
+        found = {}
+        for name in names:
+            column = side.take(side.columns[name])
+            if column.dtype.kind != "f":
+                continue
+            look = column[:: max(1, len(column) // LOOK)]
+            look = look[np.isfinite(look)]
+            if not len(look) or _among(ranked, look)[0].mean() < self.error:
+                continue
+            known = np.flatnonzero(np.isfinite(column))
+            equal, places = _among(ranked, column[known])
+            ahead = date[order[places]] + bars - date[known]
+            leaks = equal & (ahead > 0)
+            if leaks.sum() < max(self.error * len(known), LEAST_NEWS) or len(np.unique(places[leaks])) < LEAST_NEWS:
+                continue
+            rows, whose = known[leaks], order[places[leaks]]
+            own = bool((side.take(side.asset)[rows] == side.take(side.asset)[whose]).all())
+            positions = side.positions()
+            found[name] = context.finding(
+                self,
+                "error",
+                columns=(name,),
+                message=f"{name!r} equals labels {'of its asset' if own else 'of other assets'} that are not known yet in "
+                f"{len(rows):,} of {len(known):,} rows; row {positions[rows[0]]} has that of row {positions[whose[0]]}",
+                value=len(rows) / len(known),
+                threshold=self.error,
+                count=len(rows),
+                examples=tuple(
+                    side.example(int(positions[row]), other_source=side.name, other_row=int(positions[other]))
+                    for row, other in zip(rows[:MAX_EXAMPLES], whose[:MAX_EXAMPLES], strict=True)
+                ),
+                remedy="look for a join on the wrong key, or a shift across the rows of several assets; shift within each",
+            )
+        return found
 
     def _found(
         self,
@@ -114,3 +176,9 @@ class FutureValue(Check):
             examples=context.train.examples(rows.tolist()),
             remedy="shift it so that a row holds only what was known at its time, or drop the column",
         )
+
+
+def _among(ranked: NDArray[np.generic], values: NDArray[np.generic]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Whether each value is one of some ascending ones, and its place there."""
+    places = np.minimum(np.searchsorted(ranked, values), len(ranked) - 1)
+    return np.asarray(ranked[places] == values), places.astype(np.int64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from tradewright.panel import Panel
 from tradewright.panel.times import TimeAxis, common_unit, normalize_times
 from tradewright.sanity_checks.base import Side
 
-__all__ = ["Rows2D", "feature_columns", "sides_from_arrays"]
+__all__ = ["Rows2D", "feature_columns", "refuse_other_columns", "refuse_swapped", "sides_from_arrays", "to_common_axis"]
 
 Rows2D = Any
 Columns = dict[str, NDArray[Any]]
@@ -55,12 +55,13 @@ def sides_from_arrays(
                 "label_end": _first(label_end[index], None if panel is None else panel.label_ends),
                 "available_at": available_at[index],
                 "asset": _first(asset[index], _panel_assets(panel)),
+                "returns": None if panel is None else panel.returns,
             }
         )
     train, val = parts
     if X_val is not None and X_train is not None:
         val["columns"] = _matched(train["columns"], val["columns"], X_train, X_val)
-    _to_common_axis(parts)
+    to_common_axis(parts)
     names = _encode_assets(parts)
     for part in parts:
         _refuse_lengths(part)
@@ -201,6 +202,12 @@ def _matched(train: Columns, val: Columns, X_train: Any, X_val: Any) -> Columns:
     named = all(_is_frame(X) or isinstance(X, Mapping) for X in (X_train, X_val))
     if not named and len(train) == len(val):
         return dict(zip(train, val.values(), strict=True))
+    refuse_other_columns(list(train), list(val))
+    return {name: val[name] for name in train}
+
+
+def refuse_other_columns(train: Sequence[str], val: Sequence[str]) -> None:
+    """Raise when the validation side lacks columns of the train side, or has others."""
     missing, extra = [n for n in train if n not in val], [n for n in val if n not in train]
     if missing or extra:
         parts = [
@@ -214,7 +221,6 @@ def _matched(train: Columns, val: Columns, X_train: Any, X_val: Any) -> Columns:
             missing=tuple(missing),
             extra=tuple(extra),
         )
-    return {name: val[name] for name in train}
 
 
 def _labels(y: Any, side: str) -> NDArray[Any] | None:
@@ -244,7 +250,7 @@ def _panel_assets(panel: Panel | None) -> Any:
     return np.asarray(panel.asset_names, dtype=object)[panel.asset]
 
 
-def _to_common_axis(parts: list[dict[str, Any]]) -> None:
+def to_common_axis(parts: list[dict[str, Any]]) -> None:
     """Write times and label ends as int64 in one unit for both sides."""
     axes: list[tuple[dict[str, Any], str, str, TimeAxis]] = []
     for part in parts:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tradewright import _core
 from tradewright.sanity_checks.base import CannotRun, Check, CheckContext
-from tradewright.sanity_checks.report import Finding
+from tradewright.sanity_checks.report import Finding, severity_rank
 from tradewright.sanity_checks.series import (
     SIGMAS,
     SideSeries,
@@ -70,15 +70,18 @@ class Profile:
         return known
 
 
-def profile_of(context: CheckContext, names: tuple[str, ...] | None = None) -> Profile:
+def profile_of(context: CheckContext, names: tuple[str, ...] | None = None, *, of_returns: bool = False) -> Profile:
     """Return the lag profiles of features of the train side. One pass to see which wander, two for the products.
+
+    With ``of_returns`` they are held against the returns of the bar after each row, which are known one row later.
 
     Raises
     ------
     CannotRun
         Without labels or features, with rows whose predecessors are not known, and for fewer than 40 dates.
     """
-    side, y = context.train, known_labels(context)
+    side = context.train
+    y = side.returns if of_returns and side.returns is not None else known_labels(context)
     chosen = tuple(side.columns) if names is None else names
     if not chosen:
         raise CannotRun("there are no features")
@@ -87,7 +90,7 @@ def profile_of(context: CheckContext, names: tuple[str, ...] | None = None) -> P
         raise CannotRun("rows share a time, and nothing says whose they are: pass asset_train")
     if series.dates < FEWEST:
         raise CannotRun(f"{series.dates} rows in time are too few: it takes {FEWEST}")
-    horizon = min(horizon_bars(context)[0], LONGEST)
+    horizon = 1 if of_returns else min(horizon_bars(context)[0], LONGEST)
     columns = [side.columns[name] for name in chosen]
     y, rho_y = _settled(series, y, horizon)
     rhos = series.lag_one(columns)
@@ -130,6 +133,9 @@ class LagProfile(Check):
     any known label; and, for k > 0, more than the label of its own row explains by overlap. What wanders like a price
     is taken by its changes. The features' scan is one matrix product over windows of the labels.
 
+    Labels over several rows overlap, and blur what is ahead with what is past: where a panel has ``returns`` too, which
+    last a row, the same is asked of them.
+
     Without times the order of rows is taken for time. A feature that looks ahead by less than its own memory need not
     fire: :func:`tradewright.check_pipeline` finds those.
     """
@@ -147,7 +153,18 @@ class LagProfile(Check):
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
         allowed = set(context.declared.nowcasting)
-        profile = profile_of(context, tuple(name for name in context.train.columns if name not in allowed))
+        names = tuple(name for name in context.train.columns if name not in allowed)
+        findings = self._judge(context, profile_of(context, names), "label")
+        if context.train.returns is not None and horizon_bars(context)[0] > 1:
+            findings += self._judge(context, profile_of(context, names, of_returns=True), "return")
+        findings.sort(key=lambda finding: (-severity_rank(finding.severity), -(finding.value or 0.0)))
+        worst: dict[str, Finding] = {}
+        for finding in findings:
+            worst.setdefault(finding.columns[0], finding)
+        return [worst[name] for name in names if name in worst]
+
+    def _judge(self, context: CheckContext, profile: Profile, noun: str) -> list[Finding]:
+        """The features whose profile peaks at labels, or returns, that are not known."""
         known = profile.known
         sizes = np.nan_to_num(np.abs(profile.correlations))
         behind = sizes[:, known].max(axis=1)
@@ -162,11 +179,13 @@ class LagProfile(Check):
         fires = (values >= limits) & (values > self.ratio * behind) & (values > explained)
         severe = values >= above_noise(self.error, profile.worth)
         return [
-            self._finding(context, profile, j, bool(severe[j]), float(limits[j]))
+            self._finding(context, profile, j, bool(severe[j]), float(limits[j]), noun)
             for j in np.flatnonzero(fires).tolist()
         ]
 
-    def _finding(self, context: CheckContext, profile: Profile, column: int, severe: bool, limit: float) -> Finding:
+    def _finding(
+        self, context: CheckContext, profile: Profile, column: int, severe: bool, limit: float, noun: str
+    ) -> Finding:
         name, r = profile.names[column], np.nan_to_num(profile.correlations[column])
         ahead = np.where(profile.known, 0.0, np.abs(r))
         peak = int(ahead.argmax())
@@ -175,8 +194,8 @@ class LagProfile(Check):
         order = "" if context.train.time is not None else ". There are no times: rows are taken in the order they lie"
         facts: dict[str, Any] = {
             "columns": (name,),
-            "message": f"{name!r}{by_change} goes best with {_which(int(profile.lags[peak]))}, at a correlation of "
-            f"{r[peak]:.2f}; with labels that are known at its time at {best:.2f} at most{order}",
+            "message": f"{name!r}{by_change} goes best with {_which(int(profile.lags[peak]), noun)}, at a correlation "
+            f"of {r[peak]:.2f}; with {noun}s that are known at its time at {best:.2f} at most{order}",
             "value": float(ahead[peak]),
             "threshold": float(above_noise(self.error, profile.worth[column])) if severe else limit,
             "count": len(context.train),
@@ -186,11 +205,11 @@ class LagProfile(Check):
         return context.finding(self, "error" if severe else "warning", **facts)
 
 
-def _which(lag: int) -> str:
+def _which(lag: int, noun: str) -> str:
     if lag == 0:
-        return "the label of its own row"
+        return f"the {noun} of its own row"
     rows = f"{abs(lag)} row{'s' if abs(lag) > 1 else ''}"
-    return f"the label of {rows} later" if lag > 0 else f"the label of {rows} before, which is not known yet"
+    return f"the {noun} of {rows} later" if lag > 0 else f"the {noun} of {rows} before, which is not known yet"
 
 
 def _error(worth: NDArray[np.float64]) -> NDArray[np.float64]:

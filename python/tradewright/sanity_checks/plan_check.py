@@ -9,7 +9,7 @@ from typing import Any, Literal
 from tradewright.errors import DataError, ParameterError
 from tradewright.panel import Panel
 from tradewright.sanity_checks.base import CheckContext, Side
-from tradewright.sanity_checks.declared import declare
+from tradewright.sanity_checks.declared import declare, interleaves
 from tradewright.sanity_checks.inputs import feature_columns
 from tradewright.sanity_checks.profiles import PanelProfiles, borders_of
 from tradewright.sanity_checks.report import SanityReport
@@ -19,9 +19,6 @@ from tradewright.sanity_checks.twins import PanelTwins
 from tradewright.splitting import SplitPlan
 
 __all__ = ["check"]
-
-#: Splitters whose train rows lie on both sides of the test, on purpose.
-INTERLEAVED = ("PurgedKFold", "CombinatorialPurgedCV")
 
 Rules = tuple[Literal["both", "left"], Literal["all", "asset"]]
 
@@ -96,8 +93,9 @@ def check(
         asset=panel.asset,
         time_unit=panel.time_unit,
         asset_names=tuple(panel.asset_names),
+        returns=panel.returns,
     )
-    interleaved = plan.splitter.get("splitter") in INTERLEAVED
+    interleaved = interleaves(plan.splitter, purged=panel.label_end is not None)
     rows_of = CheckContext(
         train=whole,
         val=None,

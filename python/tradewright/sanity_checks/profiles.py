@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, final
@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradewright import _core
-from tradewright.sanity_checks.base import Side
+from tradewright.panel.fingerprint import rows_fingerprint
+from tradewright.sanity_checks.base import Check, Side
 
 __all__ = ["MANY", "ArrayProfiles", "ColumnProfile", "Moments", "PanelProfiles", "borders_of"]
 
@@ -143,8 +144,13 @@ class ColumnProfile:
         if order is not None:
             as_they_lie = _read(columns, None, None, None, 1, None)
             facts |= {name: as_they_lie[name] for name in ("row_rises", "row_falls", "row_equal", "hash")}
+        return cls.from_facts(tuple(side.columns), facts)
+
+    @classmethod
+    def from_facts(cls, names: tuple[str, ...], facts: Mapping[str, NDArray[Any]]) -> ColumnProfile:
+        """Build it from what the core has read."""
         return cls(
-            names=tuple(side.columns),
+            names=names,
             total=Moments(*(facts[f.name] for f in fields(Moments))),
             parts=Moments(*(facts[f"part_{f.name}"] for f in fields(Moments))),
             **{f.name: facts[f.name] for f in fields(cls) if f.name not in ("names", "total", "parts")},
@@ -201,6 +207,22 @@ class ArrayProfiles:
     def pooled(self, train: Side, val: Side) -> Moments:
         """See :class:`Profiles`."""
         return Moments.merged([self.moments(train), self.moments(val)])
+
+    def fingerprint(self, side: Side) -> str:
+        """Return the content hash of a side."""
+        return rows_fingerprint(
+            side.columns,
+            side.y,
+            time=side.time,
+            time_unit=side.time_unit,
+            label_end=side.label_end,
+            asset=side.asset,
+            asset_names=side.asset_names,
+        )
+
+    def unable(self, checks: Sequence[Check]) -> dict[str, str]:
+        """Return the checks that cannot run on what is profiled, and why: none, of frames."""
+        return {}
 
 
 @final

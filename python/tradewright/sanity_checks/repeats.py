@@ -133,6 +133,7 @@ class RepeatedKeys(Check):
     taxonomy: ClassVar[str | None] = "L1.4"
     suites: ClassVar[tuple[str, ...]] = ("leakage", "quality")
     scope: ClassVar[Literal["rows", "pair"]] = "rows"
+    in_batches: ClassVar[bool] = True
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
@@ -238,10 +239,13 @@ def _has_value(columns: list[NDArray[np.generic]], rows: Positions) -> NDArray[n
     return found
 
 
-def known_groups(context: CheckContext) -> tuple[Positions, Positions]:
-    """Positions of the rows that equal another row, and their groups; without rows that hold no value at all."""
+def known_groups(context: CheckContext, *, single: bool = False) -> tuple[Positions, Positions]:
+    """Positions of the rows that equal another row, and their groups; without rows that hold no value at all.
+
+    With ``single`` values are compared in single precision.
+    """
     train = context.train
-    rows, groups = context.twins.groups(train)
+    rows, groups = context.twins.single(train) if single else context.twins.groups(train)
     names, place = np.unique(groups, return_inverse=True)
     real = _has_value(list(train.columns.values()), names)[place] if len(rows) else np.empty(0, dtype=bool)
     return rows[real], groups[real]

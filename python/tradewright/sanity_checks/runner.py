@@ -24,16 +24,20 @@ def run_checks(
     settings: Mapping[str, Any],
     data_fingerprint: str | None,
     plan_digest: str | None,
+    unable: Mapping[str, str] | None = None,
 ) -> SanityReport:
     """Run checks of rows once on ``rows``, checks of pairs on each of ``pairs``.
 
-    A check that could run nowhere is skipped; one that could not run on some folds is listed with those folds.
+    A check that could run nowhere is skipped; one that could not run on some folds is listed with those folds. Those in
+    ``unable`` are not tried, and skipped for the reason given there.
     """
     findings: list[Finding] = []
     seconds = {check.id: 0.0 for check in checks}
     ran: set[str] = set()
     sampled: set[str] = set()
-    reasons: dict[str, list[tuple[int | None, str]]] = {}
+    reasons: dict[str, list[tuple[int | None, str]]] = {
+        name: [(None, reason)] for name, reason in (unable or {}).items()
+    }
 
     def run(check: Check, context: CheckContext) -> None:
         start = time.perf_counter()
@@ -49,10 +53,11 @@ def run_checks(
         finally:
             seconds[check.id] += time.perf_counter() - start
 
-    for check in checks:
+    able = [check for check in checks if check.id not in reasons]
+    for check in able:
         if check.scope == "rows":
             run(check, rows)
-    of_pairs = [check for check in checks if check.scope == "pair"]
+    of_pairs = [check for check in able if check.scope == "pair"]
     seen: list[CheckContext] = []
     for context in pairs if of_pairs else ():
         seen.append(context)

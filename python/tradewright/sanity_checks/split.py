@@ -36,6 +36,7 @@ class LabelOverlap(Check):
     taxonomy: ClassVar[str | None] = "L3.2"
     suites: ClassVar[tuple[str, ...]] = ("leakage", "split")
     scope: ClassVar[Literal["rows", "pair"]] = "pair"
+    in_batches: ClassVar[bool] = True
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""

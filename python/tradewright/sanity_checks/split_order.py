@@ -47,6 +47,7 @@ class IndexOverlap(Check):
     taxonomy: ClassVar[str | None] = "L1.1"
     suites: ClassVar[tuple[str, ...]] = ("leakage", "split")
     scope: ClassVar[Literal["rows", "pair"]] = "pair"
+    in_batches: ClassVar[bool] = True
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
@@ -97,15 +98,16 @@ class IndexOverlap(Check):
 class TimeOrder(Check):
     """split.time_order: train rows at or after the first validation row. Counts train rows. O(n).
 
-    Purged k-fold and combinatorial plans lie so on purpose, and are not judged; beside arrays ``interleaved=True`` says
-    that they do.
+    Purged k-fold and combinatorial plans lie so on purpose, and pass: ``split.label_overlap`` says whether they were
+    purged. Beside arrays ``interleaved=True`` says that rows lie so.
     """
 
     id: ClassVar[str] = "split.time_order"
     severity: ClassVar[Literal["info", "warning", "error"]] = "error"
     taxonomy: ClassVar[str | None] = "L3.1"
-    suites: ClassVar[tuple[str, ...]] = ("split",)
+    suites: ClassVar[tuple[str, ...]] = ("leakage", "split")
     scope: ClassVar[Literal["rows", "pair"]] = "pair"
+    in_batches: ClassVar[bool] = True
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
@@ -145,6 +147,7 @@ class SameTimestamp(Check):
     taxonomy: ClassVar[str | None] = "L3.2"
     suites: ClassVar[tuple[str, ...]] = ("leakage", "split")
     scope: ClassVar[Literal["rows", "pair"]] = "pair"
+    in_batches: ClassVar[bool] = True
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
@@ -185,6 +188,7 @@ class Embargo(Check):
     taxonomy: ClassVar[str | None] = "L3.2"
     suites: ClassVar[tuple[str, ...]] = ("split",)
     scope: ClassVar[Literal["rows", "pair"]] = "pair"
+    in_batches: ClassVar[bool] = True
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
@@ -250,6 +254,7 @@ class EntityOverlap(Check):
     taxonomy: ClassVar[str | None] = "L3.2"
     suites: ClassVar[tuple[str, ...]] = ()
     scope: ClassVar[Literal["rows", "pair"]] = "pair"
+    in_batches: ClassVar[bool] = True
     by_default: ClassVar[bool] = False
 
     def run(self, context: CheckContext) -> list[Finding]:

@@ -22,6 +22,7 @@ class InvalidTarget(Check):
     severity: ClassVar[Literal["info", "warning", "error"]] = "error"
     suites: ClassVar[tuple[str, ...]] = ("quality",)
     scope: ClassVar[Literal["rows", "pair"]] = "rows"
+    in_batches: ClassVar[bool] = True
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
@@ -61,6 +62,7 @@ class ConstantTarget(Check):
     severity: ClassVar[Literal["info", "warning", "error"]] = "error"
     suites: ClassVar[tuple[str, ...]] = ("quality",)
     scope: ClassVar[Literal["rows", "pair"]] = "rows"
+    in_batches: ClassVar[bool] = True
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""

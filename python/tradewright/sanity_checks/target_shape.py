@@ -53,6 +53,7 @@ class FewLabels(Check):
     severity: ClassVar[Literal["info", "warning", "error"]] = "error"
     suites: ClassVar[tuple[str, ...]] = ("quality",)
     scope: ClassVar[Literal["rows", "pair"]] = "rows"
+    in_batches: ClassVar[bool] = True
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
@@ -96,6 +97,7 @@ class ImbalancedTarget(Check):
     severity: ClassVar[Literal["info", "warning", "error"]] = "error"
     suites: ClassVar[tuple[str, ...]] = ("quality",)
     scope: ClassVar[Literal["rows", "pair"]] = "rows"
+    in_batches: ClassVar[bool] = True
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
@@ -149,6 +151,7 @@ class OutlyingTarget(Check):
     severity: ClassVar[Literal["info", "warning", "error"]] = "warning"
     suites: ClassVar[tuple[str, ...]] = ("quality",)
     scope: ClassVar[Literal["rows", "pair"]] = "rows"
+    in_batches: ClassVar[bool] = True
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""

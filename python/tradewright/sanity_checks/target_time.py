@@ -40,6 +40,7 @@ class ShiftedTarget(Check):
     taxonomy: ClassVar[str | None] = "L3.3"
     suites: ClassVar[tuple[str, ...]] = ("drift",)
     scope: ClassVar[Literal["rows", "pair"]] = "pair"
+    in_batches: ClassVar[bool] = True
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
@@ -162,6 +163,7 @@ class AutocorrelatedTarget(Check):
     taxonomy: ClassVar[str | None] = "L3.2"
     suites: ClassVar[tuple[str, ...]] = ("quality",)
     scope: ClassVar[Literal["rows", "pair"]] = "rows"
+    in_batches: ClassVar[bool] = True
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""

@@ -25,8 +25,9 @@ class TwinAssets(Check):
     """dup.entity: two assets whose rows are equal on nearly all dates that both have. Counts pairs.
 
     Share classes, and tickers that were renamed and kept: what one of them shows in train the other shows in
-    validation. Rows are compared in every feature, by the search that ``dup.within`` makes; pairs with fewer than
-    ``dates`` common dates are left out.
+    validation. Rows are compared in every feature, in single precision: returns of prices that differ by a factor, as
+    two adjustments of one price do, are equal but for rounding. Pairs with fewer than ``dates`` common dates are left
+    out.
     """
 
     share: float = 0.95
@@ -43,7 +44,7 @@ class TwinAssets(Check):
         train = context.needs_features()
         if train.asset is None or train.time is None:
             raise CannotRun("there are no assets and times: pass asset_train and time_train")
-        rows, groups = known_groups(context)
+        rows, groups = known_groups(context, single=True)
         pairs, equal = equal_dates(groups, train.time[rows], train.asset[rows].astype(np.int64))
         enough = equal >= self.dates
         found = []

@@ -50,8 +50,13 @@ def _searches(columns: Sequence[NDArray[Any]], epsilon: float) -> list[dict[str,
     if not any(column.dtype.kind == "f" for column in columns):
         return []
     centres, steps = grid_of(columns, epsilon)
-    singles: list[dict[str, Any]] = [{"single": True}] if any(column.dtype == np.float64 for column in columns) else []
+    singles: list[dict[str, Any]] = [{"single": True}] if _is_double(columns) else []
     return [*({"grid": (centres, steps, shift)} for shift in (0.0, 0.5)), *singles]
+
+
+def _is_double(columns: Sequence[NDArray[Any]]) -> bool:
+    """Whether any column has more digits than single precision."""
+    return any(column.dtype == np.float64 for column in columns)
 
 
 def _without(found: Sequence[Pairs], exact: Positions) -> Pairs:
@@ -104,6 +109,14 @@ class ArrayTwins:
         found = [_wide(_core.cross_duplicates(left, right, **search)) for search in _searches(left, epsilon)]
         return _without(found, self.cross(train, val)[0])
 
+    def single(self, side: Side) -> Pairs:
+        """See :class:`Twins`; another pass."""
+        columns = list(side.columns.values())
+        if not _is_double(columns):
+            return self.groups(side)
+        found: Pairs = self._once(("single", side), lambda: _wide(_core.duplicate_rows(columns, single=True)))
+        return found
+
     def near_within(self, side: Side, epsilon: float) -> int:
         """See :class:`Twins`."""
         columns = list(side.columns.values())
@@ -124,11 +137,19 @@ class PanelTwins:
         """Rows that have a twin, ascending, and the first row of the group of each."""
         return _wide(_core.duplicate_rows(self.columns))
 
+    @cached_property
+    def _single(self) -> Pairs:
+        """The same with all values rounded to single precision."""
+        return _wide(_core.duplicate_rows(self.columns, single=True)) if _is_double(self.columns) else self._groups
+
     def _near_groups(self, epsilon: float) -> list[Pairs]:
         """The same for rows that share a cell of a grid, or a float32 row."""
         if epsilon not in self._near:
             searches = _searches(self.columns, epsilon)
-            self._near[epsilon] = [_wide(_core.duplicate_rows(self.columns, **search)) for search in searches]
+            self._near[epsilon] = [
+                self._single if "single" in search else _wide(_core.duplicate_rows(self.columns, **search))
+                for search in searches
+            ]
         return self._near[epsilon]
 
     def cross(self, train: Side, val: Side) -> Pairs:
@@ -147,6 +168,10 @@ class PanelTwins:
         """See :class:`Twins`."""
         found = [_meeting(groups, train, val) for groups in self._near_groups(epsilon)]
         return _without(found, self.cross(train, val)[0])
+
+    def single(self, side: Side) -> Pairs:
+        """See :class:`Twins`."""
+        return _repeated(self._single, side)
 
     def near_within(self, side: Side, epsilon: float) -> int:
         """See :class:`Twins`."""

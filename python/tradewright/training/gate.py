@@ -55,6 +55,7 @@ def check_leakage(data: TrainingData, checks: str | None, *, allow_leakage: bool
     if checks is None:
         return Verdict(None, ("leakage not checked: checks=None",))
     from tradewright.sanity_checks import ModelSanityChecker
+    from tradewright.sanity_checks.declared import interleaves
 
     X_train, X_val = data.tables()
     y_train, y_val = (
@@ -64,7 +65,13 @@ def check_leakage(data: TrainingData, checks: str | None, *, allow_leakage: bool
         y_train, y_val = _class_codes(y_train, y_val)
     times: dict[str, Any] = dict(data.times)
     checker = ModelSanityChecker(closed=data.closed, purge_scope=data.purge_scope)
-    report = checker.run(X_train, y_train, X_val, y_val, suite=checks, **times)
+    ends_known = (
+        X_train.label_end is not None
+        if isinstance(X_train, Panel)
+        else {"label_end_train", "label_end_val"} <= times.keys()
+    )
+    interleaved = interleaves(data.proof.get("splitter") or {}, purged=ends_known)
+    report = checker.run(X_train, y_train, X_val, y_val, suite=checks, interleaved=interleaved, **times)
     notes = _notes(report)
     errors = report.at_least("error")
     if not errors:

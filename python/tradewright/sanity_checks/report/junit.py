@@ -18,7 +18,8 @@ def report_junit(report: SanityReport, fail_on: Severity) -> str:
     """Return the XML: a suite with a case for each check, run or skipped.
 
     A case fails when one of its findings is as bad as ``fail_on``; what is milder goes to the output of the case. A
-    check that ran on some folds only has both: its result, and the reason for the others in its output.
+    check that ran on some folds only has both: its result, and the reason for the others in its output. Times are in
+    seconds to the millisecond: the schema of Jenkins takes no more digits.
     """
     floor = severity_rank(fail_on)
     found: dict[str, list[Finding]] = {}
@@ -33,7 +34,7 @@ def report_junit(report: SanityReport, fail_on: Severity) -> str:
             "testcase",
             classname=f"sanity.{name.partition('.')[0]}",
             name=name,
-            time=f"{report.timings.get(name, 0.0):.6f}",
+            time=f"{report.timings.get(name, 0.0):.3f}",
         )
         bad = [finding for finding in found.get(name, []) if severity_rank(finding.severity) >= floor]
         mild = [finding for finding in found.get(name, []) if severity_rank(finding.severity) < floor]
@@ -52,7 +53,7 @@ def report_junit(report: SanityReport, fail_on: Severity) -> str:
             ET.SubElement(case, "system-out").text = _clean("\n\n".join(rest))
     for key, value in (("tests", len(names)), ("failures", failures), ("errors", 0), ("skipped", skipped)):
         suite.set(key, str(value))
-    suite.set("time", f"{sum(report.timings.values()):.6f}")
+    suite.set("time", f"{sum(report.timings.values()):.3f}")
     ET.indent(suite)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(suite, encoding="unicode")}\n'
 
