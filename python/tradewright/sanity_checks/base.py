@@ -6,6 +6,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
@@ -16,6 +17,7 @@ from tradewright.sanity_checks.declared import NOTHING, Declared
 from tradewright.sanity_checks.report import Example, Finding
 
 if TYPE_CHECKING:
+    from tradewright.sanity_checks.fold_blocks import FoldBlocks
     from tradewright.sanity_checks.profiles import ColumnProfile, Moments
     from tradewright.splitting import Rows
 
@@ -47,6 +49,8 @@ class Side:
         The rows of the source that belong to this side; None for all.
     available_at : ndarray or None, shape (n,)
         When the features of each row were known, as int64 in ``time_unit``.
+    blocks : FoldBlocks or None
+        The atomic blocks of the plan that ``rows`` is a role of: what adds up over rows is then added up by blocks.
     """
 
     name: str
@@ -59,6 +63,7 @@ class Side:
     time_unit: str = "bar"
     asset_names: tuple[str, ...] = ()
     available_at: NDArray[np.int64] | None = None
+    blocks: FoldBlocks | None = None
 
     def __len__(self) -> int:
         if self.rows is not None:
@@ -83,6 +88,18 @@ class Side:
         if self.rows is not None:
             return self.rows.indices()
         return np.arange(len(self), dtype=np.int64)
+
+    @cached_property
+    def in_blocks(self) -> NDArray[np.bool_]:
+        """Whether each block of the plan is of this side."""
+        assert self.blocks is not None
+        return np.ones(len(self.blocks), dtype=bool) if self.rows is None else self.blocks.within(self.rows)
+
+    def needs_time(self) -> NDArray[np.int64]:
+        """Return the times of the source's rows, or say that there are none."""
+        if self.time is None:
+            raise CannotRun("there are no times: pass time_train and time_val, or a DatetimeIndex")
+        return self.time
 
     def example(self, position: int, **others: Any) -> Example:
         """Describe one row for people; ``position`` is the caller's."""
@@ -188,6 +205,13 @@ class CheckContext:
             raise CannotRun("there are no train rows")
         return self.val
 
+    def needs_times(self) -> tuple[Side, Side]:
+        """Return the train and the validation side, or say that there is none, or no times."""
+        val, train = self.needs_val(), self.train
+        train.needs_time()
+        val.needs_time()
+        return train, val
+
     def needs_features(self) -> Side:
         """Return the train side, or say that it has no features or no rows."""
         if not self.train.columns:
@@ -195,6 +219,11 @@ class CheckContext:
         if len(self.train) == 0:
             raise CannotRun("there are no rows")
         return self.train
+
+    def needs_profile(self) -> tuple[Side, ColumnProfile]:
+        """Return the train side and the profile of its columns, or say that it has none."""
+        train = self.needs_features()
+        return train, self.profiles.of(train)
 
     def finding(self, check: Check, severity: Literal["info", "warning", "error"], **facts: Any) -> Finding:
         """Build a finding of a check on these rows."""

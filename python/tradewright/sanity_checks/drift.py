@@ -14,6 +14,7 @@ from tradewright.sanity_checks.base import CannotRun, Check, CheckContext, Side
 from tradewright.sanity_checks.rank_sample import SAMPLE_ROWS, chosen_rows, sampled_note
 from tradewright.sanity_checks.report import Finding, Severity
 from tradewright.sanity_checks.series import SIGMAS, effective, series_of
+from tradewright.sanity_checks.side_times import hull
 
 __all__ = ["FeatureDrift", "MissingRateDrift"]
 
@@ -198,8 +199,8 @@ class MissingRateDrift(Check):
     """drift.nan_rate: features missing more, or less, often in validation rows. Counts missing validation cells.
 
     The leading missing rows of each asset are warm-up, and left out on either side. The difference must exceed the
-    threshold by four standard errors of independent dates. One pass over all features; only suspects are looked at
-    closer.
+    threshold by four standard errors of independent dates. Counted with the profile of the columns; only suspects are
+    looked at closer.
     """
 
     warning: float = 0.10
@@ -216,8 +217,8 @@ class MissingRateDrift(Check):
         val, train = context.needs_val(), context.train
         if not train.columns or not val.columns:
             raise CannotRun("there are no features on one side")
-        names = [name for name, values in train.columns.items() if values.dtype.kind == "f"]
-        rates = [_missing_rates(side, names) for side in (train, val)]
+        names = list(train.columns)
+        rates = [context.profiles.moments(side).nan / len(side) for side in (train, val)]
         first = _begins_first(train, val)
         findings = []
         for j in np.flatnonzero(np.abs(rates[1] - rates[0]) > self.warning).tolist():
@@ -267,19 +268,8 @@ class MissingRateDrift(Check):
         return missing[keep]
 
 
-def _missing_rates(side: Side, names: list[str]) -> NDArray[np.float64]:
-    classes = np.zeros(len(side), dtype=np.uint8)
-    counts = (
-        _core.missing_by_class([side.take(side.columns[name]) for name in names], classes, 1)
-        if names
-        else np.zeros((0, 1))
-    )
-    rates: NDArray[np.float64] = counts[:, 0] / len(side)
-    return rates
-
-
 def _begins_first(train: Side, val: Side) -> Side:
     """The side that holds the beginning of the history; train where times are not known."""
     if train.time is None or val.time is None:
         return train
-    return val if val.take(val.time).min() < train.take(train.time).min() else train
+    return val if hull(val)[0] < hull(train)[0] else train

@@ -38,8 +38,7 @@ class IdLikeFeatures(Check):
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
-        train = context.needs_features()
-        profile = context.profiles.of(train)
+        train, profile = context.needs_profile()
         n, assets = len(train), int((profile.asset_rows > 0).sum())
         if n < 20:
             return []
@@ -96,8 +95,7 @@ class StaleFeatures(Check):
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
-        train = context.needs_features()
-        profile = context.profiles.of(train)
+        train, profile = context.needs_profile()
         limits = np.maximum(self.rows, self.share * profile.asset_rows)
         findings = []
         order: AssetOrder | None = None
