@@ -7,6 +7,7 @@ import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
@@ -18,6 +19,7 @@ from tradewright.sanity_checks.declared import NOTHING, Declared
 from tradewright.sanity_checks.report import Example, Finding
 
 if TYPE_CHECKING:
+    from tradewright.sanity_checks.fold_blocks import FoldBlocks
     from tradewright.sanity_checks.profiles import ColumnProfile, Moments
     from tradewright.splitting import Rows
 
@@ -51,6 +53,8 @@ class Side:
         When the features of each row were known, as int64 in ``time_unit``.
     returns : ndarray or None, shape (n,)
         What a position taken at each row earns until the next.
+    blocks : FoldBlocks or None
+        The atomic blocks of the plan that ``rows`` is a role of: what adds up over rows is then added up by blocks.
     """
 
     name: str
@@ -64,6 +68,7 @@ class Side:
     asset_names: tuple[str, ...] = ()
     available_at: NDArray[np.int64] | None = None
     returns: NDArray[np.float64] | None = None
+    blocks: FoldBlocks | None = None
 
     def __len__(self) -> int:
         if self.rows is not None:
@@ -94,6 +99,18 @@ class Side:
         if self.rows is not None:
             return self.rows.indices()
         return np.arange(len(self), dtype=np.int64)
+
+    @cached_property
+    def in_blocks(self) -> NDArray[np.bool_]:
+        """Whether each block of the plan is of this side."""
+        assert self.blocks is not None
+        return np.ones(len(self.blocks), dtype=bool) if self.rows is None else self.blocks.within(self.rows)
+
+    def needs_time(self) -> NDArray[np.int64]:
+        """Return the times of the source's rows, or say that there are none."""
+        if self.time is None:
+            raise CannotRun("there are no times: pass time_train and time_val, or a DatetimeIndex")
+        return self.time
 
     def example(self, position: int, **others: Any) -> Example:
         """Describe one row for people; ``position`` is the caller's."""
@@ -203,6 +220,13 @@ class CheckContext:
             raise CannotRun("there are no train rows")
         return self.val
 
+    def needs_times(self) -> tuple[Side, Side]:
+        """Return the train and the validation side, or say that there is none, or no times."""
+        val, train = self.needs_val(), self.train
+        train.needs_time()
+        val.needs_time()
+        return train, val
+
     def needs_features(self) -> Side:
         """Return the train side, or say that it has no features or no rows."""
         if not self.train.columns:
@@ -210,6 +234,11 @@ class CheckContext:
         if len(self.train) == 0:
             raise CannotRun("there are no rows")
         return self.train
+
+    def needs_profile(self) -> tuple[Side, ColumnProfile]:
+        """Return the train side and the profile of its columns, or say that it has none."""
+        train = self.needs_features()
+        return train, self.profiles.of(train)
 
     def finding(self, check: Check, severity: Literal["info", "warning", "error"], **facts: Any) -> Finding:
         """Build a finding of a check on these rows."""

@@ -14,6 +14,7 @@ from tradewright.sanity_checks.base import CannotRun, Check, CheckContext, Side
 from tradewright.sanity_checks.rank_sample import SAMPLE_ROWS, chosen_rows, sampled_note
 from tradewright.sanity_checks.report import Finding, Severity
 from tradewright.sanity_checks.series import SIGMAS, effective, series_of
+from tradewright.sanity_checks.side_times import hull
 
 __all__ = ["FeatureDrift", "MissingRateDrift"]
 
@@ -272,4 +273,4 @@ def _begins_first(train: Side, val: Side) -> Side:
     """The side that holds the beginning of the history; train where times are not known."""
     if train.time is None or val.time is None:
         return train
-    return val if val.take(val.time).min() < train.take(train.time).min() else train
+    return val if hull(val)[0] < hull(train)[0] else train

@@ -40,8 +40,7 @@ class IdLikeFeatures(Check):
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
-        train = context.needs_features()
-        profile = context.profiles.of(train)
+        train, profile = context.needs_profile()
         n, assets = len(train), int((profile.asset_rows > 0).sum())
         if n < 20:
             return []
@@ -119,8 +118,7 @@ class StaleFeatures(Check):
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
-        train = context.needs_features()
-        profile = context.profiles.of(train)
+        train, profile = context.needs_profile()
         least = np.maximum(self.rows, self.share * profile.asset_rows)
         changes = profile.own_rises + profile.own_falls
         lasting = self.usual * (changes + profile.own_equal) / np.maximum(changes, 1)

@@ -54,8 +54,7 @@ class MissingFeatures(Check):
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
-        train = context.needs_features()
-        profile = context.profiles.of(train)
+        train, profile = context.needs_profile()
         sizes = profile.asset_rows
         findings = []
         for j in np.flatnonzero(profile.total.nan > self.info * len(train)):
@@ -105,8 +104,7 @@ class InfiniteFeatures(Check):
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
-        train = context.needs_features()
-        profile = context.profiles.of(train)
+        train, profile = context.needs_profile()
         findings = []
         for j in np.flatnonzero(profile.total.infinite):
             name, count = profile.names[j], int(profile.total.infinite[j])
@@ -140,8 +138,7 @@ class ConstantFeatures(Check):
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
-        train = context.needs_features()
-        profile = context.profiles.of(train)
+        train, profile = context.needs_profile()
         findings = []
         for j in np.flatnonzero(profile.distinct <= 1):
             name = profile.names[j]
@@ -178,8 +175,7 @@ class QuasiConstantFeatures(Check):
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
-        train = context.needs_features()
-        profile = context.profiles.of(train)
+        train, profile = context.needs_profile()
         findings = []
         known = profile.total.rows - profile.total.nan
         for j in np.flatnonzero((profile.distinct > 1) & (profile.top_count > 0.5 * known)):
@@ -226,8 +222,7 @@ class DuplicateColumns(Check):
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
-        train = context.needs_features()
-        profile = context.profiles.of(train)
+        train, profile = context.needs_profile()
         sets: dict[int, list[int]] = {}
         for j in np.flatnonzero(profile.distinct > 1):
             sets.setdefault(int(profile.hash[j]), []).append(int(j))
@@ -285,8 +280,7 @@ class SentinelValues(Check):
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
-        train = context.needs_features()
-        profile = context.profiles.of(train)
+        train, profile = context.needs_profile()
         total = profile.total
         edges = np.isin(total.min, SENTINELS) | np.isin(total.max, SENTINELS)
         findings = []
@@ -354,8 +348,7 @@ class BadScales(Check):
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
-        train = context.needs_features()
-        profile = context.profiles.of(train)
+        train, profile = context.needs_profile()
         std = profile.total.std()
         varies = (profile.distinct > 1) & (std > 0) & np.isfinite(std)
         findings = []

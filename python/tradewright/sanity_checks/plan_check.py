@@ -10,8 +10,9 @@ from tradewright.errors import DataError, ParameterError
 from tradewright.panel import Panel
 from tradewright.sanity_checks.base import CheckContext, Side
 from tradewright.sanity_checks.declared import declare, interleaves
+from tradewright.sanity_checks.fold_blocks import FoldBlocks
 from tradewright.sanity_checks.inputs import feature_columns
-from tradewright.sanity_checks.profiles import PanelProfiles, borders_of
+from tradewright.sanity_checks.profiles import PanelProfiles
 from tradewright.sanity_checks.report import SanityReport
 from tradewright.sanity_checks.runner import run_checks
 from tradewright.sanity_checks.suites import Ignore, build_checks
@@ -94,13 +95,14 @@ def check(
         time_unit=panel.time_unit,
         asset_names=tuple(panel.asset_names),
         returns=panel.returns,
+        blocks=FoldBlocks.of(plan),
     )
     interleaved = interleaves(plan.splitter, purged=panel.label_end is not None)
     rows_of = CheckContext(
         train=whole,
         val=None,
         twins=PanelTwins(tuple(columns.values())),
-        profiles=_profiles(plan, chosen, whole),
+        profiles=PanelProfiles(whole),
         closed=rules[0],
         purge_scope=rules[1],
         declared=declare(
@@ -155,14 +157,6 @@ def _refuse_foreign(panel: Panel, plan: SplitPlan) -> None:
             expected=plan.data_fingerprint,
             got=panel.fingerprint,
         )
-
-
-def _profiles(plan: SplitPlan, chosen: Sequence[int], whole: Side) -> PanelProfiles:
-    """The profile of the panel by the atomic parts of the chosen folds."""
-    folds = [plan[number] for number in chosen]
-    roles = [getattr(fold, role) for fold in folds for role in ("train", "val", "test")]
-    order = roles[0].order if roles else None
-    return PanelProfiles(whole, borders_of([rows.ranges for rows in roles], len(whole)), order)
 
 
 def _pairs(plan: SplitPlan, chosen: Sequence[int], rows_of: CheckContext) -> Iterator[CheckContext]:

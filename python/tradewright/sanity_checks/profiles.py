@@ -14,7 +14,7 @@ from tradewright import _core
 from tradewright.panel.fingerprint import rows_fingerprint
 from tradewright.sanity_checks.base import Check, Side
 
-__all__ = ["MANY", "ArrayProfiles", "ColumnProfile", "Moments", "PanelProfiles", "borders_of"]
+__all__ = ["MANY", "ArrayProfiles", "ColumnProfile", "Moments", "PanelProfiles"]
 
 Counts = NDArray[np.int64]
 Numbers = NDArray[np.float64]
@@ -228,30 +228,20 @@ class ArrayProfiles:
 @final
 @dataclass(frozen=True, eq=False)
 class PanelProfiles:
-    """The profile of one panel, read once by the atomic parts of a plan; each role of each fold is a sum of parts.
+    """The profile of one panel, read once by the blocks of a plan; each role of each fold is a sum of blocks.
 
     Parameters
     ----------
     whole : Side
         All rows of the panel.
-    borders : ndarray of int64
-        Where any range of any fold begins or ends, in time order, ascending, 0 and the number of rows included.
-    order : ndarray or None
-        The row at each place of time order; None where rows lie so.
     """
 
     whole: Side
-    borders: NDArray[np.int64]
-    order: NDArray[Any] | None = None
 
     @cached_property
     def _profile(self) -> ColumnProfile:
-        sizes = np.diff(self.borders)
-        parts = np.repeat(np.arange(len(sizes), dtype=np.uint32), sizes)
-        if self.order is not None:
-            in_time, parts = parts, np.empty_like(parts)
-            parts[self.order] = in_time
-        return ColumnProfile.of(self.whole, parts, max(len(sizes), 1))
+        assert self.whole.blocks is not None
+        return ColumnProfile.of(self.whole, self.whole.blocks.numbers, max(len(self.whole.blocks), 1))
 
     def of(self, side: Side) -> ColumnProfile:
         """See :class:`Profiles`."""
@@ -263,18 +253,8 @@ class PanelProfiles:
 
     def moments(self, side: Side) -> Moments:
         """See :class:`Profiles`."""
-        if side.rows is None:
-            return self._profile.total
-        chosen = np.zeros(len(self.borders) - 1, dtype=bool)
-        for start, stop in np.searchsorted(self.borders, side.rows.ranges):
-            chosen[start:stop] = True
-        return self._profile.parts.summed(chosen)
+        return self._profile.total if side.rows is None else self._profile.parts.summed(side.in_blocks)
 
     def pooled(self, train: Side, val: Side) -> Moments:
         """See :class:`Profiles`; all rows of the panel, purged ones included: a scaler would have seen them."""
         return self._profile.total
-
-
-def borders_of(ranges: Sequence[NDArray[np.int64]], n_rows: int) -> NDArray[np.int64]:
-    """Where any of some ranges begins or ends, ascending, with 0 and ``n_rows``."""
-    return np.unique(np.concatenate([np.array([0, n_rows]), *(part.reshape(-1) for part in ranges)])).astype(np.int64)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Literal, final
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tradewright.panel.times import format_time
 from tradewright.sanity_checks.base import MAX_EXAMPLES, CannotRun, Check, CheckContext, Side
+from tradewright.sanity_checks.fold_blocks import FoldBlocks
 from tradewright.sanity_checks.report import Finding
+from tradewright.sanity_checks.side_times import rows_between
 from tradewright.splitting.intervals import moved_apart
 
 __all__ = ["LabelOverlap"]
 
 Times = NDArray[np.int64]
+
+#: The longest label of the panel that the blocks of a plan are of.
+_LONGEST: WeakKeyDictionary[FoldBlocks, int | None] = WeakKeyDictionary()
 
 
 @final
@@ -40,9 +46,7 @@ class LabelOverlap(Check):
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
-        val, train = context.needs_val(), context.train
-        if train.time is None or val.time is None:
-            raise CannotRun("there are no times: pass time_train and time_val, or a DatetimeIndex")
+        train, val = context.needs_times()
         unknown = [] if context.horizon == 0 else [side for side in (train, val) if side.label_end is None]
         starts, ends = validation_blocks(train, val)
         total, train = len(train), within_reach(train, starts, ends)
@@ -111,29 +115,29 @@ def _within_assets(
 def within_reach(train: Side, starts: Times, ends: Times) -> Side:
     """The train rows whose label can meet a block: those no further before it than the longest label is.
 
-    Only ranges of time order are cut, in O(log n) a block, so that a fold of many costs what it looks at. All train
-    rows where there are no such ranges, or labels that never end. One pass over the label ends.
+    So a fold of many costs what it looks at. All train rows where they are no ranges of time order, or where labels
+    never end.
     """
-    if train.time is None or train.rows is None or not hasattr(train.rows, "ranges"):
+    reach = _longest_label(train)
+    if reach is None:
         return train
-    reach = 0
-    if train.label_end is not None:
-        lengths = train.label_end - train.time
-        reach = int(lengths.max(initial=0))
-        if reach > 2**61 or int(lengths.min(initial=0)) < 0:  # an open label, or a difference that wrapped around
-            return train
     lowest = np.iinfo(np.int64).min
-    since = np.maximum(starts, lowest + reach) - reach
-    first = np.searchsorted(train.time, since, side="left", sorter=train.rows.order)
-    behind = np.searchsorted(train.time, ends, side="right", sorter=train.rows.order)
-    kept: list[list[int]] = []
-    for low, high in sorted(zip(first.tolist(), behind.tolist(), strict=True)):
-        for start, stop in train.rows.ranges.tolist():
-            start, stop = max(start, low, kept[-1][1] if kept else 0), min(stop, high)
-            if start < stop:
-                kept.append([start, stop])
-    ranges = np.array(kept, dtype=np.int64).reshape(-1, 2)
-    return replace(train, rows=type(train.rows)(ranges, train.rows.n_rows, train.rows.order))
+    return rows_between(train, np.maximum(starts, lowest + reach) - reach, ends)
+
+
+def _longest_label(side: Side) -> int | None:
+    """How long the longest label of the source is; None where one is open, or times are too far apart to tell."""
+    if side.label_end is None:
+        return 0
+    if side.blocks is not None and side.blocks in _LONGEST:
+        return _LONGEST[side.blocks]
+    lengths = side.label_end - side.needs_time()
+    # An open label, or a difference that wrapped around.
+    unknown = int(lengths.max(initial=0)) > 2**61 or int(lengths.min(initial=0)) < 0
+    longest = None if unknown else int(lengths.max(initial=0))
+    if side.blocks is not None:
+        _LONGEST[side.blocks] = longest
+    return longest
 
 
 def validation_blocks(train: Side, val: Side) -> tuple[Times, Times]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, final
 
 import numpy as np
@@ -11,26 +11,22 @@ from numpy.typing import NDArray
 from tradewright.errors import ParameterError
 from tradewright.panel.durations import add_duration
 from tradewright.panel.times import format_time
-from tradewright.sanity_checks.base import CannotRun, Check, CheckContext, Side
+from tradewright.sanity_checks.base import MAX_EXAMPLES, CannotRun, Check, CheckContext, Side
 from tradewright.sanity_checks.report import Finding
+from tradewright.sanity_checks.side_times import (
+    all_times,
+    apart,
+    count_times,
+    distinct,
+    hull,
+    rows_between,
+    shared_times,
+)
 from tradewright.sanity_checks.split import validation_blocks
 
 __all__ = ["Embargo", "EntityOverlap", "IndexOverlap", "SameTimestamp", "TimeOrder"]
 
 Times = NDArray[np.int64]
-
-
-def _timed(context: CheckContext) -> tuple[Side, Side, Times, Times]:
-    """Both sides and their times, or the reason why not."""
-    val, train = context.needs_val(), context.train
-    if train.time is None or val.time is None:
-        raise CannotRun("there are no times: pass time_train and time_val, or a DatetimeIndex")
-    return train, val, train.take(train.time), val.take(val.time)
-
-
-def _apart(before: Times, after: Times) -> bool:
-    """Whether one side lies wholly before the other, as most splits do."""
-    return bool(before.max() < after.min() or after.max() < before.min())
 
 
 @final
@@ -53,12 +49,14 @@ class IndexOverlap(Check):
         """See the class."""
         val, train = context.needs_val(), context.train
         if train.rows is not None and val.rows is not None:
+            if val.blocks is not None and not (train.in_blocks & val.in_blocks).any():
+                return []
             shared, which = train.rows.mask()[val.positions()], "position"
         else:
-            train, val, before, after = _timed(context)
-            if _apart(before, after):
+            train, val = context.needs_times()
+            if apart(train, val):
                 return []
-            shared, which = self._shared(train, val, before, after)
+            shared, which = self._shared(train, val)
         rows = np.flatnonzero(shared)
         if not len(rows):
             return []
@@ -78,12 +76,13 @@ class IndexOverlap(Check):
         ]
 
     @staticmethod
-    def _shared(train: Side, val: Side, before: Times, after: Times) -> tuple[NDArray[np.bool_], str]:
+    def _shared(train: Side, val: Side) -> tuple[NDArray[np.bool_], str]:
+        before, after = (side.take(side.needs_time()) for side in (train, val))
         if train.asset is None or val.asset is None:
-            if any(len(np.unique(time)) < len(time) for time in (before, after)):
+            if any(count_times(side) < len(side) for side in (train, val)):
                 raise CannotRun("rows share a time, and nothing says whose they are: pass asset_train and asset_val")
             return np.isin(after, before), "time"
-        times = np.unique(before)
+        times = distinct(before)
         place = np.searchsorted(times, after)
         there = place < len(times)
         there[there] = times[place[there]] == after[there]
@@ -111,10 +110,11 @@ class TimeOrder(Check):
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
-        train, _, before, after = _timed(context)
-        if context.declared.interleaved:
+        train, val = context.needs_times()
+        first = hull(val)[0]
+        if context.declared.interleaved or hull(train)[1] < first:
             return []
-        first = after.min()
+        before = train.take(train.needs_time())
         rows = np.flatnonzero(before >= first)
         if not len(rows):
             return []
@@ -151,21 +151,19 @@ class SameTimestamp(Check):
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
-        _, val, before, after = _timed(context)
-        if _apart(before, after):
-            return []
-        shared = np.intersect1d(before, after)
+        train, val = context.needs_times()
+        shared = shared_times(train, val)
         if not len(shared):
             return []
-        rows = np.flatnonzero(np.isin(after, shared))
-        examples = rows[np.unique(after[rows], return_index=True)[1]]
+        after = val.take(val.needs_time())
+        examples = [int(np.argmax(after == time)) for time in shared[:MAX_EXAMPLES]]
         few = ", ".join(format_time(time, val.time_unit) for time in shared[:3])
         return [
             context.finding(
                 self,
                 "error",
                 message=f"{len(shared):,} times have train and validation rows: {few}{' …' if len(shared) > 3 else ''}",
-                value=len(shared) / len(np.unique(after)),
+                value=len(shared) / count_times(val),
                 threshold=0.0,
                 count=len(shared),
                 examples=val.examples(val.positions()[examples]),
@@ -192,17 +190,16 @@ class Embargo(Check):
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
-        train, val, before, after = _timed(context)
-        assert train.time is not None
-        assert val.time is not None
-        if not (before > after.min()).any():
+        train, val = context.needs_times()
+        if hull(train)[1] <= hull(val)[0]:
             return []  # nothing is trained on after a validation row
         lookback = context.declared.lookback
         if lookback is None:
             raise CannotRun("how far features look back is not known: pass lookback=")
         lasts = _last_times(train, val)
-        # The source's times, those of rows that are on neither side included.
-        reach = _later(lasts, lookback, np.union1d(train.time, val.time), train.time_unit)
+        reach = _later(lasts, lookback, all_times(train, val), train.time_unit)
+        total, train = len(train), rows_between(train, lasts, reach)
+        before = train.take(train.needs_time())
         block = np.searchsorted(lasts, before, side="left") - 1  # the last block that ended before the row
         near = (block >= 0) & (before <= reach[np.maximum(block, 0)])
         rows = np.flatnonzero(near)
@@ -215,7 +212,7 @@ class Embargo(Check):
                 "warning",
                 message=f"{len(rows):,} train rows follow a validation block by no more than {lookback!r}, so that their "
                 f"features look back into it, the first in row {positions[0]}",
-                value=len(rows) / len(before),
+                value=len(rows) / total,
                 threshold=0.0,
                 count=len(rows),
                 examples=train.examples(positions),
@@ -226,9 +223,7 @@ class Embargo(Check):
 
 def _last_times(train: Side, val: Side) -> Times:
     """The last time of each contiguous block of validation rows, ascending."""
-    assert val.time is not None
-    instants = Side(val.name, val.columns, time=val.time, label_end=val.time, rows=val.rows, time_unit=val.time_unit)
-    return np.sort(validation_blocks(train, instants)[1])
+    return np.sort(validation_blocks(train, replace(val, label_end=val.time))[1])
 
 
 def _later(times: Times, lookback: Any, axis: Times, unit: str) -> Times:
