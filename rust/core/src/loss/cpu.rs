@@ -27,6 +27,29 @@ pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
     kernel.run()
 }
 
+/// As [`dispatch`], and for the wider vectors and masks of AVX-512 too: for comparisons and work on bits.
+#[inline]
+#[allow(unsafe_code)]
+pub(crate) fn dispatch_widest<K: Kernel>(kernel: K) -> K::Output {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if has_avx512() && std::arch::is_x86_feature_detected!("avx512bw") {
+            // SAFETY: the CPU has just been found to have all of it.
+            return unsafe { compiled_for_avx512(kernel) };
+        }
+    }
+    dispatch(kernel)
+}
+
+/// # Safety
+/// The CPU must have AVX-512 with its parts DQ, VL and BW.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+#[allow(unsafe_code)]
+unsafe fn compiled_for_avx512<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run()
+}
+
 /// # Safety
 /// The CPU must have AVX2.
 #[cfg(target_arch = "x86_64")]

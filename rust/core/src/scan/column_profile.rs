@@ -2,32 +2,27 @@
 //!
 //! Rows are cut into blocks whose borders depend on their number alone. A block is read by one thread, column after
 //! column where columns are contiguous; cells that are not (a row-major matrix, another order of rows) are brought
-//! together tile by tile, for some columns at a time, so that memory is read once. A profile is a state that further
+//! together tile by tile, for neighbouring columns at a time, so that memory is read once. A profile is a state that further
 //! rows can be added to ([`ColumnProfiler::update`], for record batches) and that the profile of later rows can be
 //! joined to ([`ColumnProfiler::merge`]): counts and runs are exact however rows are cut, moments to rounding.
 
-use std::ops::Range;
-
 pub use super::block_rows::RowFacts;
 use super::block_rows::{BlockRows, TILE};
+use super::column_bands::scan_block;
 use super::column_state::ColumnState;
 pub use super::moments::Moments;
 pub use super::top_values::CAPACITY;
 pub use super::value::Steps;
-use super::value::Value;
-use crate::columns::{Column, Strided};
+use super::value::kind_of;
+use crate::columns::Column;
 use crate::error::{Error, Result};
 use crate::parallel::{Cancel, map_blocks};
-use crate::with_column;
 
 /// Into how many blocks rows are cut at most: more than the cores that memory can feed.
 const BLOCKS: usize = 16;
 
 /// The least rows of a block.
 const LEAST_BLOCK: usize = 8 * TILE;
-
-/// Bytes of the cells that are brought together at a time: well within a second-level cache.
-const SCRATCH: usize = 256 * 1_024;
 
 /// What one column holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -154,7 +149,7 @@ impl ColumnProfiler {
     }
 
     fn empty(&self, column: &Column<'_>) -> ColumnState {
-        with_column!(column, view => state_of(view, self.parts, self.asset_rows.len()))
+        ColumnState::new(kind_of(column), self.parts, self.asset_rows.len())
     }
 
     fn join(&mut self, ours: &mut [ColumnState], theirs: &[ColumnState], asset_rows: &[u64], rows: u64, tiles: u64) {
@@ -208,117 +203,6 @@ impl ColumnProfiler {
 
 fn mismatch(name: &str, value: &str, hint: &str) -> Error {
     Error::Parameter { name: name.into(), value: value.into(), hint: hint.into() }
-}
-
-fn state_of<T: Value>(_: &Strided<'_, T>, parts: usize, assets: usize) -> ColumnState {
-    ColumnState::new(T::KIND, parts, assets)
-}
-
-/// Reads the rows of a block in every column.
-fn scan_block(
-    columns: &[Column<'_>],
-    order: Option<&[u32]>,
-    rows: &Range<usize>,
-    block: &BlockRows,
-    parts: usize,
-    cancel: &Cancel,
-) -> Result<Vec<ColumnState>> {
-    let mut readers: Vec<Box<dyn Read + '_>> = Vec::with_capacity(columns.len());
-    for column in columns {
-        with_column!(column, view => readers.push(Box::new(Reader::new(*view, order, rows.start, block, parts))));
-    }
-    // Contiguous columns one by one; the others side by side, so that a tile of a matrix is still near for the next.
-    let step = TILE.max(block.furthest.next_multiple_of(TILE));
-    let width = (SCRATCH / (8 * (step + block.furthest))).max(8);
-    let (direct, mut gathered): (Vec<_>, Vec<_>) = readers.iter_mut().partition(|reader| reader.is_contiguous());
-    for reader in direct {
-        cancel.check()?;
-        reader.read(0..block.len);
-    }
-    for group in gathered.chunks_mut(width) {
-        for start in (0..block.len).step_by(step) {
-            cancel.check()?;
-            for reader in group.iter_mut() {
-                reader.read(start..(start + step).min(block.len));
-            }
-        }
-        for reader in group.iter_mut() {
-            reader.release();
-        }
-    }
-    Ok(readers.into_iter().map(Read::close).collect())
-}
-
-/// The reading of one column in one block.
-trait Read {
-    fn is_contiguous(&self) -> bool;
-    /// Reads the next rows of the block; they begin at the border of a tile.
-    fn read(&mut self, rows: Range<usize>);
-    /// Gives back the memory that reading took.
-    fn release(&mut self);
-    fn close(self: Box<Self>) -> ColumnState;
-}
-
-struct Reader<'a, T> {
-    view: Strided<'a, T>,
-    order: Option<&'a [u32]>,
-    /// The place of the block's first row.
-    start: usize,
-    block: &'a BlockRows,
-    /// Cells brought together; the first is row `base` of the block.
-    cells: Vec<T>,
-    base: usize,
-    state: ColumnState,
-}
-
-impl<'a, T: Value> Reader<'a, T> {
-    fn new(view: Strided<'a, T>, order: Option<&'a [u32]>, start: usize, block: &'a BlockRows, parts: usize) -> Self {
-        let state = state_of(&view, parts, block.count.len());
-        Self { view, order, start, block, cells: Vec::new(), base: 0, state }
-    }
-
-    fn fetch(&mut self, rows: Range<usize>) {
-        let places = self.start + rows.start..self.start + rows.end;
-        if let Some(order) = self.order {
-            self.cells.extend(order[places].iter().map(|&row| self.view.get(row as usize)));
-        } else {
-            let view = self.view.slice(places.start, places.end);
-            self.cells.extend(view.data().chunks(view.stride()).take(view.len()).map(|cells| cells[0]));
-        }
-    }
-}
-
-impl<T: Value> Read for Reader<'_, T> {
-    fn is_contiguous(&self) -> bool {
-        self.order.is_none() && self.view.as_slice().is_some()
-    }
-
-    fn read(&mut self, rows: Range<usize>) {
-        if let (None, Some(cells)) = (self.order, self.view.as_slice()) {
-            let cells = &cells[self.start..self.start + self.block.len];
-            return self.state.scan(self.block, cells, 0, rows.start, rows.end);
-        }
-        // The rows that predecessors of the next ones may lie in stay.
-        let kept = self.block.furthest.min(rows.start);
-        let from = rows.start - kept - self.base;
-        self.cells.copy_within(from.., 0);
-        self.cells.truncate(kept);
-        self.base = rows.start - kept;
-        self.fetch(rows.clone());
-        self.state.scan(self.block, &self.cells, self.base, rows.start, rows.end);
-    }
-
-    fn release(&mut self) {
-        self.cells = Vec::new();
-    }
-
-    fn close(mut self: Box<Self>) -> ColumnState {
-        let (view, order, start) = (self.view, self.order, self.start);
-        let key = |row: usize| view.get(order.map_or(start + row, |order| order[start + row] as usize)).key();
-        let block = self.block;
-        self.state.close(block, key);
-        self.state
-    }
 }
 
 #[cfg(test)]

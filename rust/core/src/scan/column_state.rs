@@ -2,30 +2,15 @@
 
 use super::block_rows::{BlockRows, TILE};
 use super::moments::Moments;
-use super::row_hash::mix;
+use super::tile_hash::tile_hash;
 use super::top_values::TopValues;
 use super::value::{Kind, Steps, Value};
-use crate::loss::cpu::{Kernel, dispatch};
+use crate::loss::cpu::{Kernel, dispatch_widest, fetch};
 
 const NONE: u32 = u32::MAX;
 
 /// Multiplies the hash of a column for each tile that follows: odd, so that no bit is lost.
 const TILE_FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// What mixes the cells of a tile, by their place in it.
-static SALTS: [u64; TILE] = salts();
-
-const fn salts() -> [u64; TILE] {
-    let mut salts = [0; TILE];
-    let mut at = 0;
-    let mut state = 0x853c_49e6_748f_ea9b_u64;
-    while at < TILE {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        salts[at] = state ^ (state >> 29);
-        at += 1;
-    }
-    salts
-}
 
 /// One asset in one column: where its cells begin and end, so that the cells of the next part can be joined on.
 #[derive(Debug, Clone, Copy)]
@@ -84,28 +69,34 @@ impl<T: Value> Kernel for Scan<'_, T> {
     #[allow(clippy::inline_always)]
     fn run(self) {
         let Self { state, block, cells, base, .. } = self;
+        let mut room = [T::Real::default(); TILE];
         for start in (self.start..self.stop).step_by(TILE) {
             let stop = (start + TILE).min(self.stop);
             let tile = start / TILE;
             let now = &cells[start - base..stop - base];
-            let mut numbers = [0.0; TILE];
-            let numbers = &mut numbers[..now.len()];
-            for (number, cell) in numbers.iter_mut().zip(now) {
-                *number = cell.number();
-            }
+            // Several loops look at a tile, and only the first one would wait for memory: meanwhile the next tile is
+            // asked for, a quarter of it before each of them, since only so many lines can be under way.
+            let ask = |quarter: usize| {
+                let from = stop - base + quarter * (TILE / 4);
+                for at in (from..cells.len().min(from + TILE / 4)).step_by(64 / size_of::<T>()) {
+                    fetch(cells, at);
+                }
+            };
+            ask(0);
+            let reals = T::reals(now, &mut room);
             let mut missing = 0;
             for run in block.parts(tile) {
-                let found = Moments::of(&numbers[run.start - start..run.stop - start]);
+                let found = Moments::of(&reals[run.start - start..run.stop - start]);
                 missing += found.nan;
                 state.moments[run.part].merge(&found);
             }
-            let mut hash = 0u64;
-            for (&number, &salt) in numbers.iter().zip(&SALTS) {
-                hash = hash.wrapping_add(mix(number.key(), salt));
-            }
-            state.hash = state.hash.wrapping_mul(TILE_FACTOR).wrapping_add(hash);
+            ask(1);
+            state.hash = state.hash.wrapping_mul(TILE_FACTOR).wrapping_add(tile_hash(reals, missing > 0));
             let second = start.max(1);
-            let steps = Steps::between(&cells[second - 1 - base..stop - 1 - base], &cells[second - base..stop - base]);
+            let (before, after) = (&cells[second - 1 - base..stop - 1 - base], &cells[second - base..stop - base]);
+            ask(2);
+            let steps = Steps::between(before, after);
+            ask(3);
             state.rows.merge(&steps);
             if block.by_asset() {
                 for segment in block.segments(tile) {
@@ -118,8 +109,7 @@ impl<T: Value> Kernel for Scan<'_, T> {
                     }
                 }
             } else if steps.equal > 0 {
-                let before = &cells[second - 1 - base..stop - 1 - base];
-                state.note_repeats(block, before, &cells[second - base..stop - base], second, 1);
+                state.note_repeats(block, before, after, second, 1);
             }
             if missing > 0 {
                 state.note_leading(block, now, start);
@@ -146,7 +136,7 @@ impl ColumnState {
 
     /// Adds the rows `start..stop` of a block, `start` at the border of a tile.
     pub(crate) fn scan<T: Value>(&mut self, block: &BlockRows, cells: &[T], base: usize, start: usize, stop: usize) {
-        dispatch(Scan { state: self, block, cells, base, start, stop });
+        dispatch_widest(Scan { state: self, block, cells, base, start, stop });
     }
 
     #[inline(never)]

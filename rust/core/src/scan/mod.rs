@@ -8,6 +8,7 @@
 pub mod association;
 pub mod autocorrelation;
 mod block_rows;
+mod column_bands;
 pub mod column_profile;
 mod column_state;
 pub mod correlation;
@@ -23,5 +24,6 @@ pub mod ranks;
 pub mod repeated;
 pub mod row_hash;
 pub mod series;
+mod tile_hash;
 mod top_values;
 mod value;

@@ -3,7 +3,8 @@
 // Inlined into the kernel that is compiled for wide vectors; see `loss::cpu`.
 #![allow(clippy::inline_always)]
 
-use crate::loss::cpu::{LaneKernel, widest};
+use super::value::Real;
+use crate::loss::cpu::{Kernel, LaneKernel, dispatch_widest, widest};
 use crate::loss::lane::Lane;
 
 /// What some cells of a column hold. NaN and infinities are counted, and left out of all else.
@@ -70,26 +71,39 @@ impl Moments {
         self.squares += other.squares + apart * apart * (ours * theirs / both);
     }
 
-    /// The moments of a few numbers, in one pass.
+    /// The moments of a few cells.
     ///
     /// Distances are taken from the first finite one. It is one of the numbers, so that at most a factor of their count
     /// is lost to cancellation, which a tile of 512 can afford.
-    pub(crate) fn of(numbers: &[f64]) -> Self {
-        let rows = numbers.len() as u64;
-        let nan = || numbers.iter().map(|number| u64::from(number.is_nan())).sum();
-        let Some(&pivot) = numbers.iter().find(|number| number.is_finite()) else {
-            let nan = nan();
-            return Self { rows, nan, infinite: rows - nan, ..Self::default() };
+    pub(crate) fn of<R: Real>(cells: &[R]) -> Self {
+        let Some(&first) = cells.first() else { return Self::default() };
+        let sums = widest(Tile::<R, true> { cells, pivot: first.number() });
+        // One cell that is not finite leaves no square that is.
+        if sums.squares.is_finite() { Self::from_sums(cells, first.number(), &sums, 0, 0) } else { Self::of_odd(cells) }
+    }
+
+    /// The same where some cells may not be finite.
+    #[cold]
+    #[inline(never)]
+    fn of_odd<R: Real>(cells: &[R]) -> Self {
+        let nan = cells.iter().map(|cell| u64::from(cell.is_missing())).sum();
+        let finite: u64 = cells.iter().map(|cell| u64::from(cell.number().is_finite())).sum();
+        let odd = cells.len() as u64 - finite;
+        let Some(pivot) = cells.iter().map(|cell| cell.number()).find(|number| number.is_finite()) else {
+            return Self { rows: odd, nan, infinite: odd - nan, ..Self::default() };
         };
-        let sums = widest(Tile { numbers, pivot });
-        let odd = sums.odd as u64;
-        let nan = if odd == 0 { 0 } else { nan() };
+        Self::from_sums(cells, pivot, &widest(Tile::<R, false> { cells, pivot }), odd, nan)
+    }
+
+    fn from_sums<R: Real>(cells: &[R], pivot: f64, sums: &Sums<f64>, odd: u64, nan: u64) -> Self {
+        let rows = cells.len() as u64;
         let shift = sums.apart / (rows - odd) as f64;
+        let has_zeros = sums.min <= 0.0 && sums.max >= 0.0;
         Self {
             rows,
             nan,
             infinite: odd - nan,
-            zeros: sums.zeros as u64,
+            zeros: if has_zeros { dispatch_widest(Zeros(cells)) } else { 0 },
             min: sums.min,
             max: sums.max,
             mean: pivot + shift,
@@ -98,42 +112,59 @@ impl Moments {
     }
 }
 
-/// Numbers that are added up, as distances from one of them.
-struct Tile<'a> {
-    numbers: &'a [f64],
+/// Counts zeros of either sign.
+struct Zeros<'a, R>(&'a [R]);
+
+impl<R: Real> Kernel for Zeros<'_, R> {
+    type Output = u64;
+
+    #[inline(always)]
+    fn run(self) -> u64 {
+        let mut zeros = R::Count::default();
+        for &cell in self.0 {
+            zeros += R::Count::from(cell == R::default());
+        }
+        zeros.into()
+    }
+}
+
+/// Cells that are added up, as distances from one of them; all of them finite where `CLEAN`.
+struct Tile<'a, R, const CLEAN: bool> {
+    cells: &'a [R],
     pivot: f64,
 }
 
-/// What a lane adds up; counts are whole numbers in it.
+/// What a lane adds up.
 #[derive(Clone, Copy)]
 struct Sums<V> {
     apart: V,
     squares: V,
     min: V,
     max: V,
-    zeros: V,
-    odd: V,
 }
 
-impl LaneKernel<f64> for Tile<'_> {
+/// As many doubles as the widest lane holds.
+const MOST_LANES: usize = 8;
+
+impl<R: Real, const CLEAN: bool> LaneKernel<f64> for Tile<'_, R, CLEAN> {
     type Output = Sums<f64>;
 
     #[inline(always)]
     fn run<V: Lane<Scalar = f64>>(self) -> Sums<f64> {
+        let pivot = V::of(self.pivot);
         // Two lanes side by side, so that additions need not wait for each other.
-        let mut sums = [Sums::<V>::new(self.pivot); 2];
-        let mut chunks = self.numbers.chunks_exact(2 * V::LANES);
+        let mut sums = [Sums::<V>::new(pivot); 2];
+        let mut chunks = self.cells.chunks_exact(2 * V::LANES);
         for chunk in &mut chunks {
             let (left, right) = chunk.split_at(V::LANES);
-            sums[0].add(V::load(left), self.pivot);
-            sums[1].add(V::load(right), self.pivot);
+            sums[0].add::<R, CLEAN>(left, pivot);
+            sums[1].add::<R, CLEAN>(right, pivot);
         }
-        let mut total = Sums::<f64>::new(self.pivot);
-        for &number in chunks.remainder() {
-            total.add(number, self.pivot);
-        }
-        for lane in sums {
-            lane.spill(&mut total);
+        let mut total = sums[0].join(sums[1]).spill();
+        for cell in chunks.remainder() {
+            let mut one = Sums::<f64>::new(self.pivot);
+            one.add::<R, CLEAN>(std::slice::from_ref(cell), self.pivot);
+            total = total.join(one);
         }
         total
     }
@@ -141,45 +172,50 @@ impl LaneKernel<f64> for Tile<'_> {
 
 impl<V: Lane<Scalar = f64>> Sums<V> {
     #[inline(always)]
-    fn new(pivot: f64) -> Self {
-        let (zero, pivot) = (V::ZERO, V::of(pivot));
-        Self { apart: zero, squares: zero, min: pivot, max: pivot, zeros: zero, odd: zero }
+    fn new(pivot: V) -> Self {
+        Self { apart: V::ZERO, squares: V::ZERO, min: pivot, max: pivot }
     }
 
     #[inline(always)]
-    fn add(&mut self, numbers: V, pivot: f64) {
-        let finite = numbers.abs().at_most(V::of(f64::MAX));
-        // Without a branch: what is not finite counts as the pivot, which changes nothing.
-        let kept = V::select(finite, numbers, V::of(pivot));
-        let apart = kept - V::of(pivot);
+    fn add<R: Real, const CLEAN: bool>(&mut self, cells: &[R], pivot: V) {
+        let mut numbers = [0.0; MOST_LANES];
+        for (number, cell) in numbers[..V::LANES].iter_mut().zip(cells) {
+            *number = cell.number();
+        }
+        let mut kept = V::load(&numbers);
+        if !CLEAN {
+            // Without a branch: what is not finite counts as the pivot, which changes nothing.
+            kept = V::select(kept.abs().at_most(V::of(f64::MAX)), kept, pivot);
+        }
+        let apart = kept - pivot;
         self.apart = self.apart + apart;
         self.squares = apart.mul_add(apart, self.squares);
         self.min = self.min.smaller(kept);
         self.max = self.max.larger(kept);
-        self.zeros = self.zeros + V::select(numbers.equals(V::ZERO), V::ONE, V::ZERO);
-        self.odd = self.odd + V::select(finite, V::ZERO, V::ONE);
     }
 
-    /// Adds the numbers of a lane to a sum.
     #[inline(always)]
-    fn spill(self, total: &mut Sums<f64>) {
-        let mut lane = [[0.0; MOST_LANES]; 6];
-        for (values, value) in lane.iter_mut().zip([self.apart, self.squares, self.min, self.max, self.zeros, self.odd])
-        {
+    fn join(self, other: Self) -> Self {
+        Self {
+            apart: self.apart + other.apart,
+            squares: self.squares + other.squares,
+            min: self.min.smaller(other.min),
+            max: self.max.larger(other.max),
+        }
+    }
+
+    /// The sums of all numbers of a lane.
+    #[inline(always)]
+    fn spill(self) -> Sums<f64> {
+        let mut lanes = [[0.0; MOST_LANES]; 4];
+        for (values, value) in lanes.iter_mut().zip([self.apart, self.squares, self.min, self.max]) {
             value.store(&mut values[..V::LANES]);
         }
-        let [apart, squares, min, max, zeros, odd] = lane.map(|values| values.into_iter().take(V::LANES));
-        total.apart += apart.sum::<f64>();
-        total.squares += squares.sum::<f64>();
-        total.min = min.fold(total.min, f64::min);
-        total.max = max.fold(total.max, f64::max);
-        total.zeros += zeros.sum::<f64>();
-        total.odd += odd.sum::<f64>();
+        let [apart, squares, min, max] = lanes;
+        let one = |k: usize| Sums { apart: apart[k], squares: squares[k], min: min[k], max: max[k] };
+        (1..V::LANES).fold(one(0), |total, k| total.join(one(k)))
     }
 }
-
-/// As many doubles as the widest lane holds.
-const MOST_LANES: usize = 8;
 
 #[cfg(test)]
 mod tests {

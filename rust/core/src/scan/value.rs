@@ -6,6 +6,9 @@
 use std::cmp::Ordering;
 use std::ops::AddAssign;
 
+use crate::columns::{Column, Strided};
+use crate::with_column;
+
 /// How the bits of a [`Value::key`] are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -34,11 +37,25 @@ impl Kind {
     }
 }
 
+/// The kind of a column's cells.
+pub(crate) fn kind_of(column: &Column<'_>) -> Kind {
+    fn of<T: Value>(_: &Strided<'_, T>) -> Kind {
+        T::KIND
+    }
+    with_column!(column, view => of(view))
+}
+
 /// A cell of a column.
-pub(crate) trait Value: Copy + PartialOrd + Default + Send + Sync {
+pub(crate) trait Value: Copy + PartialOrd + Default + Send + Sync + 'static {
     const KIND: Kind;
     /// A counter as wide as the cell, so that comparisons are counted without leaving their registers.
     type Count: Copy + Default + From<bool> + AddAssign + Into<u64>;
+    /// What cells are added up as: themselves where they are floating, else float64.
+    type Real: Real;
+    /// The view inside `column`, when it is of this very type.
+    fn of_column<'a>(column: &Column<'a>) -> Option<Strided<'a, Self>>;
+    /// The cells as what they are added up as; written to `room` where that is another type.
+    fn reals<'a>(cells: &'a [Self], room: &'a mut [Self::Real]) -> &'a [Self::Real];
     /// The value, rounded to float64 where it has more than 53 bits.
     fn number(self) -> f64;
     /// Bits that are equal for equal values: one NaN, and no −0.0.
@@ -46,10 +63,69 @@ pub(crate) trait Value: Copy + PartialOrd + Default + Send + Sync {
     fn is_missing(self) -> bool;
 }
 
+/// A floating cell.
+pub(crate) trait Real: Value<Real = Self> {
+    /// The nearest float32.
+    fn single(self) -> f32;
+    /// The digits that float32 has no room for, as bits; 0 where there are none.
+    fn rest(self) -> u64;
+}
+
+/// Digits of float64 beyond those of float32.
+const REST: u64 = (1 << 29) - 1;
+
+impl Real for f32 {
+    #[inline(always)]
+    fn single(self) -> f32 {
+        self
+    }
+    #[inline(always)]
+    fn rest(self) -> u64 {
+        0
+    }
+}
+
+impl Real for f64 {
+    #[inline(always)]
+    fn single(self) -> f32 {
+        self as f32
+    }
+    #[inline(always)]
+    fn rest(self) -> u64 {
+        self.to_bits() & REST
+    }
+}
+
+/// The view inside a column of this type.
+macro_rules! of_column {
+    ($variant:ident) => {
+        fn of_column<'a>(column: &Column<'a>) -> Option<Strided<'a, Self>> {
+            if let Column::$variant(view) = column { Some(*view) } else { None }
+        }
+    };
+}
+
+/// Cells that are turned into float64.
+macro_rules! turned {
+    () => {
+        type Real = f64;
+        #[inline(always)]
+        fn reals<'a>(cells: &'a [Self], room: &'a mut [f64]) -> &'a [f64] {
+            let room = &mut room[..cells.len()];
+            for (number, cell) in room.iter_mut().zip(cells) {
+                *number = cell.number();
+            }
+            room
+        }
+    };
+}
+
 macro_rules! integers {
-    ($kind:ident as $wide:ty: $($type:ty, $count:ty);*) => { $( impl Value for $type {
+    ($kind:ident as $wide:ty: $($variant:ident $type:ty, $count:ty);*) => { $( impl Value for $type {
         const KIND: Kind = Kind::$kind;
         type Count = $count;
+        of_column!($variant);
+        turned!();
         #[inline(always)]
         fn number(self) -> f64 { self as f64 }
         #[inline(always)]
@@ -60,9 +136,13 @@ macro_rules! integers {
 }
 
 macro_rules! floats {
-    ($($type:ty, $count:ty);*) => { $( impl Value for $type {
+    ($($variant:ident $type:ty, $count:ty);*) => { $( impl Value for $type {
         const KIND: Kind = Kind::Float;
         type Count = $count;
+        type Real = Self;
+        of_column!($variant);
+        #[inline(always)]
+        fn reals<'a>(cells: &'a [Self], _: &'a mut [Self]) -> &'a [Self] { cells }
         #[inline(always)]
         fn number(self) -> f64 { f64::from(self) }
         #[inline(always)]
@@ -78,14 +158,16 @@ macro_rules! floats {
 
 #[allow(clippy::cast_lossless, clippy::unnecessary_cast)]
 mod values {
-    use super::{Kind, Value};
-    integers!(Signed as i64: i8, u32; i16, u32; i32, u32; i64, u64);
-    integers!(Unsigned as u64: u8, u32; u16, u32; u32, u32; u64, u64);
-    floats!(f32, u32; f64, u64);
+    use super::{Column, Kind, Strided, Value};
+    integers!(Signed as i64: I8 i8, u32; I16 i16, u32; I32 i32, u32; I64 i64, u64);
+    integers!(Unsigned as u64: U8 u8, u32; U16 u16, u32; U32 u32, u32; U64 u64, u64);
+    floats!(F32 f32, u32; F64 f64, u64);
 
     impl Value for bool {
         const KIND: Kind = Kind::Unsigned;
         type Count = u32;
+        of_column!(Bool);
+        turned!();
         #[inline(always)]
         fn number(self) -> f64 {
             f64::from(u8::from(self))
@@ -116,13 +198,22 @@ impl Steps {
     /// Compares each cell with the one that stands in its place in `before`.
     #[inline(always)]
     pub(crate) fn between<T: Value>(before: &[T], now: &[T]) -> Self {
-        let (mut equal, mut rises, mut falls) = (T::Count::default(), T::Count::default(), T::Count::default());
+        let (mut rises, mut falls) = (T::Count::default(), T::Count::default());
         for (&old, &new) in before.iter().zip(now) {
-            equal += T::Count::from(new == old);
             rises += T::Count::from(new > old);
             falls += T::Count::from(new < old);
         }
-        Self { equal: equal.into(), rises: rises.into(), falls: falls.into() }
+        let (rises, falls) = (rises.into(), falls.into());
+        let mut equal = now.len() as u64 - rises - falls;
+        // What neither rises nor falls is equal, or one of the two is NaN.
+        if equal > 0 {
+            let mut found = T::Count::default();
+            for (&old, &new) in before.iter().zip(now) {
+                found += T::Count::from(new == old);
+            }
+            equal = found.into();
+        }
+        Self { equal, rises, falls }
     }
 
     /// Adds one pair.
