@@ -7,6 +7,7 @@
 
 pub mod association;
 pub mod autocorrelation;
+pub mod block_drift;
 mod block_rows;
 pub mod column_profile;
 mod column_state;
