@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "BlockSamples",
     "ColumnProfiler",
     "GroupIndex",
     "Timeline",
@@ -245,6 +246,14 @@ def drifts(
     first_rows: NDArray[np.int64] | None = None,
     second_rows: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float64]: ...
+
+@final
+class BlockSamples:
+    def __new__(
+        cls, columns: _Columns, rows: NDArray[np.int64] | None, numbers: NDArray[np.uint32], blocks: int
+    ) -> BlockSamples: ...
+    def drifts(self, first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]: ...
+
 def repeated_rows(
     columns: Sequence[NDArray[Any]] | NDArray[Any], previous: NDArray[np.uint32]
 ) -> NDArray[np.uint32]: ...

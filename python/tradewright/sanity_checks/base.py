@@ -170,6 +170,10 @@ class Profiles(Protocol):
         """Return count, range, mean and spread of each column over the rows of a side."""
         ...
 
+    def missing(self, side: Side) -> NDArray[np.int64]:
+        """Return how many cells of each column are missing in the rows of a side."""
+        ...
+
     def pooled(self, train: Side, val: Side) -> Moments:
         """Return the same over all rows that a preprocessing step may have seen."""
         ...

@@ -204,6 +204,10 @@ class ArrayProfiles:
         """See :class:`Profiles`."""
         return self.of(side).total
 
+    def missing(self, side: Side) -> Counts:
+        """See :class:`Profiles`."""
+        return self.of(side).total.nan
+
     def pooled(self, train: Side, val: Side) -> Moments:
         """See :class:`Profiles`."""
         return Moments.merged([self.moments(train), self.moments(val)])
@@ -254,6 +258,10 @@ class PanelProfiles:
     def moments(self, side: Side) -> Moments:
         """See :class:`Profiles`."""
         return self._profile.total if side.rows is None else self._profile.parts.summed(side.in_blocks)
+
+    def missing(self, side: Side) -> Counts:
+        """See :class:`Profiles`."""
+        return self._profile.total.nan if side.rows is None else self._profile.parts.nan @ side.in_blocks
 
     def pooled(self, train: Side, val: Side) -> Moments:
         """See :class:`Profiles`; all rows of the panel, purged ones included: a scaler would have seen them."""

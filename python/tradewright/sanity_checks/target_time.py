@@ -7,12 +7,12 @@ from math import exp, log, sqrt
 from typing import Any, ClassVar, Literal, final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tradewright.sanity_checks.base import Check, CheckContext, Side
+from tradewright.sanity_checks.base import Check, CheckContext
+from tradewright.sanity_checks.label_sides import LabelSides
 from tradewright.sanity_checks.report import Finding
-from tradewright.sanity_checks.series import SIGMAS, effective, horizon_bars, known_labels, series_of
-from tradewright.sanity_checks.target_shape import classes_of, finite_labels
+from tradewright.sanity_checks.series import SIGMAS, horizon_bars, known_labels, series_of
+from tradewright.sanity_checks.target_shape import finite_labels
 
 __all__ = ["AutocorrelatedTarget", "ShiftedTarget"]
 
@@ -27,7 +27,8 @@ class ShiftedTarget(Check):
 
     Of two classes the base rates are compared, in standard errors; of quantities the interquartile ranges. Both are held
     against the number of independent rows on either side, so that a volatility regime or a short validation block is
-    no finding. A class that one side lacks, though ten of it were to be expected, is an error. O(n).
+    no finding. A class that one side lacks, though ten of it were to be expected, is an error. O(n), once for all folds
+    of a plan (O(n log n) for quantities).
     """
 
     sigmas: float = SIGMAS
@@ -44,31 +45,27 @@ class ShiftedTarget(Check):
 
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
-        val, train = context.needs_val(), context.train
-        before, after = finite_labels(train), finite_labels(val)
-        if not len(before) or not len(after):
+        labels = LabelSides.of(context.train, context.needs_val())
+        if labels is None:
             return []
-        rho = max(_resemblance(train), _resemblance(val))  # a side of one class says nothing of how classes follow
-        worth = (_worth(train, rho), _worth(val, rho))
-        classes = classes_of(np.concatenate([before, after]))
-        if classes is None:
-            return self._spread(context, before, after, worth)
+        if labels.classes is None:
+            return self._spread(context, labels)
         findings = [
-            finding for label in classes if (finding := self._absent(context, label, before, after, worth)) is not None
+            finding
+            for label, counts in zip(labels.classes, labels.counts.T.tolist(), strict=True)
+            if (finding := self._absent(context, label, counts, labels)) is not None
         ]
-        if len(classes) == 2 and not findings:
-            findings += self._rate(context, classes[1], before, after, worth)
+        there = labels.counts.any(axis=0)
+        if there.sum() == 2 and not findings:
+            findings += self._rate(context, np.flatnonzero(there)[1], labels)
         return findings
 
-    def _absent(
-        self, context: CheckContext, label: Any, before: NDArray[Any], after: NDArray[Any], worth: tuple[float, float]
-    ) -> Finding | None:
-        counts = (int((before == label).sum()), int((after == label).sum()))
-        if all(counts):
+    def _absent(self, context: CheckContext, label: Any, counts: list[int], labels: LabelSides) -> Finding | None:
+        if all(counts) or not any(counts):
             return None
         missing = 0 if not counts[0] else 1
-        other = (before, after)[1 - missing]
-        expected = counts[1 - missing] / len(other) * min(worth[missing], len((before, after)[missing]))
+        known, worth = labels.known, labels.worth
+        expected = counts[1 - missing] / known[1 - missing] * min(worth[missing], known[missing])
         if missing == 1 and expected < self.expected:
             return None  # a short validation block lacks a rare class by chance; a model cannot learn one it never saw
         sides = ("train", "validation")
@@ -83,10 +80,10 @@ class ShiftedTarget(Check):
             remedy="let every class occur on both sides: use longer blocks, or join rare classes",
         )
 
-    def _rate(
-        self, context: CheckContext, label: Any, before: NDArray[Any], after: NDArray[Any], worth: tuple[float, float]
-    ) -> list[Finding]:
-        rates = (float((before == label).mean()), float((after == label).mean()))
+    def _rate(self, context: CheckContext, place: int, labels: LabelSides) -> list[Finding]:
+        assert labels.classes is not None
+        worth = labels.worth
+        rates = [int(labels.counts[side, place]) / labels.known[side] for side in (0, 1)]
         pooled = (rates[0] * worth[0] + rates[1] * worth[1]) / sum(worth)
         error = sqrt(max(pooled * (1 - pooled), 1e-12) * (1 / worth[0] + 1 / worth[1]))
         z = (rates[1] - rates[0]) / error
@@ -96,22 +93,18 @@ class ShiftedTarget(Check):
             context.finding(
                 self,
                 "warning",
-                message=f"class {label} has {rates[0]:.1%} of the train and {rates[1]:.1%} of the validation labels "
-                f"({abs(z):.1f} standard errors apart)",
+                message=f"class {labels.classes[place]} has {rates[0]:.1%} of the train and {rates[1]:.1%} of the "
+                f"validation labels ({abs(z):.1f} standard errors apart)",
                 value=abs(z),
                 threshold=self.sigmas,
-                count=len(after),
+                count=labels.known[1],
                 remedy="check how labels are made on either side; a score on this block says little about the other",
             )
         ]
 
-    def _spread(
-        self, context: CheckContext, before: NDArray[Any], after: NDArray[Any], worth: tuple[float, float]
-    ) -> list[Finding]:
-        if min(len(before), len(after)) < 8:
-            return []
-        spreads = [float(np.subtract(*np.quantile(y.astype(np.float64), [0.75, 0.25]))) for y in (before, after)]
-        if min(spreads) <= 0.0:
+    def _spread(self, context: CheckContext, labels: LabelSides) -> list[Finding]:
+        spreads, worth = labels.spreads, labels.worth
+        if min(labels.known) < 8 or not min(spreads) > 0.0:
             return []
         ratio = spreads[1] / spreads[0]
         noise = SIGMAS * SPREAD_ERROR * sqrt(1 / worth[0] + 1 / worth[1])
@@ -127,23 +120,10 @@ class ShiftedTarget(Check):
                 f"validation rows ({max(ratio, 1 / ratio):.3g} times)",
                 value=max(ratio, 1 / ratio),
                 threshold=exp(log(getattr(self, severity)) + noise),
-                count=len(after),
+                count=labels.known[1],
                 remedy="check the units of the labels on either side, percent against fractions",
             )
         ]
-
-
-def _resemblance(side: Side) -> float:
-    """The autocorrelation of the labels, or of their magnitudes where that is larger."""
-    assert side.y is not None
-    y = np.ascontiguousarray(side.y, dtype=np.float64)
-    size = np.abs(y - np.nanmedian(y[np.isfinite(y)])) if np.isfinite(y).any() else y
-    return float(np.max(series_of(side).lag_one([y, size])))
-
-
-def _worth(side: Side, rho: float) -> float:
-    """How many independent labels the mean of a side is from."""
-    return max(float(effective(min(series_of(side).dates, len(side)), rho)), 0.5)
 
 
 @final

@@ -6,6 +6,7 @@
 #![allow(missing_docs, clippy::needless_pass_by_value)]
 
 mod arrays;
+mod block_drift;
 mod blocks;
 mod detach;
 mod errors;
@@ -55,6 +56,8 @@ mod _core {
     use crate::scan::{combine_fingerprints, cross_duplicates, duplicate_rows, fingerprint_columns, repeated_rows};
 
     // statistics between columns
+    #[pymodule_export]
+    use crate::block_drift::BlockSamples;
     #[pymodule_export]
     use crate::scan_statistics::{
         associations, autocorrelations, correlations, drifts, future_values, lag_profile, missing_by_class, ranks,

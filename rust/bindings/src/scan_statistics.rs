@@ -213,9 +213,14 @@ pub(crate) fn drifts<'py>(
         let first = Chosen { columns: &first, rows: first_rows };
         drift::drifts(first, Chosen { columns: &second, rows: second_rows }, cancel)
     })?;
-    let row = |d: drift::Drift| {
+    drift_table(py, &found)
+}
+
+/// A row a column: distance, stability; then for each side known cells, least, quartiles, largest.
+pub(crate) fn drift_table<'py>(py: Python<'py>, found: &[drift::Drift]) -> PyResult<Numbers<'py>> {
+    let row = |d: &drift::Drift| {
         let side = |q: drift::Quartiles| [q.known as f64, q.at[0], q.at[1], q.at[2], q.at[3], q.at[4]];
         [d.distance, d.stability].into_iter().chain(side(d.first)).chain(side(d.second))
     };
-    numbers_of(py, found.into_iter().flat_map(row).collect(), first.len())
+    numbers_of(py, found.iter().flat_map(row).collect(), found.len())
 }

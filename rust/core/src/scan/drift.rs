@@ -7,7 +7,7 @@ use crate::scan::numbers::{Places, check_rows, common_rows, read};
 use crate::scan::ranks::{number_of_key, sort_key};
 
 /// Bins of the stability index: tenths of the first distribution.
-const BINS: usize = 10;
+pub(crate) const BINS: usize = 10;
 
 /// Where a set of numbers lies; NaN for an empty set.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -7,6 +7,7 @@
 
 pub mod association;
 pub mod autocorrelation;
+pub mod block_drift;
 mod block_rows;
 mod column_bands;
 pub mod column_profile;
