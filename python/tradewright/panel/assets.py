@@ -20,7 +20,7 @@ def encode_assets(asset: Any, name: str) -> tuple[NDArray[np.int32], tuple[str, 
         values = asset if isinstance(asset, pl.Series) else pl.Series(name, _plain_sequence(asset))
     except (TypeError, pl.exceptions.PolarsError) as error:
         raise DataError(
-            f"column {name!r} mixes kinds of asset ids: make all of them text, or all integers ({error})",
+            f"column {name!r} mixes kinds of asset ids: make all of them text, or all integers ({str(error).splitlines()[0]})",
             code="data.asset",
             column=name,
         ) from error

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tradewright.errors import DataError
 
-__all__ = ["is_numeric", "matrix_of", "numeric_column", "through_arrow"]
+__all__ = ["is_numeric", "matrix_of", "numeric_column", "refuse_wide", "through_arrow"]
 
 
 def through_arrow(frame: Any) -> Any:
@@ -39,6 +39,7 @@ def numeric_column(role: str, name: str, series: Any) -> NDArray[Any]:
     if is_numeric(series.dtype):
         if series.dtype == nw.Boolean and series.null_count():
             series = series.cast(nw.Float64)
+        refuse_wide(f"{role} {name!r}", name, series.dtype)
         values = series.to_numpy()
     if values is None or values.dtype.kind not in "fiub":
         raise DataError(
@@ -47,6 +48,18 @@ def numeric_column(role: str, name: str, series: Any) -> NDArray[Any]:
             column=name,
         )
     return values
+
+
+def refuse_wide(what: str, name: str, dtype: Any) -> None:
+    """Raise for whole numbers of 128 bits, which numpy does not have."""
+    import narwhals.stable.v2 as nw
+
+    if dtype in (nw.Int128, nw.UInt128):
+        raise DataError(
+            f"{what} is {dtype}, which numpy does not have: cast it to Int64, or to Float64 where 16 digits are enough",
+            code="data.dtype",
+            column=name,
+        )
 
 
 def is_numeric(dtype: Any) -> bool:

@@ -239,6 +239,12 @@ def _from_objects(array: NDArray[Any], name: str) -> tuple[NDArray[Any], str | N
     import datetime as dt
 
     known = [item for item in array if item is not None]
+    if any(type(item).__name__ == "Period" for item in known):
+        raise DataError(
+            f"{name} holds periods, and a row has one time: pass their ends, .dt.end_time, when what they sum up is known",
+            code="data.time",
+            column=name,
+        )
     if any(type(item).__module__.partition(".")[0] == "pandas" for item in known):
         # Timestamps have nanoseconds and NaT: pandas reads its own.
         return _to_numpy(sys.modules["pandas"].DatetimeIndex(list(array)), name)

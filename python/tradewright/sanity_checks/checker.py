@@ -8,9 +8,10 @@ from typing import Any, Literal, final
 import numpy as np
 
 from tradewright import _core
+from tradewright.errors import ParameterError
 from tradewright.panel.scan import PanelScan
 from tradewright.sanity_checks.base import CheckContext, Side
-from tradewright.sanity_checks.declared import declare
+from tradewright.sanity_checks.declared import declare, refuse_horizon
 from tradewright.sanity_checks.inputs import refuse_swapped, sides_from_arrays
 from tradewright.sanity_checks.profiles import ArrayProfiles
 from tradewright.sanity_checks.report import SanityReport
@@ -142,12 +143,16 @@ class ModelSanityChecker:
         Raises
         ------
         ParameterError
-            For labels that look like features (swapped arguments), and an unknown suite or check.
+            For labels that look like features (swapped arguments), an unknown suite or check, a horizon that is none, and
+            nothing to check.
         DataError, EmptyDataError, FeatureMismatchError
             For lengths that differ, columns that are not numeric or share a name, lazy frames, tables without rows,
             times of mixed kinds, sides with different columns, and scanned rows that do not ascend in time.
         """
         checks, ignored = build_checks(suite, self.config, ignore)
+        if X_train is None and y_train is None:
+            raise ParameterError("there is nothing to check: pass X_train, y_train or both", code="sanity.nothing")
+        refuse_horizon(horizon)
         profiles: ArrayProfiles | ScanProfiles = ArrayProfiles()
         if isinstance(X_train, PanelScan) or isinstance(X_val, PanelScan):
             times = (time_train, time_val, label_end_train, label_end_val, available_at_train, available_at_val)

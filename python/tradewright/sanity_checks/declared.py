@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from numbers import Real
 from typing import Any, Literal
 
 from tradewright.errors import ParameterError
+from tradewright.panel.durations import parse_duration
 
-__all__ = ["NOTHING", "Declared", "declare", "interleaves"]
+__all__ = ["NOTHING", "Declared", "declare", "interleaves", "refuse_horizon"]
 
 PROFILES = ("generic", "returns")
 
@@ -98,6 +100,18 @@ def declare(
 
 def _names(columns: Iterable[str]) -> tuple[str, ...]:
     return (columns,) if isinstance(columns, str) else tuple(str(column) for column in columns)
+
+
+def refuse_horizon(horizon: Any) -> None:
+    """Raise for a label horizon that is neither a count of bars nor a duration."""
+    if horizon is None:
+        return
+    if isinstance(horizon, bool) or (isinstance(horizon, Real) and (horizon < 0 or float(horizon) % 1 != 0)):
+        raise ParameterError(
+            f"horizon={horizon!r}: pass a count of bars from 0 on, or a duration like '5d'", code="sanity.horizon"
+        )
+    if not isinstance(horizon, Real):
+        parse_duration(horizon, name="horizon")
 
 
 def interleaves(splitter: Mapping[str, Any], *, purged: bool) -> bool:

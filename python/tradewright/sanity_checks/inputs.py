@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from tradewright.errors import DataError, EmptyDataError, FeatureMismatchError, ParameterError
 from tradewright.panel import Panel
+from tradewright.panel.assets import encode_assets
+from tradewright.panel.columns import refuse_wide
 from tradewright.panel.times import TimeAxis, common_unit, normalize_times
 from tradewright.sanity_checks.base import Side
 
@@ -113,22 +115,72 @@ def feature_columns(X: Rows2D, name: str) -> Columns:
     if isinstance(X, Mapping):
         columns = _named(((key, np.asarray(values)) for key, values in X.items()), name)
     elif isinstance(X, np.ndarray) or not _is_frame(X):
-        matrix = np.asarray(X)
-        if matrix.ndim != 2:
-            raise DataError(
-                f"{name} has shape {matrix.shape}: pass one of (n_rows, n_features), or a frame", code="data.shape"
-            )
+        matrix = _matrix(X, name)
         columns = {f"x{j}": matrix[:, j] for j in range(matrix.shape[1])}
     else:
         columns = _of_frame(X, name)
     for column, values in columns.items():
-        if values.dtype.kind not in "fiub":
+        if values.dtype.kind not in "fiub" and not (_holds_numbers(values) and _one_dtype(columns)):
             raise DataError(
-                f"{name}: column {column!r} is of dtype {values.dtype}, not numeric: encode it, or leave it out",
+                f"{name}: column {column!r} is of dtype {values.dtype}, not numeric{_held(values)}",
                 code="data.not_numeric",
                 column=column,
             )
+    if columns and all(values.dtype.kind not in "fiub" for values in columns.values()):
+        dtype = next(iter(columns.values())).dtype
+        raise DataError(
+            f"{name} is of dtype {dtype}, and holds numbers: pass {name}.astype(float)", code="data.not_numeric"
+        )
     return {column: _readable(values) for column, values in columns.items()}
+
+
+def _matrix(X: Any, name: str) -> NDArray[Any]:
+    """A matrix; masked cells are missing."""
+    matrix = _unmasked(X)
+    if matrix.ndim != 2:
+        hint = " (one feature: X[:, None])" if matrix.ndim == 1 and len(matrix) else ""
+        kind = f"is a {type(X).__module__}.{type(X).__name__}" if matrix.ndim == 0 else f"has shape {matrix.shape}"
+        if hasattr(X, "toarray"):
+            kind, hint = f"is sparse ({type(X).__name__})", f": {name}.toarray()"
+        raise DataError(f"{name} {kind}: pass one of (n_rows, n_features), or a frame{hint}", code="data.shape")
+    return matrix
+
+
+def _unmasked(values: Any) -> NDArray[Any]:
+    """Values as an array; masked ones are missing, and numpy would show what lies behind the mask."""
+    if isinstance(values, np.ma.MaskedArray):
+        floats = np.array(values.data, dtype=np.result_type(values.dtype, np.float32))
+        floats[np.ma.getmaskarray(values)] = np.nan
+        return floats
+    return np.asarray(values)
+
+
+def _one_dtype(columns: Columns) -> bool:
+    """Whether all columns are of one dtype, as those of a matrix are."""
+    return len({values.dtype for values in columns.values()}) == 1
+
+
+def _holds_numbers(values: NDArray[Any]) -> bool:
+    """Whether all values of a column that numpy takes for text or objects are numbers, and one is there."""
+    if values.dtype.kind not in "OSU":
+        return False
+    try:
+        return not np.isnan(values.astype(np.float64)).all()
+    except (TypeError, ValueError):
+        return False
+
+
+def _held(values: NDArray[Any]) -> str:
+    """What a column that is not numeric holds, and what to do."""
+    if values.dtype.kind not in "OSU":
+        return ": encode it, or leave it out"
+    known = [(row, value) for row, value in enumerate(values.tolist()) if value is not None and value == value]
+    if not known:
+        return ", and has no value at all: leave it out"
+    if _holds_numbers(values):
+        return ", though all its values are numbers: convert it, as by astype(float)"
+    row, value = next(((r, v) for r, v in known if isinstance(v, str)), known[0])
+    return f" (row {row} holds {value!r:.40}): encode it, or leave it out"
 
 
 def _is_frame(X: Any) -> bool:
@@ -156,15 +208,16 @@ def _of_frame(X: Any, name: str) -> Columns:
             code="data.kind",
         ) from error
     # By get_column: pandas' names may be integers, and table[0] is a row.
-    return _named(((column, _values(table.get_column(column))) for column in names), name)
+    return _named(((column, _values(table.get_column(column), str(column), name)) for column in names), name)
 
 
-def _values(series: Any) -> NDArray[Any]:
+def _values(series: Any, column: str, name: str) -> NDArray[Any]:
     """A column as numpy: a view where the library gives one; truth values with gaps become 1, 0 and NaN."""
     import narwhals.stable.v2 as nw
 
     if series.dtype == nw.Boolean and series.null_count():
         series = series.cast(nw.Float64)
+    refuse_wide(f"{name}: column {column!r}", column, series.dtype)
     values: NDArray[Any] = series.to_numpy()
     return values
 
@@ -226,15 +279,26 @@ def refuse_other_columns(train: Sequence[str], val: Sequence[str]) -> None:
 def _labels(y: Any, side: str) -> NDArray[Any] | None:
     if y is None:
         return None
-    values = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else y)
+    name = side.replace("X", "y")
+    values = _label_values(y, name)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
-    name = side.replace("X", "y")
     if values.ndim != 1:
         raise DataError(f"{name} has shape {values.shape}: pass one label per row", code="data.shape")
     if values.dtype.kind not in "fiub":
-        raise DataError(f"{name} is of dtype {values.dtype}, not numeric: encode the labels", code="data.not_numeric")
+        held = _held(values).replace("encode it, or leave it out", "encode the labels")
+        raise DataError(f"{name} is of dtype {values.dtype}, not numeric{held}", code="data.not_numeric")
     return _readable(values)
+
+
+def _label_values(y: Any, name: str) -> NDArray[Any]:
+    import polars as pl
+
+    if isinstance(y, pl.Series) and y.dtype in (pl.Int128, pl.UInt128):
+        import narwhals.stable.v2 as nw
+
+        refuse_wide(name, name, nw.from_native(y, series_only=True).dtype)
+    return _unmasked(y.to_numpy() if hasattr(y, "to_numpy") else y)
 
 
 def _index_times(X: Any) -> Any:
@@ -276,18 +340,12 @@ def _encode_assets(parts: list[dict[str, Any]]) -> tuple[str, ...]:
     known = [part for part in parts if part["asset"] is not None]
     if not known:
         return ()
-    texts = [_texts(part["asset"]) for part in known]
-    names, codes = np.unique(np.concatenate(texts), return_inverse=True)
-    start = 0
-    for part, text in zip(known, texts, strict=True):
-        part["asset"] = codes[start : start + len(text)].astype(np.int32)
-        start += len(text)
-    return tuple(str(name) for name in names)
-
-
-def _texts(asset: Any) -> NDArray[Any]:
-    values: Iterable[Any] = asset.to_list() if hasattr(asset, "to_list") else asset
-    return np.array([str(value) for value in values], dtype=str)
+    coded = [encode_assets(part["asset"], part["name"].replace("X", "asset")) for part in known]
+    names = sorted({name for _, own in coded for name in own})
+    for part, (codes, own) in zip(known, coded, strict=True):
+        place = np.searchsorted(np.array(names, dtype=str), np.array(own, dtype=str)).astype(np.int32)
+        part["asset"] = place[codes] if len(place) else codes
+    return tuple(names)
 
 
 def _refuse_lengths(part: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from tradewright.sanity_checks.report import SanityReport
 from tradewright.sanity_checks.runner import run_checks
 from tradewright.sanity_checks.suites import Ignore, build_checks
 from tradewright.sanity_checks.twins import PanelTwins
-from tradewright.splitting import SplitPlan
+from tradewright.splitting import Fold, SplitPlan
 
 __all__ = ["check"]
 
@@ -67,8 +67,8 @@ def check(
     Raises
     ------
     ParameterError
-        For a plan over another number of rows, a fold that is not there, an unknown suite, check or threshold,
-        and a threshold that is no number.
+        For what is no panel or no plan, a plan over another number of rows, a fold that is not there, an unknown suite,
+        check or threshold, and a threshold that is no number.
     DataError
         For a plan that was made from other data: its ``data_fingerprint`` is known and is not the panel's.
 
@@ -80,6 +80,7 @@ def check(
     >>> report.passed("warning")
     True
     """
+    _refuse_kinds(panel, plan)
     checks, ignored = build_checks(suite, config or {}, ignore)
     chosen = _chosen(plan, folds)
     _refuse_foreign(panel, plan)
@@ -125,6 +126,21 @@ def check(
         data_fingerprint=panel.fingerprint,
         plan_digest=plan.digest,
     )
+
+
+def _refuse_kinds(panel: Any, plan: Any) -> None:
+    """Raise for what is no panel, and what is no plan."""
+    if not isinstance(panel, Panel):
+        raise ParameterError(
+            f"check takes a Panel, not a {type(panel).__name__}: make one by Panel.from_frame, or hand arrays and frames to "
+            "ModelSanityChecker().run",
+            code="sanity.panel",
+        )
+    if not isinstance(plan, SplitPlan):
+        hint = "pass splitter.plan(panel)" if hasattr(plan, "plan") else "pass a SplitPlan"
+        if isinstance(plan, Fold):
+            hint = "pass its plan, and folds=[number]"
+        raise ParameterError(f"plan is a {type(plan).__name__}: {hint}", code="sanity.plan")
 
 
 def _rules(plan: SplitPlan) -> Rules:

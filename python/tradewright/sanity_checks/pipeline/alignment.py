@@ -67,6 +67,12 @@ class Alignment:
             return cls(raw, full, "index")
         if full.n == len(raw):
             return cls(raw, full, "place")
+        if full.n > len(raw):
+            raise DataError(
+                f"f returned {full.n:,} rows for {len(raw):,}: return one row for each, or fewer; or the columns of time and "
+                "asset with them, that tell them apart, named by time= and asset=",
+                code="sanity.pipeline_rows",
+            )
         if raw.ordered:
             return cls(raw, full, "front")
         raise DataError(

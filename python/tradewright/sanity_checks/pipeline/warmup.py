@@ -148,11 +148,14 @@ class _Seen:
         for i in np.flatnonzero(differs(a, b, relative if numbers else 0.0, size)).tolist():
             row, other = int(long[1][i]), int(short[1][i])
             place = Place(row, other, bar, long[0].text(name, row), short[0].text(name, other))
-            self.counts[name] = self.counts.get(name, 0) + 1
-            if numbers and np.isnan(b[i]):
-                self.gone[name] = place
-                continue
+            gone = numbers and bool(np.isnan(b[i]))
             x, y = (float(a[i]), float(b[i])) if numbers else (np.inf, 0.0)
             change = abs(x - y) / max(abs(x), abs(y), size) if np.isfinite(x) and np.isfinite(y) else np.inf
+            if change <= relative:
+                continue  # whole numbers differ exactly, and may be large
+            self.counts[name] = self.counts.get(name, 0) + 1
+            if gone:
+                self.gone[name] = place
+                continue
             if name not in self.worst or change > self.worst[name][0]:
                 self.worst[name] = (change, place)
