@@ -99,8 +99,8 @@ impl<V: Lane> Seen<V> {
             rises: folded(self.rises, |a, b| a + b),
             falls: folded(self.falls, |a, b| a + b),
             zeros: folded(self.zeros, |a, b| a + b),
-            min: folded(self.min, |a, b| a.smaller(b)),
-            max: folded(self.max, |a, b| a.larger(b)),
+            min: folded(self.min, Lane::smaller),
+            max: folded(self.max, Lane::larger),
         }
     }
 }
