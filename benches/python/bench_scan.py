@@ -31,13 +31,16 @@ BARS: dict[str, list[tuple[str, str, str, float]]] = {
         ("duplicates C", "duplicates F", "<=", 1.5),
         ("profile F", "profile polars", ">=", 2.5),
         ("profile F", "floor train", "<=", 2.0),
+        ("profile C", "profile F", "<=", 1.5),
         ("check 45 folds", "check 1 fold", "<=", 1.5),
     ],
     "f4": [
         ("duplicates F", "duplicates duckdb", ">=", 1.4),
         ("duplicates F", "duplicates polars", ">=", 3.0),
         ("duplicates F", "floor", "<=", 5.0),
+        ("profile F", "profile polars", ">=", 2.5),
         ("profile F", "floor train", "<=", 2.0),
+        ("profile C", "profile F", "<=", 1.5),
     ],
 }
 

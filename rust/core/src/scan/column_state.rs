@@ -2,7 +2,6 @@
 
 use super::block_rows::{BlockRows, TILE};
 use super::moments::Moments;
-use super::tile_hash::tile_hash;
 use super::top_values::TopValues;
 use super::value::{Kind, Steps, Value};
 use crate::loss::cpu::{Kernel, dispatch_widest, fetch};
@@ -11,6 +10,9 @@ const NONE: u32 = u32::MAX;
 
 /// Multiplies the hash of a column for each tile that follows: odd, so that no bit is lost.
 const TILE_FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The same for each run of a part within a tile.
+const RUN_FACTOR: u64 = 0xbf58_476d_1ce4_e5b9;
 
 /// One asset in one column: where its cells begin and end, so that the cells of the next part can be joined on.
 #[derive(Debug, Clone, Copy)]
@@ -75,28 +77,31 @@ impl<T: Value> Kernel for Scan<'_, T> {
             let tile = start / TILE;
             let now = &cells[start - base..stop - base];
             // Several loops look at a tile, and only the first one would wait for memory: meanwhile the next tile is
-            // asked for, a quarter of it before each of them, since only so many lines can be under way.
-            let ask = |quarter: usize| {
-                let from = stop - base + quarter * (TILE / 4);
-                for at in (from..cells.len().min(from + TILE / 4)).step_by(64 / size_of::<T>()) {
+            // asked for, half of it at a time, since only so many lines can be under way.
+            let ask = |half: usize| {
+                let from = stop - base + half * (TILE / 2);
+                for at in (from..cells.len().min(from + TILE / 2)).step_by(64 / size_of::<T>()) {
                     fetch(cells, at);
                 }
             };
             ask(0);
             let reals = T::reals(now, &mut room);
-            let mut missing = 0;
+            let (mut missing, mut hash, mut steps) = (0, 0u64, Steps::default());
             for run in block.parts(tile) {
-                let found = Moments::of(&reals[run.start - start..run.stop - start]);
+                let own = &cells[run.start - base..run.stop - base];
+                // The first row of a block follows none.
+                let skipped = usize::from(run.start == 0);
+                let before = &cells[run.start + skipped - 1 - base..run.stop - 1 - base];
+                let mut look = T::look(own[0], before, &own[skipped..]);
+                look.zeros += u64::from(skipped == 1 && own[0] == T::default());
+                let (found, digest) = Moments::of(&reals[run.start - start..run.stop - start], &look);
                 missing += found.nan;
                 state.moments[run.part].merge(&found);
+                steps.merge(&look.steps);
+                hash = hash.wrapping_mul(RUN_FACTOR).wrapping_add(digest);
             }
             ask(1);
-            state.hash = state.hash.wrapping_mul(TILE_FACTOR).wrapping_add(tile_hash(reals, missing > 0));
-            let second = start.max(1);
-            let (before, after) = (&cells[second - 1 - base..stop - 1 - base], &cells[second - base..stop - base]);
-            ask(2);
-            let steps = Steps::between(before, after);
-            ask(3);
+            state.hash = state.hash.wrapping_mul(TILE_FACTOR).wrapping_add(hash);
             state.rows.merge(&steps);
             if block.by_asset() {
                 for segment in block.segments(tile) {
@@ -109,6 +114,8 @@ impl<T: Value> Kernel for Scan<'_, T> {
                     }
                 }
             } else if steps.equal > 0 {
+                let second = start.max(1);
+                let (before, after) = (&cells[second - 1 - base..stop - 1 - base], &cells[second - base..stop - base]);
                 state.note_repeats(block, before, after, second, 1);
             }
             if missing > 0 {

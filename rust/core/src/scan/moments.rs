@@ -3,8 +3,10 @@
 // Inlined into the kernel that is compiled for wide vectors; see `loss::cpu`.
 #![allow(clippy::inline_always)]
 
-use super::value::Real;
-use crate::loss::cpu::{Kernel, LaneKernel, dispatch_widest, widest};
+use super::block_rows::TILE;
+use super::neighbours::{Look, folded};
+use super::value::Value;
+use crate::loss::cpu::{LaneKernel, widest};
 use crate::loss::lane::Lane;
 
 /// What some cells of a column hold. NaN and infinities are counted, and left out of all else.
@@ -71,61 +73,59 @@ impl Moments {
         self.squares += other.squares + apart * apart * (ours * theirs / both);
     }
 
-    /// The moments of a few cells.
+    /// The moments of a few cells, and a hash of them in their order; `look` is what one look at them found.
     ///
     /// Distances are taken from the first finite one. It is one of the numbers, so that at most a factor of their count
     /// is lost to cancellation, which a tile of 512 can afford.
-    pub(crate) fn of<R: Real>(cells: &[R]) -> Self {
-        let Some(&first) = cells.first() else { return Self::default() };
+    ///
+    /// The hash is one of sums, the last of which gives each place its own weight: equal numbers have equal sums,
+    /// whatever type they are held in, and others do but by chance or where they differ by less than rounding.
+    pub(crate) fn of<R: Value>(cells: &[R], look: &Look) -> (Self, u64) {
+        let Some(&first) = cells.first() else { return (Self::default(), 0) };
         let sums = widest(Tile::<R, true> { cells, pivot: first.number() });
         // One cell that is not finite leaves no square that is.
-        if sums.squares.is_finite() { Self::from_sums(cells, first.number(), &sums, 0, 0) } else { Self::of_odd(cells) }
+        if !sums.squares.is_finite() {
+            return Self::of_odd(cells, look.zeros);
+        }
+        let found =
+            Self { rows: cells.len() as u64, zeros: look.zeros, min: look.min, max: look.max, ..Self::default() };
+        (found.with_sums(first.number(), &sums), sums.digest(first.number(), 0))
     }
 
     /// The same where some cells may not be finite.
     #[cold]
     #[inline(never)]
-    fn of_odd<R: Real>(cells: &[R]) -> Self {
+    fn of_odd<R: Value>(cells: &[R], zeros: u64) -> (Self, u64) {
+        let rows = cells.len() as u64;
         let nan = cells.iter().map(|cell| u64::from(cell.is_missing())).sum();
         let finite: u64 = cells.iter().map(|cell| u64::from(cell.number().is_finite())).sum();
-        let odd = cells.len() as u64 - finite;
+        let counted = Self { rows, nan, infinite: rows - finite - nan, zeros, ..Self::default() };
         let Some(pivot) = cells.iter().map(|cell| cell.number()).find(|number| number.is_finite()) else {
-            return Self { rows: odd, nan, infinite: odd - nan, ..Self::default() };
+            return (counted, nan);
         };
-        Self::from_sums(cells, pivot, &widest(Tile::<R, false> { cells, pivot }), odd, nan)
+        let sums = widest(Tile::<R, false> { cells, pivot });
+        (Self { min: sums.min, max: sums.max, ..counted }.with_sums(pivot, &sums), sums.digest(pivot, nan))
     }
 
-    fn from_sums<R: Real>(cells: &[R], pivot: f64, sums: &Sums<f64>, odd: u64, nan: u64) -> Self {
-        let rows = cells.len() as u64;
-        let shift = sums.apart / (rows - odd) as f64;
-        let has_zeros = sums.min <= 0.0 && sums.max >= 0.0;
-        Self {
-            rows,
-            nan,
-            infinite: odd - nan,
-            zeros: if has_zeros { dispatch_widest(Zeros(cells)) } else { 0 },
-            min: sums.min,
-            max: sums.max,
-            mean: pivot + shift,
-            squares: (sums.squares - sums.apart * shift).max(0.0),
-        }
+    fn with_sums(self, pivot: f64, sums: &Sums<f64>) -> Self {
+        let shift = sums.apart / self.finite() as f64;
+        Self { mean: pivot + shift, squares: (sums.squares - sums.apart * shift).max(0.0), ..self }
     }
 }
 
-/// Counts zeros of either sign.
-struct Zeros<'a, R>(&'a [R]);
+/// What a cell counts in the hash, by its place: numbers from 1 to 2.
+static WEIGHTS: [f64; TILE] = weights();
 
-impl<R: Real> Kernel for Zeros<'_, R> {
-    type Output = u64;
-
-    #[inline(always)]
-    fn run(self) -> u64 {
-        let mut zeros = R::Count::default();
-        for &cell in self.0 {
-            zeros += R::Count::from(cell == R::default());
-        }
-        zeros.into()
+const fn weights() -> [f64; TILE] {
+    let mut weights = [0.0; TILE];
+    let mut at = 0;
+    let mut state = 0x853c_49e6_748f_ea9b_u64;
+    while at < TILE {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        weights[at] = f64::from_bits(1.0f64.to_bits() | (state >> 12));
+        at += 1;
     }
+    weights
 }
 
 /// Cells that are added up, as distances from one of them; all of them finite where `CLEAN`.
@@ -134,19 +134,19 @@ struct Tile<'a, R, const CLEAN: bool> {
     pivot: f64,
 }
 
-/// What a lane adds up.
+/// What a lane adds up. The range and the holes are for cells that may not be finite.
 #[derive(Clone, Copy)]
 struct Sums<V> {
     apart: V,
     squares: V,
+    weighted: V,
+    /// The weights of cells that are not finite.
+    holes: V,
     min: V,
     max: V,
 }
 
-/// As many doubles as the widest lane holds.
-const MOST_LANES: usize = 8;
-
-impl<R: Real, const CLEAN: bool> LaneKernel<f64> for Tile<'_, R, CLEAN> {
+impl<R: Value, const CLEAN: bool> LaneKernel<f64> for Tile<'_, R, CLEAN> {
     type Output = Sums<f64>;
 
     #[inline(always)]
@@ -154,17 +154,15 @@ impl<R: Real, const CLEAN: bool> LaneKernel<f64> for Tile<'_, R, CLEAN> {
         let pivot = V::of(self.pivot);
         // Two lanes side by side, so that additions need not wait for each other.
         let mut sums = [Sums::<V>::new(pivot); 2];
-        let mut chunks = self.cells.chunks_exact(2 * V::LANES);
-        for chunk in &mut chunks {
-            let (left, right) = chunk.split_at(V::LANES);
-            sums[0].add::<R, CLEAN>(left, pivot);
-            sums[1].add::<R, CLEAN>(right, pivot);
+        let (mut chunks, mut weights) = (self.cells.chunks_exact(2 * V::LANES), WEIGHTS.chunks_exact(2 * V::LANES));
+        for (chunk, weights) in (&mut chunks).zip(&mut weights) {
+            let ((left, right), (weight, other)) = (chunk.split_at(V::LANES), weights.split_at(V::LANES));
+            sums[0].add::<R, CLEAN>(left, pivot, V::load(weight));
+            sums[1].add::<R, CLEAN>(right, pivot, V::load(other));
         }
         let mut total = sums[0].join(sums[1]).spill();
-        for cell in chunks.remainder() {
-            let mut one = Sums::<f64>::new(self.pivot);
-            one.add::<R, CLEAN>(std::slice::from_ref(cell), self.pivot);
-            total = total.join(one);
+        for (cell, &weight) in chunks.remainder().iter().zip(weights.next().unwrap_or_default()) {
+            total.add::<R, CLEAN>(std::slice::from_ref(cell), self.pivot, weight);
         }
         total
     }
@@ -173,11 +171,11 @@ impl<R: Real, const CLEAN: bool> LaneKernel<f64> for Tile<'_, R, CLEAN> {
 impl<V: Lane<Scalar = f64>> Sums<V> {
     #[inline(always)]
     fn new(pivot: V) -> Self {
-        Self { apart: V::ZERO, squares: V::ZERO, min: pivot, max: pivot }
+        Self { apart: V::ZERO, squares: V::ZERO, weighted: V::ZERO, holes: V::ZERO, min: pivot, max: pivot }
     }
 
     #[inline(always)]
-    fn add<R: Real, const CLEAN: bool>(&mut self, cells: &[R], pivot: V) {
+    fn add<R: Value, const CLEAN: bool>(&mut self, cells: &[R], pivot: V, weight: V) {
         let mut numbers = [0.0; MOST_LANES];
         for (number, cell) in numbers[..V::LANES].iter_mut().zip(cells) {
             *number = cell.number();
@@ -185,13 +183,16 @@ impl<V: Lane<Scalar = f64>> Sums<V> {
         let mut kept = V::load(&numbers);
         if !CLEAN {
             // Without a branch: what is not finite counts as the pivot, which changes nothing.
-            kept = V::select(kept.abs().at_most(V::of(f64::MAX)), kept, pivot);
+            let finite = kept.abs().at_most(V::of(f64::MAX));
+            kept = V::select(finite, kept, pivot);
+            self.holes = self.holes + V::select(finite, V::ZERO, weight);
+            self.min = self.min.smaller(kept);
+            self.max = self.max.larger(kept);
         }
         let apart = kept - pivot;
         self.apart = self.apart + apart;
         self.squares = apart.mul_add(apart, self.squares);
-        self.min = self.min.smaller(kept);
-        self.max = self.max.larger(kept);
+        self.weighted = apart.mul_add(weight, self.weighted);
     }
 
     #[inline(always)]
@@ -199,6 +200,8 @@ impl<V: Lane<Scalar = f64>> Sums<V> {
         Self {
             apart: self.apart + other.apart,
             squares: self.squares + other.squares,
+            weighted: self.weighted + other.weighted,
+            holes: self.holes + other.holes,
             min: self.min.smaller(other.min),
             max: self.max.larger(other.max),
         }
@@ -207,15 +210,28 @@ impl<V: Lane<Scalar = f64>> Sums<V> {
     /// The sums of all numbers of a lane.
     #[inline(always)]
     fn spill(self) -> Sums<f64> {
-        let mut lanes = [[0.0; MOST_LANES]; 4];
-        for (values, value) in lanes.iter_mut().zip([self.apart, self.squares, self.min, self.max]) {
-            value.store(&mut values[..V::LANES]);
+        let sum = |lane: V| folded(lane, |a, b| a + b);
+        Sums {
+            apart: sum(self.apart),
+            squares: sum(self.squares),
+            weighted: sum(self.weighted),
+            holes: sum(self.holes),
+            min: folded(self.min, f64::smaller),
+            max: folded(self.max, f64::larger),
         }
-        let [apart, squares, min, max] = lanes;
-        let one = |k: usize| Sums { apart: apart[k], squares: squares[k], min: min[k], max: max[k] };
-        (1..V::LANES).fold(one(0), |total, k| total.join(one(k)))
     }
 }
+
+impl Sums<f64> {
+    fn digest(&self, pivot: f64, nan: u64) -> u64 {
+        // Adding 0.0 turns −0.0 into 0.0 and leaves all else.
+        let sums = [pivot + 0.0, self.apart, self.squares, self.weighted, self.holes].map(f64::to_bits);
+        sums.iter().fold(nan, |hash, sum| (hash.rotate_left(29) ^ sum).wrapping_mul(0x94d0_49bb_1331_11eb))
+    }
+}
+
+/// As many doubles as the widest lane holds.
+const MOST_LANES: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -237,6 +253,13 @@ mod tests {
             mean,
             squares: finite.iter().map(|cell| (cell - mean) * (cell - mean)).sum(),
         }
+    }
+
+    fn of(cells: &[f64]) -> Moments {
+        let Some((&first, rest)) = cells.split_first() else { return Moments::default() };
+        let mut look = f64::look(first, &cells[..rest.len()], rest);
+        look.zeros += u64::from(first == 0.0);
+        Moments::of(cells, &look).0
     }
 
     fn assert_near(found: &Moments, expected: &Moments) {
@@ -261,10 +284,10 @@ mod tests {
         #[test]
         fn parts_merge_to_the_whole(cells in cells(), cut in 0usize..300) {
             let expected = twin(&cells);
-            assert_near(&Moments::of(&cells), &expected);
+            assert_near(&of(&cells), &expected);
             let (left, right) = cells.split_at(cut.min(cells.len()));
-            let mut merged = Moments::of(left);
-            merged.merge(&Moments::of(right));
+            let mut merged = of(left);
+            merged.merge(&of(right));
             assert_near(&merged, &expected);
         }
     }
@@ -272,7 +295,7 @@ mod tests {
     #[test]
     fn a_small_spread_far_from_zero_is_kept() {
         let cells: Vec<f64> = (0..512).map(|i| 1e9 + f64::from(i % 2) * 1e-3).collect();
-        let found = Moments::of(&cells);
+        let found = of(&cells);
         assert!((found.squares / 512.0 / 2.5e-7 - 1.0).abs() < 1e-3, "{found:?}");
     }
 }

@@ -6,6 +6,7 @@
 use std::cmp::Ordering;
 use std::ops::AddAssign;
 
+use super::neighbours::Look;
 use crate::columns::{Column, Strided};
 use crate::with_column;
 
@@ -51,49 +52,18 @@ pub(crate) trait Value: Copy + PartialOrd + Default + Send + Sync + 'static {
     /// A counter as wide as the cell, so that comparisons are counted without leaving their registers.
     type Count: Copy + Default + From<bool> + AddAssign + Into<u64>;
     /// What cells are added up as: themselves where they are floating, else float64.
-    type Real: Real;
+    type Real: Value;
     /// The view inside `column`, when it is of this very type.
     fn of_column<'a>(column: &Column<'a>) -> Option<Strided<'a, Self>>;
     /// The cells as what they are added up as; written to `room` where that is another type.
     fn reals<'a>(cells: &'a [Self], room: &'a mut [Self::Real]) -> &'a [Self::Real];
+    /// Compares each cell with the one in its place in `before`, and finds their range and that of `seed`.
+    fn look(seed: Self, before: &[Self], now: &[Self]) -> Look;
     /// The value, rounded to float64 where it has more than 53 bits.
     fn number(self) -> f64;
     /// Bits that are equal for equal values: one NaN, and no −0.0.
     fn key(self) -> u64;
     fn is_missing(self) -> bool;
-}
-
-/// A floating cell.
-pub(crate) trait Real: Value<Real = Self> {
-    /// The nearest float32.
-    fn single(self) -> f32;
-    /// The digits that float32 has no room for, as bits; 0 where there are none.
-    fn rest(self) -> u64;
-}
-
-/// Digits of float64 beyond those of float32.
-const REST: u64 = (1 << 29) - 1;
-
-impl Real for f32 {
-    #[inline(always)]
-    fn single(self) -> f32 {
-        self
-    }
-    #[inline(always)]
-    fn rest(self) -> u64 {
-        0
-    }
-}
-
-impl Real for f64 {
-    #[inline(always)]
-    fn single(self) -> f32 {
-        self as f32
-    }
-    #[inline(always)]
-    fn rest(self) -> u64 {
-        self.to_bits() & REST
-    }
 }
 
 /// The view inside a column of this type.
@@ -109,6 +79,10 @@ macro_rules! of_column {
 macro_rules! turned {
     () => {
         type Real = f64;
+        #[inline(always)]
+        fn look(seed: Self, before: &[Self], now: &[Self]) -> Look {
+            Look::cell_by_cell(seed, before, now)
+        }
         #[inline(always)]
         fn reals<'a>(cells: &'a [Self], room: &'a mut [f64]) -> &'a [f64] {
             let room = &mut room[..cells.len()];
@@ -142,6 +116,8 @@ macro_rules! floats {
         type Real = Self;
         of_column!($variant);
         #[inline(always)]
+        fn look(seed: Self, before: &[Self], now: &[Self]) -> Look { Look::by_lanes(seed, before, now) }
+        #[inline(always)]
         fn reals<'a>(cells: &'a [Self], _: &'a mut [Self]) -> &'a [Self] { cells }
         #[inline(always)]
         fn number(self) -> f64 { f64::from(self) }
@@ -158,7 +134,7 @@ macro_rules! floats {
 
 #[allow(clippy::cast_lossless, clippy::unnecessary_cast)]
 mod values {
-    use super::{Column, Kind, Strided, Value};
+    use super::{Column, Kind, Look, Strided, Value};
     integers!(Signed as i64: I8 i8, u32; I16 i16, u32; I32 i32, u32; I64 i64, u64);
     integers!(Unsigned as u64: U8 u8, u32; U16 u16, u32; U32 u32, u32; U64 u64, u64);
     floats!(F32 f32, u32; F64 f64, u64);
@@ -203,17 +179,19 @@ impl Steps {
             rises += T::Count::from(new > old);
             falls += T::Count::from(new < old);
         }
-        let (rises, falls) = (rises.into(), falls.into());
-        let mut equal = now.len() as u64 - rises - falls;
-        // What neither rises nor falls is equal, or one of the two is NaN.
-        if equal > 0 {
-            let mut found = T::Count::default();
+        Self::counted(before, now, rises.into(), falls.into())
+    }
+
+    /// What neither rises nor falls is equal, or one of the two is NaN: equal cells are counted where there are such.
+    #[inline(always)]
+    pub(crate) fn counted<T: Value>(before: &[T], now: &[T], rises: u64, falls: u64) -> Self {
+        let mut equal = T::Count::default();
+        if rises + falls < now.len() as u64 {
             for (&old, &new) in before.iter().zip(now) {
-                found += T::Count::from(new == old);
+                equal += T::Count::from(new == old);
             }
-            equal = found.into();
         }
-        Self { equal, rises, falls }
+        Self { equal: equal.into(), rises, falls }
     }
 
     /// Adds one pair.
