@@ -8,6 +8,7 @@
 pub mod association;
 pub mod autocorrelation;
 mod block_rows;
+mod cell;
 pub mod column_profile;
 mod column_state;
 pub mod correlation;
@@ -21,6 +22,7 @@ mod moments;
 pub mod numbers;
 pub mod ranks;
 pub mod repeated;
+mod row_groups;
 pub mod row_hash;
 pub mod series;
 mod top_values;
