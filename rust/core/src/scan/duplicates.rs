@@ -9,18 +9,12 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::row_hash::{Grid, Lane, Mixed, RowHash, hash_rows, lanes, rows_equal, tile_rows, verify};
+use super::cell::Grid;
+use super::row_groups::{BATCH, BLOCK, Groups, NONE};
+use super::row_hash::{Lane, Mixed, RowHash, hash_rows, lanes, tile_rows, verify};
 use crate::columns::Column;
 use crate::error::{Error, Result};
-use crate::parallel::{Cancel, map_blocks, map_blocks_into};
-
-/// Rows of a block: the unit of work of a thread.
-const BLOCK: usize = 16_384;
-
-/// Candidates of a batch that is verified column by column.
-const BATCH: usize = 4_096;
-
-const NONE: u32 = u32::MAX;
+use crate::parallel::{Cancel, map_blocks};
 
 /// Rows of one frame that also occur in another.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -123,7 +117,7 @@ pub fn cross_with<H: RowHash>(
     let best: Vec<AtomicU32> = (0..n_val).map(|_| AtomicU32::new(NONE)).collect();
     let tile = tile_rows(train);
     map_blocks(n_train, BLOCK, train.len(), cancel, |rows| {
-        let (mut hashes, mut pairs, mut equal) = (vec![0; tile], Vec::new(), Vec::new());
+        let (mut hashes, mut known, mut pairs, mut equal) = (vec![0; tile], Vec::new(), Vec::new(), Vec::new());
         let mut settle = |pairs: &mut Vec<(u32, u32)>| {
             verify(train, val, &lanes, pairs, &mut equal);
             for (&(row, group), _) in pairs.iter().zip(&equal).filter(|(_, equal)| **equal) {
@@ -134,9 +128,10 @@ pub fn cross_with<H: RowHash>(
         for start in rows.clone().step_by(tile) {
             let hashes = &mut hashes[..tile.min(rows.end - start)];
             hash_rows(hash, train, &lanes, start, hashes);
-            for (offset, &value) in hashes.iter().enumerate() {
-                let row = (start + offset) as u32;
-                for group in groups.with_hash(value) {
+            groups.likely(hashes, &mut known);
+            for &offset in &known {
+                let row = start as u32 + offset;
+                for group in groups.with_hash(hashes[offset as usize]) {
                     // A later row can't become the first one: nothing to verify.
                     if row < best[group as usize].load(Ordering::Relaxed) {
                         pairs.push((row, group));
@@ -202,106 +197,6 @@ fn row_count(name: &str, columns: &[Column<'_>]) -> Result<usize> {
         });
     }
     Ok(rows)
-}
-
-/// The rows of a frame, grouped by value: a hash table from row hash to the first row of each group.
-struct Groups {
-    hashes: Vec<u64>,
-    /// The first equal row of each row; of a group's first row, itself.
-    first: Vec<u32>,
-    /// Open addressing with linear probing over the low bits; at most half full.
-    slots: Vec<u32>,
-    /// A bit per possible hash prefix: most lookups find nothing, and end here, in the cache.
-    seen: Vec<u64>,
-}
-
-impl Groups {
-    fn build<H: RowHash>(hash: H, columns: &[Column<'_>], lanes: &[Lane], cancel: &Cancel) -> Result<Self> {
-        let rows = columns[0].len();
-        let mut hashes = vec![0u64; rows];
-        map_blocks_into(&mut hashes, BLOCK, cancel, |block, out| {
-            hash_rows(hash, columns, lanes, block.start, out);
-            Ok(())
-        })?;
-        let mut groups = Self {
-            hashes,
-            first: (0..rows as u32).collect(),
-            slots: vec![NONE; (rows * 2).next_power_of_two()],
-            seen: vec![0; (rows * 8).next_power_of_two().div_ceil(64)],
-        };
-        let (mut pairs, mut equal) = (Vec::with_capacity(BATCH), Vec::new());
-        for row in 0..rows as u32 {
-            let known = groups.with_hash(groups.hashes[row as usize]).next();
-            match known {
-                Some(group) => pairs.push((row, group)),
-                None => groups.insert(row),
-            }
-            if pairs.len() == BATCH {
-                cancel.check()?;
-                groups.settle(columns, lanes, &mut pairs, &mut equal);
-            }
-        }
-        groups.settle(columns, lanes, &mut pairs, &mut equal);
-        Ok(groups)
-    }
-
-    /// Verifies rows that share a hash with a group, in row order; a row that fails joins another group or starts one.
-    fn settle(&mut self, columns: &[Column<'_>], lanes: &[Lane], pairs: &mut Vec<(u32, u32)>, equal: &mut Vec<bool>) {
-        verify(columns, columns, lanes, pairs, equal);
-        for (&(row, group), &equal) in pairs.iter().zip(equal.iter()) {
-            if equal {
-                self.first[row as usize] = group;
-                continue;
-            }
-            let same = |&other: &u32| rows_equal(columns, row as usize, columns, other as usize, lanes);
-            let known = self.with_hash(self.hashes[row as usize]).find(same);
-            match known {
-                Some(group) => self.first[row as usize] = group,
-                None => self.insert(row),
-            }
-        }
-        pairs.clear();
-    }
-
-    fn insert(&mut self, row: u32) {
-        let hash = self.hashes[row as usize];
-        let mask = self.slots.len() - 1;
-        let mut slot = hash as usize & mask;
-        while self.slots[slot] != NONE {
-            slot = (slot + 1) & mask;
-        }
-        self.slots[slot] = row;
-        let (word, bit) = self.seen_bit(hash);
-        self.seen[word] |= bit;
-    }
-
-    /// The bit of a hash; from its high bits, since the low ones choose the slot.
-    #[inline]
-    fn seen_bit(&self, hash: u64) -> (usize, u64) {
-        let high = (hash >> 32) as usize ^ hash as usize;
-        ((high >> 6) & (self.seen.len() - 1), 1 << (high & 63))
-    }
-
-    /// The first rows of the groups with this hash.
-    #[inline]
-    fn with_hash(&self, hash: u64) -> impl Iterator<Item = u32> + '_ {
-        let (word, bit) = self.seen_bit(hash);
-        let mask = self.slots.len() - 1;
-        let mut slot = hash as usize & mask;
-        let mut open = self.seen[word] & bit != 0;
-        std::iter::from_fn(move || {
-            while open {
-                let row = self.slots[slot];
-                slot = (slot + 1) & mask;
-                if row == NONE {
-                    open = false;
-                } else if self.hashes[row as usize] == hash {
-                    return Some(row);
-                }
-            }
-            None
-        })
-    }
 }
 
 #[cfg(test)]

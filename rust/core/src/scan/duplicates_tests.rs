@@ -1,5 +1,6 @@
 //! The search against every pair of rows, with hashes that collide on purpose.
 
+use super::super::row_hash::rows_equal;
 use super::*;
 use crate::columns::Strided;
 use proptest::prelude::*;

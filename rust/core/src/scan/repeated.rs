@@ -1,6 +1,6 @@
 //! Rows that say the same as the row before them.
 
-use super::row_hash::Cell;
+use super::cell::Cell;
 use crate::columns::Column;
 use crate::error::{Error, Result};
 use crate::parallel::{Cancel, map_blocks};

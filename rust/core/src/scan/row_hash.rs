@@ -1,22 +1,27 @@
 //! A 64-bit hash per row, over columns of any type, read where they lie.
 //!
-//! Rows are hashed in tiles: the hashes of a tile sit in the first-level cache while column after column is mixed
-//! into them. A contiguous column is then one long read, and a tile of a row-major matrix stays in the cache until
-//! its last column is done, so both layouts are read from memory once.
+//! Rows are hashed in tiles. Of contiguous columns several are read side by side: the hashes of a tile fill the
+//! first-level cache, and would travel to the second and back with every column. A row-major matrix is read row by row.
+//! Either way each cell is read from memory once, in long runs.
 //!
-//! Equal rows have equal hashes; the reverse is for the caller to verify. What counts as equal is written down once,
-//! in [`Scalar`]: −0.0 equals 0.0, NaN equals NaN, and numbers of different types are equal when their values are,
-//! exactly (2⁵³ + 1 equals no float64).
+//! Equal rows have equal hashes; the reverse is for the caller to verify. What counts as equal is said in
+//! [`super::cell`].
 
 // Called once per cell of gigabytes: a call that is not inlined costs more than the work. Measured.
 #![allow(clippy::inline_always)]
 
+use std::mem::discriminant;
+
+use super::cell::{Cell, Grid, single_key};
 use crate::columns::{Column, Strided};
 use crate::loss::cpu::{Kernel, dispatch};
 use crate::with_column;
 
 /// Rows of a tile of contiguous columns.
 pub(crate) const TILE: usize = 4_096;
+
+/// Contiguous columns that are read side by side.
+const SIDE: usize = 8;
 
 /// Bytes of a row-major tile: well within a second-level cache.
 const TILE_BYTES: usize = 256 * 1_024;
@@ -85,37 +90,6 @@ pub(crate) enum Lane {
     Grid(Grid),
 }
 
-/// The points `centre + (k − shift) / per_unit` for whole k.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Grid {
-    pub(crate) centre: f64,
-    pub(crate) per_unit: f64,
-    pub(crate) shift: f64,
-}
-
-impl Grid {
-    /// Bits that are equal for cells of one point.
-    #[inline(always)]
-    fn key(self, cell: f64) -> u64 {
-        // Adding 1.5·2⁵² leaves no room for a fraction: the sum is rounded to a whole number, and is its own key.
-        const WHOLE: f64 = 6_755_399_441_055_744.0;
-        canonical((cell - self.centre) * self.per_unit + self.shift + WHOLE)
-    }
-}
-
-/// Bits that are equal for equal numbers: no −0.0, and one NaN.
-#[inline(always)]
-fn canonical(value: f64) -> u64 {
-    // Adding 0.0 turns −0.0 into 0.0 and leaves all else.
-    let value = value + 0.0;
-    if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() }
-}
-
-#[inline(always)]
-fn single_key(cell: f64) -> u64 {
-    canonical(f64::from(cell as f32))
-}
-
 fn is_floating(column: &Column<'_>) -> bool {
     matches!(column, Column::F32(_) | Column::F64(_))
 }
@@ -124,102 +98,6 @@ fn is_floating(column: &Column<'_>) -> bool {
 pub(crate) fn lanes(left: &[Column<'_>], right: &[Column<'_>]) -> Vec<Lane> {
     let floats = |(a, b): (&Column<'_>, &Column<'_>)| is_floating(a) || is_floating(b);
     left.iter().zip(right).map(|pair| if floats(pair) { Lane::Float } else { Lane::Int }).collect()
-}
-
-/// A cell as an exact number.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Scalar {
-    Int(i128),
-    Float(f64),
-}
-
-impl PartialEq for Scalar {
-    fn eq(&self, other: &Self) -> bool {
-        match (*self, *other) {
-            (Self::Int(a), Self::Int(b)) => a == b,
-            (Self::Float(a), Self::Float(b)) => a.same(b),
-            // Every integer column holds 64 bits at most, so a float beyond 2⁶⁴ can't match; within, the cast is exact.
-            (Self::Int(a), Self::Float(b)) | (Self::Float(b), Self::Int(a)) => {
-                b.abs() <= 18_446_744_073_709_551_616.0 && b.trunc() == b && b as i128 == a
-            }
-        }
-    }
-}
-
-/// A type a column can be of.
-pub(crate) trait Cell: Copy {
-    /// Bits that are equal for equal integers.
-    fn int_bits(self) -> u64;
-    /// Bits that are equal for equal numbers, of whatever type.
-    fn float_bits(self) -> u64;
-    /// The number, rounded to float64 where it has more than 53 bits.
-    fn float(self) -> f64;
-    fn scalar(self) -> Scalar;
-    /// Whether two cells of one type are equal.
-    fn same(self, other: Self) -> bool;
-}
-
-macro_rules! integer_cells {
-    ($($type:ty),*) => { $( impl Cell for $type {
-        #[inline(always)]
-        fn int_bits(self) -> u64 { self as u64 }
-        #[inline(always)]
-        fn float_bits(self) -> u64 { (self as f64).to_bits() }
-        #[inline(always)]
-        fn float(self) -> f64 { self as f64 }
-        #[inline(always)]
-        fn scalar(self) -> Scalar { Scalar::Int(i128::from(self)) }
-        #[inline(always)]
-        fn same(self, other: Self) -> bool { self == other }
-    } )* };
-}
-
-macro_rules! float_cells {
-    ($($type:ty),*) => { $( impl Cell for $type {
-        #[inline(always)]
-        fn int_bits(self) -> u64 { self.float_bits() }
-        #[inline(always)]
-        fn float_bits(self) -> u64 {
-            canonical(f64::from(self))
-        }
-        #[inline(always)]
-        fn float(self) -> f64 { f64::from(self) }
-        #[inline(always)]
-        fn scalar(self) -> Scalar { Scalar::Float(f64::from(self)) }
-        #[inline(always)]
-        #[allow(clippy::float_cmp)]
-        fn same(self, other: Self) -> bool { self == other || (self.is_nan() && other.is_nan()) }
-    } )* };
-}
-
-#[allow(clippy::cast_lossless)]
-mod cells {
-    use super::{Cell, Scalar, canonical};
-    integer_cells!(i8, i16, i32, i64, u8, u16, u32, u64);
-    float_cells!(f32, f64);
-
-    impl Cell for bool {
-        #[inline(always)]
-        fn int_bits(self) -> u64 {
-            u64::from(self)
-        }
-        #[inline(always)]
-        fn float_bits(self) -> u64 {
-            self.float().to_bits()
-        }
-        #[inline(always)]
-        fn float(self) -> f64 {
-            f64::from(u8::from(self))
-        }
-        #[inline(always)]
-        fn scalar(self) -> Scalar {
-            Scalar::Int(i128::from(self))
-        }
-        #[inline(always)]
-        fn same(self, other: Self) -> bool {
-            self == other
-        }
-    }
 }
 
 /// How many rows of these columns a tile holds.
@@ -272,30 +150,103 @@ pub(crate) fn hash_rows<H: RowHash>(hash: H, columns: &[Column<'_>], lanes: &[La
     }
 }
 
-/// Hashes rows tile by tile, column after column.
+/// The next [`SIDE`] columns of floats, where they are contiguous, of one type and taken alike: their cells in `$rows`.
+macro_rules! side_by_side {
+    ($columns:expr, $lanes:expr, $variant:ident, $rows:expr) => {{
+        let (columns, lanes) = ($columns, $lanes);
+        let alike = |lane: &Lane| discriminant(lane) == discriminant(&lanes[0]);
+        if columns.len() < SIDE || !lanes[..SIDE].iter().all(alike) {
+            None
+        } else {
+            let mut cells = [&[][..]; SIDE];
+            let taken = cells.iter_mut().zip(columns).all(|(cells, column)| match column {
+                Column::$variant(view) => view.as_slice().is_some_and(|all| {
+                    *cells = &all[$rows];
+                    true
+                }),
+                _ => false,
+            });
+            taken.then_some(cells)
+        }
+    }};
+}
+
+/// Hashes rows tile by tile, some columns at a time.
 fn hash_tiles<H: RowHash>(hash: H, columns: &[Column<'_>], lanes: &[Lane], start: usize, out: &mut [u64]) {
     let tile = tile_rows(columns);
     for (index, hashes) in out.chunks_mut(tile).enumerate() {
         let first = start + index * tile;
+        let rows = first..first + hashes.len();
         hashes.fill(0);
-        for (j, (column, lane)) in columns.iter().zip(lanes).enumerate() {
-            let salt = salt(j);
-            with_column!(column, view => {
-                let view = view.slice(first, first + hashes.len());
-                match *lane {
-                    Lane::Int => absorb_all(&view, hashes, |acc, cell| hash.absorb(acc, cell.int_bits(), salt)),
-                    Lane::Float => absorb_all(&view, hashes, |acc, cell| hash.absorb(acc, cell.float_bits(), salt)),
-                    Lane::Single => {
-                        absorb_all(&view, hashes, |acc, cell| hash.absorb(acc, single_key(cell.float()), salt));
-                    }
-                    Lane::Grid(grid) => {
-                        absorb_all(&view, hashes, |acc, cell| hash.absorb(acc, grid.key(cell.float()), salt));
-                    }
-                }
-            });
+        let mut j = 0;
+        while j < columns.len() {
+            if let Some(cells) = side_by_side!(&columns[j..], &lanes[j..], F64, rows.clone()) {
+                absorb_side(hash, cells, &lanes[j..], j, hashes);
+                j += SIDE;
+            } else if let Some(cells) = side_by_side!(&columns[j..], &lanes[j..], F32, rows.clone()) {
+                absorb_side(hash, cells, &lanes[j..], j, hashes);
+                j += SIDE;
+            } else {
+                with_column!(&columns[j], view => absorb_one(hash, &view.slice(rows.start, rows.end), lanes[j], j, hashes));
+                j += 1;
+            }
         }
         for value in hashes {
             *value = hash.finish(*value);
+        }
+    }
+}
+
+/// Mixes the cells of column `j` into the hashes of their rows.
+fn absorb_one<H: RowHash, T: Cell>(hash: H, view: &Strided<'_, T>, lane: Lane, j: usize, hashes: &mut [u64]) {
+    let salt = salt(j);
+    match lane {
+        Lane::Int => absorb_all(view, hashes, |acc, cell| hash.absorb(acc, cell.int_bits(), salt)),
+        Lane::Float => absorb_all(view, hashes, |acc, cell| hash.absorb(acc, cell.float_bits(), salt)),
+        Lane::Single => absorb_all(view, hashes, |acc, cell| hash.absorb(acc, single_key(cell.float()), salt)),
+        Lane::Grid(grid) => absorb_all(view, hashes, |acc, cell| hash.absorb(acc, grid.key(cell.float()), salt)),
+    }
+}
+
+/// Mixes the cells of the columns from `j` on into the hashes of their rows.
+fn absorb_side<H: RowHash, T: Cell>(hash: H, cells: [&[T]; SIDE], lanes: &[Lane], j: usize, hashes: &mut [u64]) {
+    let salts = std::array::from_fn(|g| salt(j + g));
+    match lanes[0] {
+        Lane::Int | Lane::Float => {
+            dispatch(AbsorbSide { hash, cells, salts, hashes, key: |_, cell: T| cell.float_bits() });
+        }
+        Lane::Single => {
+            dispatch(AbsorbSide { hash, cells, salts, hashes, key: |_, cell: T| single_key(cell.float()) });
+        }
+        Lane::Grid(first) => {
+            let grids: [Grid; SIDE] =
+                std::array::from_fn(|g| if let Lane::Grid(grid) = lanes[g] { grid } else { first });
+            dispatch(AbsorbSide { hash, cells, salts, hashes, key: |g: usize, cell: T| grids[g].key(cell.float()) });
+        }
+    }
+}
+
+/// Mixes the cells of several columns into the hashes of their rows: these are read and written once for all of them.
+struct AbsorbSide<'a, H, T, F> {
+    hash: H,
+    cells: [&'a [T]; SIDE],
+    salts: [u64; SIDE],
+    hashes: &'a mut [u64],
+    key: F,
+}
+
+impl<H: RowHash, T: Cell, F: Fn(usize, T) -> u64> Kernel for AbsorbSide<'_, H, T, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let cells = self.cells.map(|cells| &cells[..self.hashes.len()]);
+        for (i, slot) in self.hashes.iter_mut().enumerate() {
+            let mut acc = *slot;
+            for g in 0..SIDE {
+                acc = self.hash.absorb(acc, (self.key)(g, cells[g][i]), self.salts[g]);
+            }
+            *slot = acc;
         }
     }
 }
@@ -489,69 +440,5 @@ pub(crate) fn rows_equal(left: &[Column<'_>], i: usize, right: &[Column<'_>], j:
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn scalars_compare_by_exact_value() {
-        let big = (1i128 << 53) + 1;
-        assert_ne!(Scalar::Int(big), Scalar::Float(big as f64));
-        assert_eq!(Scalar::Int(big - 1), Scalar::Float((big - 1) as f64));
-        assert_eq!(Scalar::Int(i128::from(u64::MAX) + 1), Scalar::Float(u64::MAX as f64));
-        assert_ne!(Scalar::Int(i128::from(u64::MAX)), Scalar::Float(u64::MAX as f64));
-        assert_ne!(Scalar::Int(0), Scalar::Float(f64::NAN));
-        assert_ne!(Scalar::Int(1), Scalar::Float(f64::INFINITY));
-        assert_eq!(Scalar::Float(-0.0), Scalar::Float(0.0));
-        assert_eq!(Scalar::Int(0), Scalar::Float(-0.0));
-        assert_eq!(Scalar::Float(f64::NAN), Scalar::Float(-f64::NAN));
-    }
-
-    #[test]
-    fn layouts_and_offsets_give_the_same_hashes() {
-        let (rows, width) = (5_000, 7);
-        let matrix: Vec<f64> = (0..rows * width).map(|i| f64::from(i as u32 % 97)).collect();
-        let by_row: Vec<Column<'_>> =
-            (0..width).map(|j| Column::F64(Strided::new(&matrix[j..], width, rows))).collect();
-        let copies: Vec<Vec<f64>> = (0..width).map(|j| matrix[j..].iter().step_by(width).copied().collect()).collect();
-        let by_column: Vec<Column<'_>> = copies.iter().map(|copy| Column::F64(Strided::from_slice(copy))).collect();
-        let lanes = lanes(&by_row, &by_column);
-        let (mut a, mut b, mut part) = (vec![0; rows], vec![0; rows], vec![0; 1_234]);
-        hash_rows(Mixed, &by_row, &lanes, 0, &mut a);
-        hash_rows(Mixed, &by_column, &lanes, 0, &mut b);
-        hash_rows(Mixed, &by_column, &lanes, 777, &mut part);
-        assert_eq!(a, b);
-        assert_eq!(part, a[777..777 + 1_234]);
-        // The end of a matrix, where the view of the first column stops short of the last row.
-        let mut end = vec![0; 9];
-        hash_rows(Mixed, &by_row, &lanes, rows - 9, &mut end);
-        assert_eq!(end, b[rows - 9..]);
-        // Some columns of a wider matrix, and columns in another order, which do not follow each other in memory.
-        for picked in [vec![2, 3, 4], vec![3, 2], vec![6], vec![0, 2, 4]] {
-            let [strided, copied] = [&by_row, &by_column].map(|all| picked.iter().map(|&j| all[j]).collect::<Vec<_>>());
-            hash_rows(Mixed, &strided, &lanes, 0, &mut a);
-            hash_rows(Mixed, &copied, &lanes, 0, &mut b);
-            assert_eq!(a, b, "{picked:?}");
-        }
-    }
-
-    #[test]
-    fn order_of_columns_and_sparse_cells_count() {
-        let hash = |cells: &[f64]| {
-            let columns: Vec<Column<'_>> =
-                cells.iter().map(|cell| Column::F64(Strided::from_slice(std::slice::from_ref(cell)))).collect();
-            let mut out = [0];
-            hash_rows(Mixed, &columns, &vec![Lane::Float; cells.len()], 0, &mut out);
-            out[0]
-        };
-        assert_ne!(hash(&[1.0, 2.0]), hash(&[2.0, 1.0]));
-        assert_ne!(hash(&[0.0, 1.0, 0.0]), hash(&[0.0, 0.0, 1.0]));
-        // Ten thousand rows of small whole numbers: the hash must not fold them onto each other.
-        let mut seen: Vec<u64> = (0..100u32)
-            .flat_map(|a| (0..100u32).map(move |b| (a, b)))
-            .map(|(a, b)| hash(&[f64::from(a), f64::from(b), 0.5]))
-            .collect();
-        seen.sort_unstable();
-        seen.dedup();
-        assert_eq!(seen.len(), 10_000);
-    }
-}
+#[path = "row_hash_tests.rs"]
+mod tests;
