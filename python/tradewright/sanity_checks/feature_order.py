@@ -8,11 +8,11 @@ from typing import ClassVar, Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
-from tradewright.sanity_checks.asset_order import AssetOrder
 from tradewright.sanity_checks.base import Check, CheckContext, Side
 from tradewright.sanity_checks.features import column_of
 from tradewright.sanity_checks.profiles import ColumnProfile
 from tradewright.sanity_checks.report import Finding
+from tradewright.sanity_checks.series import series_of
 
 __all__ = ["IdLikeFeatures", "StaleFeatures"]
 
@@ -98,13 +98,11 @@ class StaleFeatures(Check):
         train, profile = context.needs_profile()
         limits = np.maximum(self.rows, self.share * profile.asset_rows)
         findings = []
-        order: AssetOrder | None = None
         for j in np.flatnonzero((profile.longest > limits).any(axis=1) & (profile.distinct >= self.distinct)):
-            order = order or AssetOrder.of(train)
             name, runs = profile.names[j], profile.longest[j]
             worst = int(np.argmax(np.where(runs > limits, runs / np.maximum(profile.asset_rows, 1), 0)))
             present = np.flatnonzero(profile.asset_rows > 0)
-            rows = order.rows(int(np.searchsorted(present, worst)))
+            rows = series_of(train).rows(int(np.searchsorted(present, worst)))
             column = column_of(train, name)[rows]
             start, length = longest_run(column)
             if 2 * length < (column_of(train, name) == column[start]).sum():

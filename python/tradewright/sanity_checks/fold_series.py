@@ -56,12 +56,7 @@ def changes_of(side: Side, values: NDArray[Any]) -> NDArray[np.float64]:
     NaN in the first row of an asset.
     """
     walk = _fold_series(side).walk
-    changes = walk.changes(values)
-    if walk.order is None:
-        return changes
-    placed = np.empty_like(changes)
-    placed[walk.order] = changes
-    return placed
+    return walk.placed(walk.changes(values))
 
 
 def _fold_series(side: Side) -> FoldSeries:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -49,6 +50,11 @@ class SideSeries:
     dates: int
     mixed: bool
 
+    @cached_property
+    def sizes(self) -> NDArray[np.int64]:
+        """How many rows each asset has."""
+        return np.diff(np.append(self.starts, self.length))
+
     @classmethod
     def of(cls, side: Side) -> SideSeries:
         """Sort the rows of a side; nothing is sorted that lies in order already."""
@@ -92,6 +98,38 @@ class SideSeries:
         out[1:] = np.diff(walked)
         out[self.starts] = np.nan
         return out
+
+    def rows(self, number: int) -> NDArray[np.int64]:
+        """Return the source's rows of the asset that is walked through as the ``number``-th, in time order."""
+        places = np.arange(self.starts[number], self.starts[number] + self.sizes[number])
+        return places if self.order is None else self.order[places]
+
+    def previous(self) -> NDArray[np.uint32]:
+        """Return the same asset's row before each row, where the walk is through all rows; 2^32 − 1 for none."""
+        none = np.uint32(2**32 - 1)
+        places = np.arange(self.length, dtype=np.uint32) if self.order is None else self.order.astype(np.uint32)
+        before = np.concatenate([[none], places[:-1]]) if self.length else places
+        before[self.starts] = none
+        return self.placed(before)
+
+    def warmup(self, missing: NDArray[np.bool_], limit: float) -> NDArray[np.bool_]:
+        """Mark the leading missing rows of each asset, unless they are all or more than a share of its rows.
+
+        Where the walk is through all rows.
+        """
+        ordered, position = self.walk(missing), np.arange(self.length)
+        first_known = np.minimum.reduceat(np.where(ordered, self.length, position), self.starts)
+        lead = np.minimum(first_known, self.starts + self.sizes) - self.starts
+        lead[(lead == self.sizes) | (lead > limit * self.sizes)] = 0
+        return self.placed(position < np.repeat(self.starts + lead, self.sizes))
+
+    def placed(self, walked: NDArray[Any]) -> NDArray[Any]:
+        """Return values in the order of a walk through all rows in that of the source."""
+        if self.order is None:
+            return walked
+        values = np.empty_like(walked)
+        values[self.order] = walked
+        return values
 
 
 def series_of(side: Side) -> SideSeries:
