@@ -11,7 +11,8 @@ import pytest
 from tradewright import CombinatorialPurgedCV, ModelSanityChecker, Panel, PurgedKFold, _core, check
 from tradewright.errors import DataError
 from tradewright.sanity_checks.base import Side
-from tradewright.sanity_checks.plan_check import _profiles
+from tradewright.sanity_checks.fold_blocks import FoldBlocks
+from tradewright.sanity_checks.profiles import PanelProfiles
 
 N = 2_000
 rng = np.random.default_rng(0)
@@ -213,8 +214,8 @@ def test_moments_of_a_fold_are_those_of_its_rows():
     for time in (np.arange(300), np.random.default_rng(1).permutation(300)):
         panel = Panel.from_arrays(X, np.zeros(300), time=time, horizon=2)
         plan = CombinatorialPurgedCV(n_groups=6, n_test_groups=2).plan(panel)
-        side = Side("panel", dict(panel.columns), time=panel.time)
-        profiles = _profiles(plan, range(len(plan)), side)
+        side = Side("panel", dict(panel.columns), time=panel.time, blocks=FoldBlocks.of(plan))
+        profiles = PanelProfiles(side)
         for fold in plan.folds:
             rows = fold.train.indices()
             own = profiles.moments(replace(side, rows=fold.train))
@@ -222,4 +223,5 @@ def test_moments_of_a_fold_are_those_of_its_rows():
             np.testing.assert_allclose(own.mean, np.nanmean(expected, axis=0))
             np.testing.assert_allclose(own.std(), np.nanstd(expected, axis=0))
             assert own.nan.tolist() == np.isnan(expected).sum(axis=0).tolist()
+            assert profiles.missing(replace(side, rows=fold.train)).tolist() == own.nan.tolist()
             assert own.rows.tolist() == [len(rows)] * 3
