@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -105,7 +105,7 @@ class FoldSeries:
     def of(cls, side: Side) -> FoldSeries:
         """Cut the walk through the source of a side by the blocks of its plan."""
         assert side.blocks is not None
-        walk = SideSeries.of(_all_rows(side))
+        walk = series_of(replace(side, rows=None))
         numbers = walk.walk(side.blocks.numbers)
         begins = np.ones(len(numbers), dtype=bool)
         np.not_equal(numbers[1:], numbers[:-1], out=begins[1:])
@@ -149,8 +149,3 @@ class FoldSeries:
         steps = (both, before, walked * both, before * walked)
         bridges = np.stack([part[self.starts] for part in steps])
         return _Sums(rows, np.stack([np.add.reduceat(part, self.starts) for part in steps]) - bridges, bridges)
-
-
-def _all_rows(side: Side) -> Side:
-    """The source of a side."""
-    return Side(side.name, side.columns, y=side.y, time=side.time, asset=side.asset, time_unit=side.time_unit)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tradewright import _core
 from tradewright.panel.times import OPEN
 from tradewright.sanity_checks.base import CannotRun, CheckContext, Side
+from tradewright.sanity_checks.fold_blocks import FoldBlocks
 
 __all__ = ["SIGMAS", "SideSeries", "above_noise", "effective", "horizon_bars", "known_labels", "series_of"]
 
@@ -21,7 +22,7 @@ __all__ = ["SIGMAS", "SideSeries", "above_noise", "effective", "horizon_bars", "
 #: alarms at four.
 SIGMAS = 4.0
 
-_KNOWN: WeakKeyDictionary[Side, SideSeries] = WeakKeyDictionary()
+_KNOWN: WeakKeyDictionary[Side | FoldBlocks, SideSeries] = WeakKeyDictionary()
 _BARS: WeakKeyDictionary[Side, tuple[int, str]] = WeakKeyDictionary()
 
 
@@ -134,9 +135,11 @@ class SideSeries:
 
 def series_of(side: Side) -> SideSeries:
     """Return the series of a side, sorted once."""
-    found = _KNOWN.get(side)
+    # All rows of a panel are the same side to each fold of a plan.
+    key = side if side.blocks is None or side.rows is not None else side.blocks
+    found = _KNOWN.get(key)
     if found is None:
-        found = _KNOWN[side] = SideSeries.of(side)
+        found = _KNOWN[key] = SideSeries.of(side)
     return found
 
 
