@@ -33,14 +33,14 @@ class AvailableTooLate(Check):
             raise CannotRun("it is not known when features became available: pass available_at_train")
         findings = []
         for side in sides:
-            if side.time is None or side.available_at is None:
-                raise CannotRun("there are no times to hold available_at against: pass time_train and time_val")
-            late = np.flatnonzero(side.take(side.available_at) > side.take(side.time))
+            assert side.available_at is not None
+            time = side.needs_time()
+            late = np.flatnonzero(side.take(side.available_at) > side.take(time))
             if not len(late):
                 continue
             positions = side.positions()[late]
             first = positions[0]
-            shown = " at ".join(format_time(times[first], side.time_unit) for times in (side.available_at, side.time))
+            shown = " at ".join(format_time(times[first], side.time_unit) for times in (side.available_at, time))
             findings.append(
                 context.finding(
                     self,

@@ -82,18 +82,22 @@ class FeatureDrift(Check):
             raise CannotRun("there are no features on one side")
         names = list(train.columns)
         table = _drifts(train, val)
-        suspects = [j for j, row in enumerate(table) if self._suspect(row)]
+        suspects = np.flatnonzero(self._suspects(table)).tolist()
         rhos = _resemblances(train, [names[j] for j in suspects])
         findings = [self._judge(context, names[j], table[j], rho) for j, rho in zip(suspects, rhos, strict=True)]
         return [finding for finding in findings if finding is not None]
 
-    def _suspect(self, row: NDArray[np.float64]) -> bool:
-        before, after = _Place(*row[TRAIN].tolist()), _Place(*row[VAL].tolist())
-        if min(before.known, after.known) < 8:
-            return False
-        return bool(row[DISTANCE] > self.distance or row[STABILITY] > self.stability) or any(
-            passed for _, passed, _ in self._unit_changes(before, after, 0.0)
-        )
+    def _suspects(self, table: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Whether a feature may have drifted, whatever its noise."""
+        before, after = table[:, TRAIN], table[:, VAL]
+        spread, later = before[:, 4] - before[:, 2], after[:, 4] - after[:, 2]
+        ratio = np.where(spread > 0, later / spread, 1.0)
+        ratio = np.where(ratio > 0, ratio, 1.0)
+        moved = np.where(spread > 0, np.abs(after[:, 3] - before[:, 3]) / spread, 0.0)
+        limit = exp(log(self.scale))
+        units = (np.maximum(ratio, 1 / ratio) >= limit) | (moved > limit)
+        apart = (table[:, DISTANCE] > self.distance) | (table[:, STABILITY] > self.stability)
+        return (np.minimum(before[:, 0], after[:, 0]) >= 8) & (units | apart)
 
     def _unit_changes(self, before: _Place, after: _Place, noise: float) -> list[tuple[str, bool, float]]:
         """What only a change of units gives: in words, whether it is there, and how large it is."""
@@ -120,7 +124,7 @@ class FeatureDrift(Check):
         if rho > WANDERS:
             row, rho = _drift_of_changes(train, val, name)
             how = "the changes of "
-            if not self._suspect(row):
+            if not self._suspects(row[None])[0]:
                 return None
         before, after = _Place(*row[TRAIN].tolist()), _Place(*row[VAL].tolist())
         worths = [

@@ -8,11 +8,11 @@ from typing import ClassVar, Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
-from tradewright.sanity_checks.asset_order import AssetOrder
 from tradewright.sanity_checks.base import Check, CheckContext, Side
 from tradewright.sanity_checks.features import column_of
 from tradewright.sanity_checks.profiles import ColumnProfile
 from tradewright.sanity_checks.report import Finding
+from tradewright.sanity_checks.series import series_of
 
 __all__ = ["IdLikeFeatures", "StaleFeatures"]
 
@@ -123,15 +123,13 @@ class StaleFeatures(Check):
         changes = profile.own_rises + profile.own_falls
         lasting = self.usual * (changes + profile.own_equal) / np.maximum(changes, 1)
         findings = []
-        order: AssetOrder | None = None
         still = (profile.longest > np.maximum(least, lasting[:, None])).any(axis=1)
         for j in np.flatnonzero(still & (profile.distinct >= self.distinct)):
-            order = order or AssetOrder.of(train)
             name, runs = profile.names[j], profile.longest[j]
             limits = np.maximum(least, lasting[j])
             worst = int(np.argmax(np.where(runs > limits, runs / np.maximum(profile.asset_rows, 1), 0)))
             present = np.flatnonzero(profile.asset_rows > 0)
-            rows = order.rows(int(np.searchsorted(present, worst)))
+            rows = series_of(train).rows(int(np.searchsorted(present, worst)))
             column = column_of(train, name)[rows]
             start, length = longest_run(column)
             if 2 * length < (column_of(train, name) == column[start]).sum():

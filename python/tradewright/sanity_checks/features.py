@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
-from tradewright.sanity_checks.asset_order import AssetOrder
 from tradewright.sanity_checks.base import Check, CheckContext, Side
 from tradewright.sanity_checks.profiles import MANY
 from tradewright.sanity_checks.report import Finding, Severity
+from tradewright.sanity_checks.series import series_of
 
 __all__ = [
     "BadScales",
@@ -71,7 +71,7 @@ class MissingFeatures(Check):
             aside = f", {warmup:,} leading rows aside" if warmup else ""
             missing = np.isnan(column_of(train, name))
             if warmup:
-                missing &= ~AssetOrder.of(train).warmup(missing, self.max_warmup)
+                missing &= ~series_of(train).warmup(missing, self.max_warmup)
             findings.append(
                 context.finding(
                     self,

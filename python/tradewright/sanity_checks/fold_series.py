@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -56,12 +56,7 @@ def changes_of(side: Side, values: NDArray[Any]) -> NDArray[np.float64]:
     NaN in the first row of an asset.
     """
     walk = _fold_series(side).walk
-    changes = walk.changes(values)
-    if walk.order is None:
-        return changes
-    placed = np.empty_like(changes)
-    placed[walk.order] = changes
-    return placed
+    return walk.placed(walk.changes(values))
 
 
 def _fold_series(side: Side) -> FoldSeries:
@@ -110,7 +105,7 @@ class FoldSeries:
     def of(cls, side: Side) -> FoldSeries:
         """Cut the walk through the source of a side by the blocks of its plan."""
         assert side.blocks is not None
-        walk = SideSeries.of(_all_rows(side))
+        walk = series_of(replace(side, rows=None))
         numbers = walk.walk(side.blocks.numbers)
         begins = np.ones(len(numbers), dtype=bool)
         np.not_equal(numbers[1:], numbers[:-1], out=begins[1:])
@@ -154,8 +149,3 @@ class FoldSeries:
         steps = (both, before, walked * both, before * walked)
         bridges = np.stack([part[self.starts] for part in steps])
         return _Sums(rows, np.stack([np.add.reduceat(part, self.starts) for part in steps]) - bridges, bridges)
-
-
-def _all_rows(side: Side) -> Side:
-    """The source of a side."""
-    return Side(side.name, side.columns, y=side.y, time=side.time, asset=side.asset, time_unit=side.time_unit)

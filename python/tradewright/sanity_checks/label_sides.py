@@ -74,13 +74,13 @@ class LabelSides:
         if labels is None:
             labels = _KNOWN[train.blocks] = _BlockLabels.of(train)
         inside = np.stack([train.in_blocks, val.in_blocks])
-        known = labels.known @ inside[0], labels.known @ inside[1]
+        known = int(labels.known @ inside[0]), int(labels.known @ inside[1])
         if not all(known):
             return None
         spreads = np.nan, np.nan
         if labels.sorted is not None:
             row = labels.sorted.drifts(*inside.astype(np.float64))[0]
-            spreads = row[6] - row[4], row[12] - row[10]
+            spreads = float(row[6] - row[4]), float(row[12] - row[10])
         return cls(known, _worths(train, val), labels.classes, inside.astype(np.int64) @ labels.counts, spreads)
 
 

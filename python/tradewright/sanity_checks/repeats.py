@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradewright import _core
-from tradewright.sanity_checks.asset_order import AssetOrder
 from tradewright.sanity_checks.base import MAX_EXAMPLES, CannotRun, Check, CheckContext, Side
 from tradewright.sanity_checks.report import Finding, Severity
+from tradewright.sanity_checks.series import series_of
 
 __all__ = ["ConflictingLabels", "RepeatedKeys", "StaleRows", "WithinDuplicates"]
 
@@ -198,7 +198,7 @@ class StaleRows(Check):
         if profile.few.all():
             raise CannotRun("every feature takes few values: rows stay the same for honest reasons")
         columns = [train.take(train.columns[profile.names[j]]) for j in np.argsort(-profile.distinct, kind="stable")]
-        stale = _core.repeated_rows(columns, AssetOrder.of(train).previous()).astype(np.int64)
+        stale = _core.repeated_rows(columns, series_of(train).previous()).astype(np.int64)
         stale = stale[_has_value(columns, stale)]
         share = len(stale) / len(train)
         if share <= self.warning:

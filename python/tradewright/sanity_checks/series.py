@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from tradewright import _core
 from tradewright.panel.times import OPEN
 from tradewright.sanity_checks.base import CannotRun, CheckContext, Side
+from tradewright.sanity_checks.fold_blocks import FoldBlocks
 
 __all__ = ["SIGMAS", "SideSeries", "above_noise", "effective", "horizon_bars", "known_labels", "series_of"]
 
@@ -20,7 +22,7 @@ __all__ = ["SIGMAS", "SideSeries", "above_noise", "effective", "horizon_bars", "
 #: alarms at four.
 SIGMAS = 4.0
 
-_KNOWN: WeakKeyDictionary[Side, SideSeries] = WeakKeyDictionary()
+_KNOWN: WeakKeyDictionary[Side | FoldBlocks, SideSeries] = WeakKeyDictionary()
 _BARS: WeakKeyDictionary[Side, tuple[int, str]] = WeakKeyDictionary()
 
 
@@ -48,6 +50,11 @@ class SideSeries:
     length: int
     dates: int
     mixed: bool
+
+    @cached_property
+    def sizes(self) -> NDArray[np.int64]:
+        """How many rows each asset has."""
+        return np.diff(np.append(self.starts, self.length))
 
     @classmethod
     def of(cls, side: Side) -> SideSeries:
@@ -93,12 +100,46 @@ class SideSeries:
         out[self.starts] = np.nan
         return out
 
+    def rows(self, number: int) -> NDArray[np.int64]:
+        """Return the source's rows of the asset that is walked through as the ``number``-th, in time order."""
+        places = np.arange(self.starts[number], self.starts[number] + self.sizes[number])
+        return places if self.order is None else self.order[places]
+
+    def previous(self) -> NDArray[np.uint32]:
+        """Return the same asset's row before each row, where the walk is through all rows; 2^32 − 1 for none."""
+        none = np.uint32(2**32 - 1)
+        places = np.arange(self.length, dtype=np.uint32) if self.order is None else self.order.astype(np.uint32)
+        before = np.concatenate([[none], places[:-1]]) if self.length else places
+        before[self.starts] = none
+        return self.placed(before)
+
+    def warmup(self, missing: NDArray[np.bool_], limit: float) -> NDArray[np.bool_]:
+        """Mark the leading missing rows of each asset, unless they are all or more than a share of its rows.
+
+        Where the walk is through all rows.
+        """
+        ordered, position = self.walk(missing), np.arange(self.length)
+        first_known = np.minimum.reduceat(np.where(ordered, self.length, position), self.starts)
+        lead = np.minimum(first_known, self.starts + self.sizes) - self.starts
+        lead[(lead == self.sizes) | (lead > limit * self.sizes)] = 0
+        return self.placed(position < np.repeat(self.starts + lead, self.sizes))
+
+    def placed(self, walked: NDArray[Any]) -> NDArray[Any]:
+        """Return values in the order of a walk through all rows in that of the source."""
+        if self.order is None:
+            return walked
+        values = np.empty_like(walked)
+        values[self.order] = walked
+        return values
+
 
 def series_of(side: Side) -> SideSeries:
     """Return the series of a side, sorted once."""
-    found = _KNOWN.get(side)
+    # All rows of a panel are the same side to each fold of a plan.
+    key = side if side.blocks is None or side.rows is not None else side.blocks
+    found = _KNOWN.get(key)
     if found is None:
-        found = _KNOWN[side] = SideSeries.of(side)
+        found = _KNOWN[key] = SideSeries.of(side)
     return found
 
 

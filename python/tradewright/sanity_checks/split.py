@@ -22,6 +22,8 @@ Times = NDArray[np.int64]
 
 #: The longest label of the panel that the blocks of a plan are of.
 _LONGEST: WeakKeyDictionary[FoldBlocks, int | None] = WeakKeyDictionary()
+#: The hulls of its blocks; as instants, and with labels.
+_HULLS: WeakKeyDictionary[FoldBlocks, dict[bool, tuple[Times, Times]]] = WeakKeyDictionary()
 
 
 @final
@@ -149,6 +151,12 @@ def validation_blocks(train: Side, val: Side) -> tuple[Times, Times]:
     assert train.time is not None
     ends_of = val.time if val.label_end is None else val.label_end
     if val.rows is not None and hasattr(val.rows, "ranges"):
+        if val.blocks is not None:
+            firsts, lasts = _block_hulls(val)
+            spans = np.searchsorted(val.blocks.borders, val.rows.ranges).tolist()
+            starts = np.array([firsts[begin:end].min() for begin, end in spans], dtype=np.int64)
+            by_start = np.argsort(starts, kind="stable")
+            return starts[by_start], np.array([lasts[begin:end].max() for begin, end in spans])[by_start]
         order = val.rows.order
         hulls = []
         for start, stop in val.rows.ranges:
@@ -165,6 +173,18 @@ def validation_blocks(train: Side, val: Side) -> tuple[Times, Times]:
     between = np.searchsorted(others, time[1:], side="left") - np.searchsorted(others, time[:-1], side="right")
     heads = np.concatenate([[0], np.flatnonzero(between > 0) + 1])
     return time[heads], np.maximum.reduceat(until, heads)
+
+
+def _block_hulls(side: Side) -> tuple[Times, Times]:
+    """First time and latest label end of each block of the plan, found once; of instants the latest time."""
+    assert side.blocks is not None
+    ends = side.needs_time() if side.label_end is None else side.label_end
+    known, instants = _HULLS.setdefault(side.blocks, {}), ends is side.time
+    if instants not in known:
+        heads, order = side.blocks.borders[:-1], side.blocks.order
+        begin, until = (values if order is None else values[order] for values in (side.needs_time(), ends))
+        known[instants] = np.minimum.reduceat(begin, heads), np.maximum.reduceat(until, heads)
+    return known[instants]
 
 
 def meets_a_block(time: Times, until: Times, starts: Times, ends: Times, *, closed: str) -> NDArray[np.bool_]:

@@ -188,23 +188,25 @@ struct Side {
     known: usize,
     /// The sum of weights.
     total: f64,
-    /// How many numbers lie before each of the ten that the quartiles are interpolated from.
-    before: [f64; 10],
-    /// Those that were found, and up to where nothing new is.
-    at: [f64; 10],
+    /// How many numbers lie before each of the ten that the quartiles are interpolated from, which of them it is, and
+    /// how many of these were found, fewest before first.
+    wanted: [(f64, usize); 10],
     found: usize,
+    /// Up to how many numbers there is none of them.
     next: f64,
+    at: [f64; 10],
 }
 
 impl Side {
     fn new(known: usize, total: f64) -> Self {
-        let mut before = [0.0; 10];
-        for (k, share) in SHARES.into_iter().enumerate() {
-            let place = Self::place(share, total);
-            (before[2 * k], before[2 * k + 1]) = (place.floor(), place.ceil());
+        let mut wanted = [(0.0, 0); 10];
+        for (k, wanted) in wanted.iter_mut().enumerate() {
+            let place = Self::place(SHARES[k / 2], total);
+            *wanted = (if k % 2 == 0 { place.floor() } else { place.ceil() }, k);
         }
+        wanted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
         let next = if known > 0 { 0.0 } else { f64::INFINITY };
-        Self { known, total, before, at: [f64::NAN; 10], found: 0, next }
+        Self { known, total, wanted, found: 0, next, at: [f64::NAN; 10] }
     }
 
     /// The place of a quantile among `total` numbers.
@@ -213,11 +215,10 @@ impl Side {
     }
 
     fn pass(&mut self, up_to: f64, value: f64) {
-        while self.found < 10 && up_to > self.before[self.found] {
-            self.at[self.found] = value;
-            self.found += 1;
+        while let Some(&(_, which)) = self.wanted.get(self.found).filter(|wanted| up_to > wanted.0) {
+            (self.at[which], self.found) = (value, self.found + 1);
         }
-        self.next = self.before.get(self.found).copied().unwrap_or(f64::INFINITY);
+        self.next = self.wanted.get(self.found).map_or(f64::INFINITY, |wanted| wanted.0);
     }
 
     fn quartiles(&self) -> Quartiles {

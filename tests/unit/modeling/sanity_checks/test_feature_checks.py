@@ -197,7 +197,8 @@ def test_folds_cost_no_further_scans(monkeypatch):
 
         return wrapper
 
-    for name in ("duplicate_rows", "cross_duplicates", "repeated_rows", "ColumnProfiler"):
+    scans = ("duplicate_rows", "cross_duplicates", "repeated_rows", "ColumnProfiler", "BlockSamples", "drifts")
+    for name in (*scans, "autocorrelations", "missing_by_class", "ranks"):
         monkeypatch.setattr(_core, name, counted(name, getattr(_core, name)))
     counts = []
     for folds in ([0], None):
@@ -206,6 +207,7 @@ def test_folds_cost_no_further_scans(monkeypatch):
         counts.append(sorted(reads))
     assert counts[0] == counts[1]
     assert counts[0].count("ColumnProfiler") == 1
+    assert counts[0].count("BlockSamples") == 2  # of the features, and of the labels
 
 
 def test_moments_of_a_fold_are_those_of_its_rows():
@@ -223,4 +225,5 @@ def test_moments_of_a_fold_are_those_of_its_rows():
             np.testing.assert_allclose(own.mean, np.nanmean(expected, axis=0))
             np.testing.assert_allclose(own.std(), np.nanstd(expected, axis=0))
             assert own.nan.tolist() == np.isnan(expected).sum(axis=0).tolist()
+            assert profiles.missing(replace(side, rows=fold.train)).tolist() == own.nan.tolist()
             assert own.rows.tolist() == [len(rows)] * 3

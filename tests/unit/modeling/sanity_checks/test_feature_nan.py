@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tradewright import ModelSanityChecker
-from tradewright.sanity_checks.asset_order import AssetOrder
 from tradewright.sanity_checks.base import Side
+from tradewright.sanity_checks.series import SideSeries
 
 
 def findings(X, **rest):
@@ -82,7 +82,7 @@ def warmup_twin(missing, asset, time, limit):
 def test_warm_up_equals_the_twin(rows):
     missing, asset, time = (np.array(values) for values in zip(*rows, strict=True))
     side = Side("X_train", {"a": missing}, time=time, asset=asset)
-    assert AssetOrder.of(side).warmup(missing, 0.5).tolist() == warmup_twin(missing, asset, time, 0.5).tolist()
+    assert SideSeries.of(side).warmup(missing, 0.5).tolist() == warmup_twin(missing, asset, time, 0.5).tolist()
 
 
 def test_thresholds_can_be_set():

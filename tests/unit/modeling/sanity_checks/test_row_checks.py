@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tradewright import ModelSanityChecker, Panel, PurgedKFold, check
-from tradewright.sanity_checks.asset_order import AssetOrder
 from tradewright.sanity_checks.base import Side
+from tradewright.sanity_checks.series import SideSeries
 from tradewright.sanity_checks.twin_assets import equal_dates
 from tradewright.sanity_checks.twins import ArrayTwins, grid_of
 
@@ -218,4 +218,4 @@ def test_predecessors_equal_the_twin(rows, with_time, with_asset):
     for before, row in itertools.pairwise(walk):
         if not with_asset or asset[before] == asset[row]:
             expected[row] = before
-    assert AssetOrder.of(side).previous().tolist() == expected
+    assert SideSeries.of(side).previous().tolist() == expected
