@@ -13,6 +13,7 @@ __all__ = [
     "Timeline",
     "associations",
     "autocorrelations",
+    "check_lightgbm_text",
     "combinatorial_blocks",
     "combinatorial_paths",
     "combine_fingerprints",
@@ -107,6 +108,9 @@ def range_positions(
     borders: NDArray[np.int64] | None = None,
 ) -> NDArray[Any]: ...
 def range_mask(ranges: NDArray[np.int64], rows: int, order: NDArray[Any] | None = None) -> NDArray[np.bool_]: ...
+
+# --- model files
+def check_lightgbm_text(text: bytes) -> None: ...
 
 # --- loss
 # A loss is (name, parameters); rows are (prediction, target, weight or None, further per-row arguments).

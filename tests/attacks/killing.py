@@ -79,7 +79,7 @@ def killed_at_steps(path: Path) -> dict[str, int]:
     """SIGKILL right before and right after each step of one write; which bundle is there then."""
     steps: list[tuple[Any, str]] = [
         (bundle, "write_archive"),
-        (bundle, "read_archive"),
+        (bundle, "check_written"),
         (os, "fsync"),
         (os, "replace"),
         (atomic, "_sync_folder"),

@@ -125,3 +125,31 @@ def test_the_gallery_can_tell_a_dead_process(tmp_path):
     hostile.write_bytes(exhibit.make(honest))
     ((result, _),) = run_child([{"path": str(hostile), "options": {}}], tmp_path)
     assert result.startswith("the process ended with -")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="its parsers are forked")
+def test_catboost_payloads_cut_off_or_flipped_anywhere(tmp_path):
+    """With a forger's digests, so that its parser meets them: in a process of its own, whatever happens is an error."""
+    pytest.importorskip("catboost")
+    honest = tmp_path / "honest.tw"
+    save_honest("catboost_cbm", honest)
+    before = state_of(tmp_path)
+    done = subprocess.run(
+        [sys.executable, str(CHILD.with_name("catboost_damage.py")), str(honest)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(CHILD.parent), *sys.path])},
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found.pop("whole") == ["loads", ""]
+    assert len(found) == 80
+    cut = {name: result for name, result in found.items() if name.startswith("cut")}
+    assert all(result[0] != "loads" for result in cut.values()), cut
+    family = {"loads", "ModelLoadError", "IntegrityError"}
+    assert {result[0] for result in found.values()} <= family, found
+    # The damage did reach the parser.
+    assert {"loads", "ModelLoadError"} <= {result[0] for result in found.values()}
+    assert state_of(tmp_path) == before

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from descent import DescentModel, split_problem
 from mlflow_server import Server, make_store, quiet
+from nursery import Nursery
 from tracked import model_folder
 
 from tradewright.base import Callback
@@ -29,6 +30,14 @@ SUPPORT = Path(__file__).parents[1] / "support"
 def store(tmp_path_factory):
     """A SQLite store to be copied: making one takes seconds."""
     return make_store(tmp_path_factory.mktemp("template") / "mlflow.db")
+
+
+@pytest.fixture(scope="module")
+def nursery():
+    """Forks with MLflow imported, which takes seconds in a process of its own."""
+    nursery = Nursery("mlflow", "mlflow.store.tracking.sqlalchemy_store", "tradewright.training", "descent")
+    yield nursery
+    nursery.close()
 
 
 @pytest.fixture(scope="module")
@@ -98,17 +107,9 @@ def test_a_failed_training_is_failed_with_its_traceback(tmp_path, uri):
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
-def test_a_signal_in_another_process_ends_its_run_as_killed(tmp_path, uri, signum):
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(SUPPORT), *sys.path])}
-    child = subprocess.Popen(
-        [sys.executable, str(SUPPORT / "child_training.py"), uri, str(tmp_path)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
-    line = child.stdout.readline()
-    assert line == "ready\n", child.communicate()[1]
+def test_a_signal_in_another_process_ends_its_run_as_killed(tmp_path, nursery, uri, signum):
+    child = nursery.start(tmp_path, "child_training.py", uri, tmp_path)
+    assert child.first_line() == "ready"
     child.send_signal(signum)
     out, err = child.communicate(timeout=120)
     assert child.returncode == 0, err
@@ -122,17 +123,9 @@ def test_a_signal_in_another_process_ends_its_run_as_killed(tmp_path, uri, signu
 
 
 @pytest.mark.slow
-def test_a_killed_process_leaves_a_run_that_replay_closes(tmp_path, sqlite_uri):
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(SUPPORT), *sys.path])}
-    child = subprocess.Popen(
-        [sys.executable, str(SUPPORT / "child_training.py"), sqlite_uri, str(tmp_path)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
-    line = child.stdout.readline()
-    assert line == "ready\n", child.communicate()[1]
+def test_a_killed_process_leaves_a_run_that_replay_closes(tmp_path, nursery, sqlite_uri):
+    child = nursery.start(tmp_path, "child_training.py", sqlite_uri, tmp_path)
+    assert child.first_line() == "ready"
     (living,) = replay_mlflow(tmp_path)
     assert not living.is_complete
     assert f"process {child.pid}" in living.problem
@@ -149,17 +142,9 @@ def test_a_killed_process_leaves_a_run_that_replay_closes(tmp_path, sqlite_uri):
 
 
 @pytest.mark.parametrize("stage", ["open", "checks", "fit", "files", "close"])
-def test_sigterm_outside_a_loop_ends_the_run_too(tmp_path, sqlite_uri, stage):
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(SUPPORT), *sys.path])}
-    child = subprocess.Popen(
-        [sys.executable, str(SUPPORT / "child_stages.py"), sqlite_uri, str(tmp_path), stage],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
-    line = child.stdout.readline()
-    assert line == "ready\n", child.communicate()[1]
+def test_sigterm_outside_a_loop_ends_the_run_too(tmp_path, nursery, sqlite_uri, stage):
+    child = nursery.start(tmp_path, "child_stages.py", sqlite_uri, tmp_path, stage)
+    assert child.first_line() == "ready"
     child.send_signal(signal.SIGTERM)
     out, err = child.communicate(timeout=120)
     assert child.returncode == 0, err

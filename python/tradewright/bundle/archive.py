@@ -1,7 +1,7 @@
 """The zip around manifest and payloads: stored members, nothing extracted, nothing believed.
 
-Python's zip reader finds the members; sizes, kinds and names are checked before a byte of one is read, and payloads
-are read and hashed where they stand in the file.
+Python's zip reader finds the members; sizes, kinds and names are checked before a byte of one is read, and members are
+read where they stand in the file: their SHA-256 takes the place of the zip's own checksum.
 """
 
 from __future__ import annotations
@@ -13,20 +13,23 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from tradewright.bundle.layout import MANIFEST, MAX_DIRECTORY_BYTES, MAX_MANIFEST_BYTES, MAX_MEMBERS, NAME
-from tradewright.bundle.manifest import canonical, listed_payloads, parse
+from tradewright.bundle.manifest import listed_payloads, parse
 from tradewright.bundle.refusals import damaged, not_a_bundle, unsafe
 from tradewright.errors import ModelLoadError
 
-__all__ = ["read_archive", "write_archive"]
+__all__ = ["check_written", "read_archive", "write_archive"]
 
 _CHUNK = 1 << 20
 #: Of what stands in front of a member, without its name.
 _HEADER_BYTES = 30
+#: A member may say that its name is UTF-8; not that it is encrypted, or that its size follows later.
+_FLAGS = 0x800
 #: What Python's zip reader raises on damaged archives, beside BadZipFile.
 _ZIP_DAMAGE = (
     zipfile.BadZipFile,
@@ -42,12 +45,34 @@ _ZIP_DAMAGE = (
 )
 
 
-def write_archive(file: IO[bytes], manifest: Mapping[str, Any], payloads: Mapping[str, bytes]) -> None:
+def write_archive(file: IO[bytes], manifest: bytes, payloads: Mapping[str, bytes]) -> None:
     """Write the members in their order; no clock and no system in the bytes."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr(_member(MANIFEST), canonical(manifest))
+        archive.writestr(_member(MANIFEST), manifest)
         for name in sorted(payloads):
             archive.writestr(_member(name), payloads[name])
+
+
+def check_written(file: IO[bytes], path: Path, manifest: bytes, payloads: Mapping[str, bytes]) -> None:
+    """Read back what :func:`write_archive` was given, byte by byte: the digests are of these very bytes.
+
+    Raises
+    ------
+    ModelLoadError
+        When the file holds anything else.
+    """
+    contents = {MANIFEST: manifest, **payloads}
+    with _archive(file, path) as members:
+        if members.keys() != contents.keys():
+            raise damaged(path, "it does not hold the members that were written")
+        for name, data in contents.items():
+            at = 0
+            for block in _blocks(file, members[name], path):
+                if block != data[at : at + len(block)]:
+                    raise damaged(path, f"{name} is not what was written")
+                at += len(block)
+            if at != len(data):
+                raise damaged(path, f"{name} is not what was written")
 
 
 def _member(name: str) -> zipfile.ZipInfo:
@@ -65,18 +90,25 @@ def read_archive(file: IO[bytes], path: Path, *, keep: bool) -> tuple[dict[str, 
     ModelLoadError
         Of the subclass that says what is wrong.
     """
-    size = _check_frame(file, path)
+    with _archive(file, path) as members:
+        manifest = parse(b"".join(_blocks(file, members[MANIFEST], path)), path)
+        listed = listed_payloads(manifest, path)
+        _check_same_names(listed, members, path)
+        payloads = {}
+        for name, (length, digest) in listed.items():
+            data = _verified(file, members[name], length, digest, path, keep=keep)
+            if keep:
+                payloads[name] = data
+    return manifest, payloads
+
+
+@contextmanager
+def _archive(file: IO[bytes], path: Path) -> Iterator[dict[str, zipfile.ZipInfo]]:
+    """Give the checked members of an archive; what the zip reader raises becomes an error of ours."""
     try:
+        size = _check_frame(file, path)
         with zipfile.ZipFile(file) as archive:
-            members = _check_members(archive, size, path)
-            manifest = parse(archive.read(members[MANIFEST]), path)
-            listed = listed_payloads(manifest, path)
-            _check_same_names(listed, members, path)
-            payloads = {}
-            for name, (length, digest) in listed.items():
-                data = _verified(archive, members[name], length, digest, path, keep=keep)
-                if keep:
-                    payloads[name] = data
+            yield _check_members(archive, size, path)
     except ModelLoadError:  # before the next line: ours are ValueErrors too
         raise
     except _ZIP_DAMAGE as error:
@@ -84,7 +116,6 @@ def read_archive(file: IO[bytes], path: Path, *, keep: bool) -> tuple[dict[str, 
         if isinstance(error, OSError) and error.errno != errno.EINVAL:
             raise
         raise damaged(path, f"the archive cannot be read ({error})") from error
-    return manifest, payloads
 
 
 def _check_frame(file: IO[bytes], path: Path) -> int:
@@ -161,22 +192,37 @@ def _check_same_names(
         raise damaged(path, f"the payloads {', '.join(missing)} are missing")
 
 
-def _verified(
-    archive: zipfile.ZipFile, info: zipfile.ZipInfo, size: int, digest: str, path: Path, *, keep: bool
-) -> bytes:
+def _verified(file: IO[bytes], info: zipfile.ZipInfo, size: int, digest: str, path: Path, *, keep: bool) -> bytes:
     """Read one payload and compare size and digest; returns it with ``keep``, else holds one block of it at a time."""
     wrong = damaged(path, f"the payload {info.filename} does not match its digest")
     if info.file_size != size:
         raise wrong
     hashed = hashlib.sha256()
-    data = b""
-    with archive.open(info) as member:
+    kept = []
+    for block in _blocks(file, info, path, size if keep else _CHUNK):
+        hashed.update(block)
         if keep:
-            data = member.read()
-            hashed.update(data)
-        else:
-            while block := member.read(_CHUNK):
-                hashed.update(block)
+            kept.append(block)
     if hashed.hexdigest() != digest:
         raise wrong
-    return data
+    return b"".join(kept)  # the block itself where there is one
+
+
+def _blocks(file: IO[bytes], info: zipfile.ZipInfo, path: Path, length: int = _CHUNK) -> Iterator[bytes]:
+    """Read a member where it stands, after a look at the header in front of it."""
+    file.seek(info.header_offset)
+    header = file.read(_HEADER_BYTES)
+    name = info.filename.encode("ascii")  # as checked
+    # The directory at the end of the file has the same checksum and name once more.
+    same = header[:4] == b"PK\x03\x04" and header[14:18] == struct.pack("<L", info.CRC)
+    if not same or file.read(len(name)) != name or info.flag_bits & ~_FLAGS:
+        raise damaged(path, f"the header of {info.filename} and the directory differ")
+    (extra,) = struct.unpack("<H", header[28:30])
+    file.seek(extra, os.SEEK_CUR)
+    left = info.file_size
+    while left:
+        block = file.read(min(length, left))
+        if not block:
+            raise damaged(path, f"{info.filename} ends early")
+        left -= len(block)
+        yield block

@@ -9,9 +9,9 @@ from os import PathLike
 from pathlib import Path
 from typing import IO, Any
 
-from tradewright.bundle.archive import read_archive, write_archive
+from tradewright.bundle.archive import check_written, read_archive, write_archive
 from tradewright.bundle.atomic import opened, write_atomically
-from tradewright.bundle.manifest import complete
+from tradewright.bundle.manifest import canonical, complete
 from tradewright.bundle.migration import migrated
 from tradewright.bundle.signature import check_signature, signature_of
 
@@ -44,7 +44,7 @@ def write_bundle(
 ) -> None:
     """Write a bundle, atomically: a crash at any moment leaves the old file or the new one.
 
-    The bundle is written to a temporary file in the same folder, flushed to the disk, read back and verified, moved
+    The bundle is written to a temporary file in the same folder, flushed to the disk, read back and compared, moved
     over ``path``, and the move itself is flushed. The temporary file is removed on any failure; a killed process
     leaves it behind as ``.….tw.tmp``.
 
@@ -79,13 +79,13 @@ def write_bundle(
     full = complete(manifest, payloads)
     if sign_with is not None:
         full["signature"] = signature_of(full["digest"], sign_with)
+    text = canonical(full)
 
     def write(file: IO[bytes], temporary: Path) -> None:
-        write_archive(file, full, payloads)
+        write_archive(file, text, payloads)
         file.flush()
         os.fsync(file.fileno())
-        file.seek(0)
-        read_archive(file, temporary, keep=False)
+        check_written(file, temporary, text, payloads)
 
     write_atomically(path, write)
 

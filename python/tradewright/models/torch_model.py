@@ -36,7 +36,7 @@ from tradewright.models.neural.private_random import PrivateRandom
 from tradewright.models.neural.registry import ModuleRegistry
 from tradewright.models.neural.sequences import Sequences
 from tradewright.models.neural.team import Team, join
-from tradewright.models.neural.weights_payload import check_shapes, from_payload, host_state, to_payload
+from tradewright.models.neural.weights_payload import built, check_shapes, from_payload, host_state, to_payload
 from tradewright.runtime.device import resolve_device
 from tradewright.runtime.device_layer_torch import open_layer
 from tradewright.runtime.distributed import launched
@@ -480,10 +480,8 @@ class TorchModel(EstimatorModel):
         model._labels = LabelCode(classes, config["shift"], config["scale"])
         model._epoch = config["epoch"]
         model._device = resolve_device(model.device)
-        check_shapes(model._build, state)
-        with PrivateRandom(0, model._device):  # building draws initial weights
-            model.module_ = model._build()
-        model.module_.load_state_dict(state)
+        with PrivateRandom(0, model._device):  # building may draw initial weights
+            model.module_ = built(model._build, state)
         model.module_.to(model._device)
         return model
 

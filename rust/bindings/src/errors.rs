@@ -14,6 +14,7 @@ fn class_name(kind: ErrorKind) -> &'static str {
         ErrorKind::Split => "SplitError",
         ErrorKind::EmptyTrain => "EmptyTrainError",
         ErrorKind::Loss => "LossError",
+        ErrorKind::Integrity => "IntegrityError",
         ErrorKind::Interrupted => unreachable!("an interrupt is KeyboardInterrupt"),
     }
 }

@@ -12,6 +12,7 @@ mod detach;
 mod errors;
 mod group_loss;
 mod loss;
+mod model_text;
 mod point_spec;
 mod positions;
 mod profile;
@@ -48,6 +49,10 @@ mod _core {
         PyGroupIndex, group_loss, group_loss_each, group_loss_grad_hess, series_loss, series_loss_grad_hess,
         series_returns,
     };
+
+    // model files
+    #[pymodule_export]
+    use crate::model_text::check_lightgbm_text;
 
     // scan
     #[pymodule_export]

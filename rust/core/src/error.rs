@@ -19,6 +19,8 @@ pub enum ErrorKind {
     EmptyTrain,
     /// A loss cannot be computed from these values.
     Loss,
+    /// A model's file was damaged, or made to harm.
+    Integrity,
     /// The computation was stopped from outside (Ctrl-C).
     Interrupted,
 }
@@ -147,6 +149,14 @@ error_table! {
     /// A volatility that nothing can be divided by.
     VolatilityInvalid { row: usize, value: f64 } Loss "loss.volatility_invalid"
         "row {row}: the volatility is {value}; volatilities are finite and above 0. Floor them, or drop the row"
+
+    // --- model files
+    /// The frame of a LightGBM text does not hold together.
+    LightgbmHeader { field: String, what: String } Integrity "bundle.lightgbm_header"
+        "the LightGBM text is damaged or crafted, its header ({field}): {what}. Get the file again from where it was saved, or save the model again; don't load it from elsewhere"
+    /// A tree of a LightGBM text does not hold together.
+    LightgbmTree { tree: usize, field: String, what: String } Integrity "bundle.lightgbm_tree"
+        "the LightGBM text is damaged or crafted, tree {tree} ({field}): {what}. Get the file again from where it was saved, or save the model again; don't load it from elsewhere"
 }
 
 impl std::error::Error for Error {}

@@ -6,6 +6,7 @@
 
 pub mod columns;
 pub mod error;
+pub mod lightgbm_text;
 pub mod loss;
 pub mod parallel;
 pub mod rows;

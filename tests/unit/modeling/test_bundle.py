@@ -169,6 +169,31 @@ class TestDamage:
         with pytest.raises(IntegrityError):
             inspect_bundle(path)
 
+    def test_swapped_payloads(self, path):
+        """Of one size, so that their digests alone tell; and one that belongs to another bundle."""
+        write_bundle(path, MANIFEST, {"a.bin": b"a" * 99, "b.bin": b"b" * 99})
+
+        def swapped(members):
+            (first, a), (second, b) = members[1:]
+            return [members[0], (first, b), (second, a)]
+
+        rezip(path, swapped)
+        with pytest.raises(IntegrityError, match=r"a\.bin does not match its digest"):
+            read_bundle(path)
+        rezip(path, swapped)
+        assert read_bundle(path).payloads["a.bin"] == b"a" * 99
+        rezip(path, lambda members: [*members[:2], (members[2][0], b"c" * 99)])
+        with pytest.raises(IntegrityError, match=r"b\.bin does not match its digest"):
+            read_bundle(path)
+
+    def test_a_zip_checksum_that_is_not_the_headers(self, path):
+        """Nothing reads it here, since SHA-256 is checked; a flipped bit in it is told all the same."""
+        raw = bytearray(path.read_bytes())
+        raw[14] ^= 1  # of the first member
+        path.write_bytes(raw)
+        with pytest.raises(IntegrityError, match="the directory differ"):
+            read_bundle(path)
+
     def test_missing_payload(self, path):
         rezip(path, lambda members: [m for m in members if m[0].filename != "empty.txt"])
         with pytest.raises(IntegrityError, match=r"empty\.txt are missing"):
@@ -329,7 +354,7 @@ class TestWriting:
         assert path.read_bytes() == before
         assert (tmp_path / "link").is_symlink()
 
-    @pytest.mark.parametrize("step", ["write_archive", "read_archive", "os.fsync", "os.replace"])
+    @pytest.mark.parametrize("step", ["write_archive", "check_written", "os.fsync", "os.replace"])
     def test_any_failure_leaves_the_old_file_and_no_other(self, path, monkeypatch, step):
         def fail(*args, **kwargs):
             raise OSError(28, "No space left on device")

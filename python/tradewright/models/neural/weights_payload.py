@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 
 import safetensors.torch
 import torch
@@ -10,8 +11,9 @@ from torch import Tensor, nn
 
 from tradewright.errors import IntegrityError
 from tradewright.models.neural.feature_scaler import FeatureScaler
+from tradewright.models.neural.without_draws import WithoutDraws
 
-__all__ = ["check_shapes", "from_payload", "host_state", "to_payload"]
+__all__ = ["built", "check_shapes", "from_payload", "host_state", "to_payload"]
 
 _SCALER = ("mean", "scale", "indicated")
 
@@ -39,8 +41,13 @@ def from_payload(payload: bytes) -> tuple[dict[str, Tensor], FeatureScaler]:
     }, scaler
 
 
-def check_shapes(build: Callable[[], nn.Module], state: Mapping[str, Tensor]) -> None:
+def check_shapes(build: Callable[[], nn.Module], state: Mapping[str, Tensor]) -> bool:
     """Compare the shapes the parameters ask for with the payload's, before memory is taken for them.
+
+    Returns
+    -------
+    bool
+        Whether that could be told: not of a builder that reads its own weights. What it asks for shows when it is built.
 
     Raises
     ------
@@ -48,10 +55,10 @@ def check_shapes(build: Callable[[], nn.Module], state: Mapping[str, Tensor]) ->
         When they differ.
     """
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), WithoutDraws():
             wanted = {name: tuple(value.shape) for name, value in build().state_dict().items()}
-    except RuntimeError:  # a builder that reads its own weights; what it asks for shows when it is built
-        return
+    except RuntimeError:
+        return False
     found = {name: tuple(value.shape) for name, value in state.items()}
     if wanted != found:
         name = sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))[0]
@@ -60,3 +67,18 @@ def check_shapes(build: Callable[[], nn.Module], state: Mapping[str, Tensor]) ->
             " bundle does not belong together; save the model again",
             code="bundle.payload",
         )
+    return True
+
+
+def built(build: Callable[[], nn.Module], state: Mapping[str, Tensor]) -> nn.Module:
+    """Build a module, on the default device, and give it the state.
+
+    Raises
+    ------
+    IntegrityError
+        When the module asks for other shapes.
+    """
+    with WithoutDraws() if check_shapes(build, state) else nullcontext():
+        module = build()
+    module.load_state_dict(state)
+    return module

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils.class_weight import compute_sample_weight
 
+from tradewright import _core
 from tradewright.base import LoopObserver
 from tradewright.base.metadata import Task
 from tradewright.errors import ParameterError
@@ -19,7 +20,6 @@ from tradewright.models.tree_based.booster_library import BoosterJob, BoosterSin
 from tradewright.models.tree_based.booster_loop import grow
 from tradewright.models.tree_based.booster_loss import BoosterLoss
 from tradewright.models.tree_based.booster_settings import drawn, given, seed_of, threads_of
-from tradewright.models.tree_based.lightgbm_text_check import check_text
 from tradewright.runtime.threads import num_threads
 
 __all__ = ["LightGBM"]
@@ -108,7 +108,7 @@ class LightGBM:
         not malice, as who crafts a file also writes its digests: so sizes and indices are checked first, which narrows
         what a hostile file can do.
         """
-        check_text(data)
+        _core.check_lightgbm_text(data)
         booster = lgb.Booster(model_str=data.decode())
         return booster, int(booster.current_iteration())
 

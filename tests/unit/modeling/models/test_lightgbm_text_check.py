@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import subprocess
 import sys
@@ -10,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import lightgbm as lgb
+import lightgbm_text_twin as twin
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from tradewright._core import check_lightgbm_text as check_text
 from tradewright.bundle import read_bundle, write_bundle
 from tradewright.errors import IntegrityError
 from tradewright.models import BoostingModel
-from tradewright.models.tree_based.lightgbm_text_check import check_text
 
 RNG = np.random.default_rng(3)
 X = RNG.normal(size=(400, 4))
@@ -115,7 +119,8 @@ def test_what_does_not_hold_together_is_refused(
     assert crafted != whole
     with pytest.raises(IntegrityError, match="crafted") as caught:
         check_text(crafted)
-    assert caught.value.fields["tree"] == tree
+    assert caught.value.fields.get("tree") == tree
+    assert caught.value.code == ("bundle.lightgbm_header" if tree is None else "bundle.lightgbm_tree")
 
 
 @pytest.mark.parametrize(
@@ -194,3 +199,70 @@ def test_parameters_without_an_end_are_refused() -> None:
             check_text(cut)
     check_text(data[: data.index(b"\nparameters:")])
     check_text(data[: data.index(b"end of parameters") + len(b"end of parameters")])
+
+
+@functools.cache
+def honest() -> tuple[bytes, ...]:
+    """Small texts with all that a text can have."""
+    return (
+        text(n_estimators=2),
+        text(n_estimators=2, **CATEGORICAL),
+        text(n_estimators=2, linear_tree=True),
+        text(np.digitize(Y, [0.0, 1.0]), classifier=True, n_estimators=1, num_leaves=3),
+        text(n_estimators=2, boosting_type="rf", subsample=0.5, subsample_freq=1),
+    )
+
+
+def outcome(check: Callable[[bytes], None], data: bytes) -> str:
+    try:
+        check(data)
+    except twin.RefusedError as error:
+        return f"tree {error.tree}"
+    except IntegrityError as error:
+        return f"tree {error.fields.get('tree')}"
+    return "passes"
+
+
+#: What may stand in a number's place.
+VALUES = st.one_of(
+    st.integers(-4, 6).map(lambda value: b"%d" % value),
+    st.sampled_from(
+        b"|00|-0|+1|1.5|1.|.5|.|-|--1|1-2|1e5|1e|e5|1e+|1.5.5|nan|-inf|+nan|in|nane|1nan|131073|4294967296|10000000000"
+        b"|9999999999|-99999999999999999999|0x1|1_0|1 2| 1|1  |\t1|\xff|1=1|\n1|\r|\0".split(b"|")
+    ),
+)
+
+
+@given(
+    st.integers(0, 4),
+    st.lists(st.tuples(st.integers(0, 10**6), st.sampled_from("tkdlb"), VALUES), max_size=3),
+    st.booleans(),
+)
+@settings(max_examples=400, deadline=None)
+def test_the_core_and_its_plain_twin_agree(
+    which: int, edits: list[tuple[int, str, bytes]], with_honest_sizes: bool
+) -> None:
+    """On texts in which numbers, keys, lines or bytes are others, down to the tree that is named."""
+    data = honest()[which]
+    for place, kind, value in edits:
+        lines = data.split(b"\n")
+        # The frame is a third of the lines, the trees are the rest; a list of parameters at the end is left mostly alone.
+        number = place % (len(lines) if place % 4 == 0 else max(data[: data.find(b"end of trees")].count(b"\n"), 1))
+        name, equals, rest = lines[number].partition(b"=")
+        if kind == "t":
+            tokens = rest.split(b" ")
+            tokens[place // 7 % len(tokens)] = value
+            lines[number] = name + equals + b" ".join(tokens)
+        elif kind == "k":
+            lines[number] = name + value + equals + rest
+        elif kind == "d":
+            del lines[number]
+        elif kind == "l":
+            lines.insert(number, lines[place // 7 % len(lines)])
+        data = b"\n".join(lines)
+        if kind == "b":
+            at = place % (len(data) + 1)
+            data = data[:at] + value + data[at + len(value) :]
+    if with_honest_sizes:
+        data = resized(data)
+    assert outcome(check_text, data) == outcome(twin.check_text, data)

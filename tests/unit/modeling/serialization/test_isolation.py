@@ -50,7 +50,7 @@ def test_the_childs_error_is_told_as_it_is(saved, tmp_path):
     hostile.write_bytes(forged(saved, payloads=lambda found: found.update({"model.txt": b"tree"})))
     with pytest.raises(IntegrityError, match="not a LightGBM text model") as caught:
         tw.load_model(hostile, isolate=True)
-    assert caught.value.code == "bundle.payload"
+    assert caught.value.code == "bundle.lightgbm_header"
 
 
 def test_no_child_for_files_that_are_trusted_or_run_code(saved, tmp_path, monkeypatch):

@@ -1,12 +1,11 @@
-"""A range check of LightGBM's text format, before its parser sees a byte.
+"""The core's check of LightGBM's text once more, plainly: with numpy, line by line.
 
-LightGBM's parser trusts the text: an index outside of its array is read all the same, and ends the process. The check
-follows the format as LightGBM 4 writes it and refuses everything else, so that a crafted file has little left to
-work with. It is no proof that such a file is harmless.
+The core must take and refuse the same texts, and name the same tree.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 import warnings
 from collections.abc import Mapping
@@ -14,10 +13,6 @@ from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
-
-from tradewright.errors import IntegrityError
-
-__all__ = ["check_text"]
 
 _HEADER_KEYS = frozenset(
     (
@@ -43,18 +38,16 @@ _PARAMETER = re.compile(rb"\[[a-z0-9_]+: [^\0\r]*\]")
 _LARGEST = 10**10
 
 
+class RefusedError(Exception):
+    """With the number of the tree, None for the header."""
+
+    def __init__(self, tree: int | None, what: str) -> None:
+        super().__init__(what)
+        self.tree = tree
+
+
 def check_text(data: bytes) -> None:
-    """Refuse a LightGBM text model whose sizes and indices do not hold together.
-
-    Checked are the header's counts, that the parameters have an end, the size of every tree in bytes, the length of
-    every array, and that features, children, categories and the features of linear leaves are in range; children come
-    after their parents, so that no path is endless. Takes time in proportion to the text.
-
-    Raises
-    ------
-    IntegrityError
-        With the number of the tree in ``fields["tree"]``, or None for the header.
-    """
+    """Raise :class:`RefusedError` where sizes and indices do not hold together."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # numpy warns of what it cannot read, and stops there: the count tells
         _check(data)
@@ -67,7 +60,10 @@ def _check(data: bytes) -> None:
     end = data.find(b"\nend of trees\n", start) + 1
     if not end or b"\0" in data or b"\r" in data[:end]:
         _refuse(None, "the trees have no end, or there are characters that LightGBM does not write")
-    header = _keys(None, data[len(b"tree\n") : start].replace(b"average_output\n", b"", 1), _HEADER_KEYS)
+    lines = data[len(b"tree\n") : start].split(b"\n")
+    if b"average_output" in lines:
+        lines.remove(b"average_output")
+    header = _keys(None, b"\n".join(lines), _HEADER_KEYS)
     n_features = _header(header)
     sizes = _integers(None, header, "tree_sizes")
     if int(sizes.sum()) != end - start or (sizes <= 0).any() or len(sizes) % _integer(None, header, "num_class"):
@@ -203,7 +199,8 @@ def _parsed(
         return np.zeros(0, dtype=dtype)
     values: NDArray[Any] | None = None
     if not line.translate(None, characters):
-        values = np.fromstring(line, dtype=dtype, sep=" ")
+        with contextlib.suppress(ValueError):  # numpy raises or warns of what it cannot read
+            values = np.fromstring(line, dtype=dtype, sep=" ")
     # What numpy reads as two numbers, such as 1-2, LightGBM reads as one.
     if values is None or len(values) != entries:
         _refuse(number, f"{name} holds something that is no number")
@@ -232,10 +229,4 @@ def _within(number: int, name: str, values: NDArray[np.int64], low: int, high: i
 
 
 def _refuse(number: int | None, what: str) -> NoReturn:
-    where = "its header" if number is None else f"tree {number}"
-    raise IntegrityError(
-        f"the LightGBM text is damaged or crafted, {where}: {what}. Get the file again from where it was saved, or save"
-        " the model again; don't load it from elsewhere",
-        code="bundle.payload",
-        tree=number,
-    )
+    raise RefusedError(number, what)
