@@ -36,15 +36,19 @@ def write_atomically(path: str | PathLike[str], write: Callable[[IO[bytes], Path
     OSError
         When the disk is full or the folder cannot be written to.
     """
-    try:
-        target = Path(os.path.abspath(path))  # noqa: PTH100  resolve() would follow a link that is to be refused
-        mode = _check_target(target)
-    except ValueError as error:  # a zero byte
-        raise ParameterError(f"{path!r} is no path ({error})", code="bundle.target") from error
+    target = Path(os.path.abspath(path))  # noqa: PTH100  resolve() would follow a link that is to be refused
+    if "\0" in str(target):
+        raise ParameterError(f"{str(path)!r} is no path: it has a zero byte", code="bundle.target")
+    mode = _check_target(target)
     # The target's own name in it could make it too long for the file system.
     temporary = target.with_name(f".{secrets.token_hex(8)}.tw.tmp")
-    # The system call applies the umask; tempfile would make the file private for good.
-    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        # The system call applies the umask; tempfile would make the file private for good.
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    except OSError as error:  # of a file the caller never named
+        raise OSError(
+            error.errno, f"cannot save: nothing can be written in this folder ({error.strerror})", str(target)
+        ) from error
     try:
         with os.fdopen(descriptor, "w+b") as file:
             if mode is not None and hasattr(os, "fchmod"):

@@ -31,7 +31,7 @@ def inspect_command(path: Path, *, as_json: bool = False, trusted_keys: Sequence
     console = Console(highlight=False)
     for title, facts in _sections(path, manifest, checked=bool(trusted_keys)).items():
         table = Table(
-            title=title, show_header=False, box=None, title_justify="left", title_style="bold", padding=(0, 2)
+            title=title, show_header=False, box=None, title_justify="left", title_style="bold", padding=(0, 1)
         )
         table.add_column(no_wrap=True, style="dim")
         table.add_column(overflow="fold")
