@@ -57,6 +57,13 @@ LEAKY = {
     "days_to_the_end": (pl.len() - pl.int_range(pl.len())).over(OWN),
     "peak": CLOSE.eq(CLOSE.max()).over(OWN),
     "relative_to_last": (CLOSE / CLOSE.last()).over(OWN),
+    "smoothed": DAY.rolling_mean(11, center=True).over(OWN),
+    "week_at_its_monday": (1 + DAY).product().over(OWN, pl.col("date").dt.truncate("1w")),
+    "drawdown_to_come": (CLOSE / CLOSE.reverse().cum_max().reverse() - 1).over(OWN),
+    "volatility_to_come": DAY.rolling_std(5).shift(-6).over(OWN),
+    "target_encoded": DAY.shift(-1).mean().over(OWN),
+    "survivor": (CLOSE.last() > CLOSE.first()).over(OWN).cast(pl.Float64) * CLOSE,
+    "regime_in_hindsight": (DAY.rolling_mean(21, center=True).over(OWN) > 0).cast(pl.Float64),
     "monthly_mean": CLOSE.mean().over(OWN, pl.col("date").dt.truncate("1mo")),
 }
 
@@ -120,6 +127,24 @@ def test_what_pandas_users_write(prices):
     errors = {f.columns[0] for f in report.at_least("error") if f.columns}
     assert errors == {"scaled", "label"}, str(report)
     assert report.config["time"] == "level date"
+
+
+def test_components_of_all_rows(prices):
+    """The principal components of a year, fitted on the whole of it, and on the days before each."""
+    wide = prices.pivot(on="ticker", index="date", values="close").sort("date").to_pandas().set_index("date")
+
+    def features(closes):
+        change = np.log(closes).diff().fillna(0.0)
+        centred = change - change.mean()
+        axis = np.linalg.svd(centred.to_numpy(), full_matrices=False)[2][0]
+        past = change.expanding(20).cov().unstack()  # of each day, by what was known
+        return pd.DataFrame(
+            {"component": centred.to_numpy() @ (axis * np.sign(axis[0])), "covariance": past.iloc[:, 1]},
+            index=closes.index,
+        )
+
+    report = tw.check_pipeline(features, wide, cuts=16, ignore=["lookahead.warmup"])
+    assert {f.columns[0] for f in report.at_least("error")} == {"component"}
 
 
 def test_an_unsettled_average_is_told_from_a_leak(prices):

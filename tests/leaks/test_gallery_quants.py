@@ -100,6 +100,17 @@ def test_labels_of_another_asset_that_are_open_are_found(panel, shift):
     assert panel.asset[example.other_row] != panel.asset[example.row]
 
 
+def test_a_shift_over_all_assets_is_counted(panel):
+    """shift(-1) of rows by date: each row has the label of the next, and the last has none."""
+    order = np.lexsort((panel.asset, panel.time))
+    shifted = np.full(len(panel), np.nan)
+    shifted[order[:-1]] = panel.y[order[1:]]
+    report = tw.check(
+        with_columns(panel, shifted=shifted), KFOLD.plan(panel.times), suite=["leak.feature_is_future_value"]
+    )
+    assert [(f.columns, f.count, f.value) for f in report.findings] == [(("shifted",), len(panel) - 1, 1.0)]
+
+
 @pytest.mark.parametrize("shift", [-5, -6, -60])
 def test_labels_of_another_asset_that_have_ended_are_legal(panel, shift):
     spoiled = with_columns(panel, other=neighbour(panel, shift))

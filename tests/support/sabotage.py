@@ -213,7 +213,7 @@ def a_shift_over_the_rows_of_all_assets(panel, rng):
     order = np.lexsort((panel.asset, panel.time))
     shifted = np.full(len(panel), np.nan)
     shifted[order[:-1]] = panel.y[order[1:]]
-    return Spoiled(checked(with_columns(panel, shifted=shifted)), columns=("shifted",), count=len(panel) - 1)
+    return Spoiled(checked(with_columns(panel, shifted=shifted)), columns=("shifted",))
 
 
 # --- rows ---------------------------------------------------------------------------------------------------------------

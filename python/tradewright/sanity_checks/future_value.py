@@ -74,13 +74,30 @@ class FutureValue(Check):
     ) -> dict[str, Finding]:
         """Features whose values are labels of any asset that are not known at the row."""
         side = context.train
-        if side.asset is None or side.time is None or not names or len(np.unique(side.take(side.asset))) < 2:
+        if side.asset is None or side.time is None or not names:
             return {}
+        ranked = np.sort(side.take(labels))
+        suspects = []
+        for name in names:
+            column = side.take(side.columns[name])
+            look = column[:: max(1, len(column) // LOOK)]
+            look = look[np.isfinite(look)] if column.dtype.kind == "f" else look[:0]
+            if len(look) and _among(ranked, look)[0].mean() >= self.error:
+                suspects.append(name)
+        return self._looked_up(context, suspects, labels, bars) if suspects else {}
+
+    def _looked_up(
+        self, context: CheckContext, names: list[str], labels: NDArray[np.generic], bars: int
+    ) -> dict[str, Finding]:
+        """Hold every value of some features against the labels that occur once."""
+        side = context.train
+        assert side.asset is not None
+        assert side.time is not None
         y = side.take(labels)
         order = np.argsort(y, kind="stable")
         ranked = y[order]
-        once = np.concatenate([[True], ranked[1:] != ranked[:-1]]) & np.concatenate([ranked[1:] != ranked[:-1], [True]])
-        once &= ~np.isnan(ranked)
+        differs = ranked[1:] != ranked[:-1]
+        once = np.concatenate([[True], differs]) & np.concatenate([differs, [True]]) & ~np.isnan(ranked)
         if once.sum() < self.error * len(y) / 2:
             return {}  # classes, or rounded: equal values say nothing
         ranked, order = ranked[once], order[once]
@@ -88,12 +105,6 @@ class FutureValue(Check):
         found = {}
         for name in names:
             column = side.take(side.columns[name])
-            if column.dtype.kind != "f":
-                continue
-            look = column[:: max(1, len(column) // LOOK)]
-            look = look[np.isfinite(look)]
-            if not len(look) or _among(ranked, look)[0].mean() < self.error:
-                continue
             known = np.flatnonzero(np.isfinite(column))
             equal, places = _among(ranked, column[known])
             ahead = date[order[places]] + bars - date[known]

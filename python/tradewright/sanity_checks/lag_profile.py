@@ -154,9 +154,15 @@ class LagProfile(Check):
         """See the class."""
         allowed = set(context.declared.nowcasting)
         names = tuple(name for name in context.train.columns if name not in allowed)
-        findings = self._judge(context, profile_of(context, names), "label")
-        if context.train.returns is not None and horizon_bars(context)[0] > 1:
-            findings += self._judge(context, profile_of(context, names, of_returns=True), "return")
+        profile = profile_of(context, names)
+        findings = self._judge(context, profile, "label")
+        if context.train.returns is not None and profile.horizon > 1:
+            # A label of h returns goes with a feature 1/√h as well as one of them does: half of that is worth a look.
+            ahead = np.nan_to_num(np.abs(profile.correlations[:, ~profile.known])).max(axis=1)
+            worth_a_look = np.flatnonzero(ahead >= 0.5 * self.warning / np.sqrt(profile.horizon)).tolist()
+            if worth_a_look:
+                chosen = tuple(names[j] for j in worth_a_look)
+                findings += self._judge(context, profile_of(context, chosen, of_returns=True), "return")
         findings.sort(key=lambda finding: (-severity_rank(finding.severity), -(finding.value or 0.0)))
         worst: dict[str, Finding] = {}
         for finding in findings:

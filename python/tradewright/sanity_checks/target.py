@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tradewright.sanity_checks.base import CannotRun, Check, CheckContext
 from tradewright.sanity_checks.report import Finding
+from tradewright.sanity_checks.series import series_of
 
 __all__ = ["ConstantTarget", "InvalidTarget"]
 
@@ -37,8 +39,10 @@ class InvalidTarget(Check):
             return []
         positions = train.positions()[bad]
         last = ""
-        if len(y) == bad[-1] + 1 and bad[0] == len(y) - len(bad):
-            last = "; all at the end, where labels have not resolved yet"
+        series = series_of(train)
+        if not series.mixed and _all_at_the_end(~np.isfinite(series.walk(train.y)), series.starts):
+            whose = "" if train.asset is None else " of their assets"
+            last = f"; all at the end{whose}, where labels have not resolved yet: drop them"
         return [
             context.finding(
                 self,
@@ -51,6 +55,13 @@ class InvalidTarget(Check):
                 remedy="drop these rows before splitting; losses and fit refuse them",
             )
         ]
+
+
+def _all_at_the_end(bad: NDArray[np.bool_], starts: NDArray[np.int64]) -> bool:
+    """Whether what is bad in each asset are its last rows: none is followed by a good one of the same asset."""
+    followed = bad[:-1] & ~bad[1:]
+    followed[starts[1:] - 1] = False
+    return not followed.any()
 
 
 @final

@@ -95,3 +95,22 @@ def test_base_rates_that_shift(seed):
     # Persistent labels: a block of one regime is worth few rows.
     slow = np.repeat(rng.random(20) < 0.5, 50)
     assert found(run(None, slow[:800], None, slow[800:], suite="drift")) == {}
+
+
+@pytest.mark.parametrize("by", ["date", "asset"])
+@pytest.mark.parametrize("inside", [False, True])
+def test_labels_that_have_not_resolved_stand_at_the_end_of_each_asset(by, inside):
+    days, assets = 60, 3
+    y = np.random.default_rng(0).normal(size=(days, assets))
+    y[-5:] = np.nan
+    y[10, 1] = np.nan if inside else y[10, 1]
+    time, asset = np.repeat(np.arange(days), assets), np.tile(np.arange(assets), days)
+    order = np.lexsort((asset, time) if by == "date" else (time, asset))
+    report = ModelSanityChecker().run(
+        None, y.reshape(-1)[order], time_train=time[order], asset_train=asset[order], suite=["target.invalid"]
+    )
+    (finding,) = report.findings
+    assert finding.count == 15 + inside
+    assert (
+        "all at the end of their assets, where labels have not resolved yet: drop them" in finding.message
+    ) != inside
