@@ -238,6 +238,8 @@ struct AbsorbSide<'a, H, T, F> {
 impl<H: RowHash, T: Cell, F: Fn(usize, T) -> u64> Kernel for AbsorbSide<'_, H, T, F> {
     type Output = ();
 
+    // Places of three arrays of a fixed length; the loop is unrolled.
+    #[allow(clippy::needless_range_loop)]
     #[inline(always)]
     fn run(self) {
         let cells = self.cells.map(|cells| &cells[..self.hashes.len()]);
