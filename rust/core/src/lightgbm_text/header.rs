@@ -39,7 +39,7 @@ impl Header {
         let sizes = keys.integers("tree_sizes")?;
         let tree_sizes: Vec<usize> =
             sizes.iter().filter(|&&size| size > 0).filter_map(|&size| usize::try_from(size).ok()).collect();
-        if tree_sizes.len() != sizes.len() || tree_sizes.len() % n_classes != 0 {
+        if tree_sizes.len() != sizes.len() || !tree_sizes.len().is_multiple_of(n_classes) {
             return Err(fault("tree_sizes", "it does not match the trees"));
         }
         Ok(Self { n_features, tree_sizes })
