@@ -13,7 +13,7 @@ from tradewright import _core
 from tradewright.sanity_checks.base import CannotRun, Check, CheckContext, Side
 from tradewright.sanity_checks.rank_sample import SAMPLE_ROWS, chosen_rows, sampled_note
 from tradewright.sanity_checks.report import Finding, Severity
-from tradewright.sanity_checks.series import SIGMAS, effective, series_of
+from tradewright.sanity_checks.series import SIGMAS, SPREAD_ERROR, WANDERS, series_of, worth_of
 from tradewright.sanity_checks.side_times import hull
 
 __all__ = ["FeatureDrift", "MissingRateDrift"]
@@ -22,10 +22,6 @@ __all__ = ["FeatureDrift", "MissingRateDrift"]
 FOLD_ROWS = 20_000
 #: The 5 % point of Kolmogorov's distribution.
 KOLMOGOROV = 1.36
-#: Standard error of the logarithm of an interquartile range, times the root of the number of rows, for fat tails.
-SPREAD_ERROR = 1.2
-#: Above this autocorrelation a series wanders like a price: where it stands later is no drift, how it moves may be.
-WANDERS = 0.95
 #: Columns of a row of the kernel's table.
 DISTANCE, STABILITY, TRAIN, VAL = 0, 1, slice(2, 8), slice(8, 14)
 
@@ -121,7 +117,7 @@ class FeatureDrift(Check):
     def _judge(self, context: CheckContext, name: str, row: NDArray[np.float64], rho: float) -> Finding | None:
         train, val = context.train, context.needs_val()
         how = ""
-        if rho > WANDERS:
+        if rho > WANDERS:  # where it stands later is no drift, how it moves may be
             changes = [series_of(side).changes(side.columns[name]) for side in (train, val)]
             row = _core.drifts(
                 [changes[0]], [changes[1]], *(chosen_rows(len(values), _most(context)) for values in changes)
@@ -131,10 +127,7 @@ class FeatureDrift(Check):
             if not self._suspect(row):
                 return None
         before, after = _Place(*row[TRAIN].tolist()), _Place(*row[VAL].tolist())
-        worths = [
-            max(float(effective(min(series_of(side).dates, place.known), rho)), 0.5)
-            for side, place in ((train, before), (val, after))
-        ]
+        worths = [worth_of(side, place.known, rho) for side, place in ((train, before), (val, after))]
         error = sqrt(1 / worths[0] + 1 / worths[1])
         chance = KOLMOGOROV * SIGMAS * error
         distance, stability = float(row[DISTANCE]), float(row[STABILITY])
@@ -228,10 +221,7 @@ class MissingRateDrift(Check):
             change = float(shares[1] - shares[0])
             values = train.columns[name]
             rho = float(series_of(train).lag_one([np.isnan(values).view(np.uint8)])[0])
-            worths = [
-                max(float(effective(min(series_of(side).dates, len(gap)), rho)), 0.5)
-                for side, gap in zip((train, val), gaps, strict=True)
-            ]
+            worths = [worth_of(side, len(gap), rho) for side, gap in zip((train, val), gaps, strict=True)]
             share = (shares[0] * worths[0] + shares[1] * worths[1]) / sum(worths)
             limit = self.warning + SIGMAS * sqrt(max(share * (1 - share), 0.0) * (1 / worths[0] + 1 / worths[1]))
             if abs(change) <= limit:

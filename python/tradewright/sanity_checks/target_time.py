@@ -11,13 +11,10 @@ from numpy.typing import NDArray
 
 from tradewright.sanity_checks.base import Check, CheckContext, Side
 from tradewright.sanity_checks.report import Finding
-from tradewright.sanity_checks.series import SIGMAS, effective, horizon_bars, known_labels, series_of
+from tradewright.sanity_checks.series import SIGMAS, SPREAD_ERROR, horizon_bars, known_labels, series_of, worth_of
 from tradewright.sanity_checks.target_shape import classes_of, finite_labels
 
 __all__ = ["AutocorrelatedTarget", "ShiftedTarget"]
-
-#: Standard error of the logarithm of an interquartile range, times the root of the number of rows, for fat tails.
-SPREAD_ERROR = 1.2
 
 
 @final
@@ -48,7 +45,7 @@ class ShiftedTarget(Check):
         if not len(before) or not len(after):
             return []
         rho = max(_resemblance(train), _resemblance(val))  # a side of one class says nothing of how classes follow
-        worth = (_worth(train, rho), _worth(val, rho))
+        worth = (worth_of(train, len(train), rho), worth_of(val, len(val), rho))
         classes = classes_of(np.concatenate([before, after]))
         if classes is None:
             return self._spread(context, before, after, worth)
@@ -138,11 +135,6 @@ def _resemblance(side: Side) -> float:
     y = np.ascontiguousarray(side.y, dtype=np.float64)
     size = np.abs(y - np.nanmedian(y[np.isfinite(y)])) if np.isfinite(y).any() else y
     return float(np.max(series_of(side).lag_one([y, size])))
-
-
-def _worth(side: Side, rho: float) -> float:
-    """How many independent labels the mean of a side is from."""
-    return max(float(effective(min(series_of(side).dates, len(side)), rho)), 0.5)
 
 
 @final

@@ -19,6 +19,7 @@ pub mod lag_profile;
 pub mod missingness;
 mod moments;
 pub mod numbers;
+mod radix;
 pub mod ranks;
 pub mod repeated;
 pub mod row_hash;
