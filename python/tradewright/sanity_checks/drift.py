@@ -14,20 +14,16 @@ from numpy.typing import NDArray
 from tradewright import _core
 from tradewright.sanity_checks.base import CannotRun, Check, CheckContext, Side
 from tradewright.sanity_checks.fold_samples import drifts_of, sample_size
-from tradewright.sanity_checks.fold_series import changes_of, count_dates, lag_one_of
+from tradewright.sanity_checks.fold_series import changes_of, lag_one_of
 from tradewright.sanity_checks.rank_sample import chosen_rows, sampled_note
 from tradewright.sanity_checks.report import Finding, Severity
-from tradewright.sanity_checks.series import SIGMAS, effective, series_of
+from tradewright.sanity_checks.series import SIGMAS, SPREAD_ERROR, WANDERS, series_of, worth_of
 from tradewright.sanity_checks.side_times import hull
 
 __all__ = ["FeatureDrift", "MissingRateDrift"]
 
 #: The 5 % point of Kolmogorov's distribution.
 KOLMOGOROV = 1.36
-#: Standard error of the logarithm of an interquartile range, times the root of the number of rows, for fat tails.
-SPREAD_ERROR = 1.2
-#: Above this autocorrelation a series wanders like a price: where it stands later is no drift, how it moves may be.
-WANDERS = 0.95
 #: Columns of a row of the kernel's table.
 DISTANCE, STABILITY, TRAIN, VAL = 0, 1, slice(2, 8), slice(8, 14)
 
@@ -121,16 +117,13 @@ class FeatureDrift(Check):
     def _judge(self, context: CheckContext, name: str, row: NDArray[np.float64], rho: float) -> Finding | None:
         train, val = context.train, context.needs_val()
         how = ""
-        if rho > WANDERS:
+        if rho > WANDERS:  # where it stands later is no drift, how it moves may be
             row, rho = _drift_of_changes(train, val, name)
             how = "the changes of "
             if not self._suspects(row[None])[0]:
                 return None
         before, after = _Place(*row[TRAIN].tolist()), _Place(*row[VAL].tolist())
-        worths = [
-            max(float(effective(min(count_dates(side), place.known), rho)), 0.5)
-            for side, place in ((train, before), (val, after))
-        ]
+        worths = [worth_of(side, place.known, rho) for side, place in ((train, before), (val, after))]
         error = sqrt(1 / worths[0] + 1 / worths[1])
         chance = KOLMOGOROV * SIGMAS * error
         distance, stability = float(row[DISTANCE]), float(row[STABILITY])
@@ -243,10 +236,7 @@ class MissingRateDrift(Check):
             shares = [gap.mean() if len(gap) else 0.0 for gap in gaps]
             change = float(shares[1] - shares[0])
             rho = lag_one_of(train, ("gaps", name), partial(_gaps_of, train, name))
-            worths = [
-                max(float(effective(min(count_dates(side), len(gap)), rho)), 0.5)
-                for side, gap in zip((train, val), gaps, strict=True)
-            ]
+            worths = [worth_of(side, len(gap), rho) for side, gap in zip((train, val), gaps, strict=True)]
             share = (shares[0] * worths[0] + shares[1] * worths[1]) / sum(worths)
             limit = self.warning + SIGMAS * sqrt(max(share * (1 - share), 0.0) * (1 / worths[0] + 1 / worths[1]))
             if abs(change) <= limit:

@@ -13,19 +13,14 @@ from numpy.typing import NDArray
 from tradewright.sanity_checks.base import Side
 from tradewright.sanity_checks.fold_blocks import FoldBlocks
 from tradewright.sanity_checks.series import SideSeries, series_of
-from tradewright.sanity_checks.side_times import count_times
+from tradewright.sanity_checks.side_times import count_dates
 
-__all__ = ["changes_of", "count_dates", "lag_one_of"]
+__all__ = ["changes_of", "lag_one_of"]
 
 _KNOWN: WeakKeyDictionary[FoldBlocks, FoldSeries] = WeakKeyDictionary()
 
 #: Of rows that share a time, with nothing to say whose they are, no predecessor is known: a cautious guess.
 UNKNOWN = 0.95
-
-
-def count_dates(side: Side) -> int:
-    """Return how many rows of a side are worth counting: its distinct times, or its rows where times are not known."""
-    return len(side) if side.time is None else count_times(side)
 
 
 def lag_one_of(side: Side, name: Hashable, values: Callable[[], NDArray[Any]]) -> float:

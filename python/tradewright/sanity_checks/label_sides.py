@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from tradewright import _core
 from tradewright.sanity_checks.base import Side
 from tradewright.sanity_checks.fold_blocks import FoldBlocks
-from tradewright.sanity_checks.fold_series import count_dates, lag_one_of
-from tradewright.sanity_checks.series import effective, series_of
+from tradewright.sanity_checks.fold_series import lag_one_of
+from tradewright.sanity_checks.series import series_of, worth_of
 from tradewright.sanity_checks.target_shape import classes_of, finite_labels
 
 __all__ = ["LabelSides"]
@@ -122,8 +122,7 @@ def _worths(train: Side, val: Side) -> Pair:
     A side of one class says nothing of how classes follow each other.
     """
     rho = max(_resemblance(train), _resemblance(val))
-    worth = [max(float(effective(min(count_dates(side), len(side)), rho)), 0.5) for side in (train, val)]
-    return worth[0], worth[1]
+    return worth_of(train, len(train), rho), worth_of(val, len(val), rho)
 
 
 def _resemblance(side: Side) -> float:

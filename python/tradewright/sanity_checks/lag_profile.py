@@ -13,6 +13,7 @@ from tradewright.sanity_checks.base import CannotRun, Check, CheckContext
 from tradewright.sanity_checks.report import Finding, severity_rank
 from tradewright.sanity_checks.series import (
     SIGMAS,
+    WANDERS,
     SideSeries,
     above_noise,
     effective,
@@ -25,8 +26,6 @@ __all__ = ["LagProfile", "Profile", "profile_of"]
 
 #: How many rows beyond the known labels, and into the future, a feature is followed.
 REACH = 10
-#: Above this autocorrelation a series wanders like a price, and is taken by what it changes by.
-WANDERS = 0.95
 #: Longer horizons are taken as this one: the zone of known labels must be near.
 LONGEST = 252
 #: Rows below which nothing is said.

@@ -114,6 +114,10 @@ class ScanProfiles:
         """See :class:`Profiles`."""
         return self.of(side).total
 
+    def missing(self, side: Side) -> NDArray[np.int64]:
+        """See :class:`Profiles`."""
+        return self.of(side).total.nan
+
     def pooled(self, train: Side, val: Side) -> Moments:
         """See :class:`Profiles`."""
         return Moments.merged([self.moments(train), self.moments(val)])

@@ -15,12 +15,28 @@ from tradewright import _core
 from tradewright.panel.times import OPEN
 from tradewright.sanity_checks.base import CannotRun, CheckContext, Side
 from tradewright.sanity_checks.fold_blocks import FoldBlocks
+from tradewright.sanity_checks.side_times import count_dates, distinct
 
-__all__ = ["SIGMAS", "SideSeries", "above_noise", "effective", "horizon_bars", "known_labels", "series_of"]
+__all__ = [
+    "SIGMAS",
+    "SPREAD_ERROR",
+    "WANDERS",
+    "SideSeries",
+    "above_noise",
+    "effective",
+    "horizon_bars",
+    "known_labels",
+    "series_of",
+    "worth_of",
+]
 
 #: How many standard errors a statistic must stand above its threshold: 100 features at 21 lags give about 0.13 false
 #: alarms at four.
 SIGMAS = 4.0
+#: Standard error of the logarithm of an interquartile range, times the root of the number of rows, for fat tails.
+SPREAD_ERROR = 1.2
+#: Above this autocorrelation a series wanders like a price, and is taken by what it changes by.
+WANDERS = 0.95
 
 _KNOWN: WeakKeyDictionary[Side | FoldBlocks, SideSeries] = WeakKeyDictionary()
 _BARS: WeakKeyDictionary[Side, tuple[int, str]] = WeakKeyDictionary()
@@ -73,7 +89,7 @@ class SideSeries:
             order = order if by_time is None else by_time[order]
             whose = asset[order]
             starts = np.concatenate([starts, np.flatnonzero(whose[1:] != whose[:-1]) + 1])
-        dates = length if time is None else _distinct(time, by_time is None)
+        dates = length if time is None else len(distinct(time))
         if side.rows is not None:
             positions = side.positions()
             order = positions if order is None else positions[order]
@@ -143,12 +159,6 @@ def series_of(side: Side) -> SideSeries:
     return found
 
 
-def _distinct(time: NDArray[np.int64], ascends: bool) -> int:
-    if not len(time):
-        return 0
-    return int(np.count_nonzero(time[1:] != time[:-1])) + 1 if ascends else len(np.unique(time))
-
-
 def effective(rows: float, rho_x: Any, rho_y: Any = 1.0) -> Any:
     """Return how many independent rows a correlation of two autocorrelated series is worth (Bartlett, 1935).
 
@@ -156,6 +166,15 @@ def effective(rows: float, rho_x: Any, rho_y: Any = 1.0) -> Any:
     """
     product = np.clip(np.asarray(rho_x, dtype=np.float64) * rho_y, 0.0, 0.999)
     return rows * (1.0 - product) / (1.0 + product)
+
+
+def worth_of(side: Side, rows: int, rho: float) -> float:
+    """Return how many independent rows a mean over so many rows of a side is worth, at such an autocorrelation.
+
+    No more than there are dates, and no fewer than half a one, so that errors stay finite.
+    """
+    dates = series_of(side).dates if side.blocks is None else count_dates(side)
+    return max(float(effective(min(dates, rows), rho)), 0.5)
 
 
 def above_noise(threshold: float, rows: Any, sigmas: float = SIGMAS) -> Any:
@@ -199,9 +218,9 @@ def _bars_by_label_ends(side: Side) -> tuple[int, str]:
         return 1, "not declared, taken as one bar"
     rows = np.linspace(0, len(side) - 1, min(len(side), 20_000)).astype(np.int64)
     time = side.take(side.time)
-    ends, times = side.take(side.label_end)[rows], np.unique(time)
+    ends, times = side.take(side.label_end)[rows], distinct(time)
     closed = ends != OPEN
     if not closed.any():
         return 1, "not known, taken as one bar"
-    bars = np.searchsorted(times, ends[closed]) - np.searchsorted(times, time[rows][closed])
+    bars = np.searchsorted(times, ends[closed]) - np.searchsorted(times, time[rows[closed]])
     return max(int(np.quantile(bars, 0.1)), 0), "by label ends"

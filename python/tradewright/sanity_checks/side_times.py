@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tradewright.sanity_checks.base import Side
 from tradewright.sanity_checks.fold_blocks import FoldBlocks
 
-__all__ = ["all_times", "apart", "count_times", "distinct", "hull", "rows_between", "shared_times"]
+__all__ = ["all_times", "apart", "count_dates", "count_times", "distinct", "hull", "rows_between", "shared_times"]
 
 Times = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -38,6 +38,11 @@ def count_times(side: Side) -> int:
     """Return how many distinct times the rows of a side have."""
     blocks = _block_times(side)
     return len(distinct(side.take(side.needs_time()))) if blocks is None else blocks.count(side.in_blocks)
+
+
+def count_dates(side: Side) -> int:
+    """Return how many rows of a side are worth counting: its distinct times, or its rows where times are not known."""
+    return len(side) if side.time is None else count_times(side)
 
 
 def shared_times(one: Side, other: Side) -> Times:

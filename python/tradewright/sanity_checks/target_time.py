@@ -11,13 +11,10 @@ import numpy as np
 from tradewright.sanity_checks.base import Check, CheckContext
 from tradewright.sanity_checks.label_sides import LabelSides
 from tradewright.sanity_checks.report import Finding
-from tradewright.sanity_checks.series import SIGMAS, horizon_bars, known_labels, series_of
+from tradewright.sanity_checks.series import SIGMAS, SPREAD_ERROR, horizon_bars, known_labels, series_of
 from tradewright.sanity_checks.target_shape import finite_labels
 
 __all__ = ["AutocorrelatedTarget", "ShiftedTarget"]
-
-#: Standard error of the logarithm of an interquartile range, times the root of the number of rows, for fat tails.
-SPREAD_ERROR = 1.2
 
 
 @final

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::parallel::{Cancel, map_blocks};
 use crate::scan::drift::{BINS, Drift, Quartiles};
 use crate::scan::numbers::{Places, check_rows, common_rows, read};
-use crate::scan::ranks::{number_of_key, sort_key};
+use crate::scan::radix::{number_of_key, sort_key};
 
 /// Set in the block of a number that is the last of its value.
 const LAST: u32 = 1 << 31;

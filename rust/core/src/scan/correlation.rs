@@ -1,7 +1,7 @@
 //! Pearson's correlation of every pair of columns, over the rows in which both are known.
 //!
-//! Columns are centred tile by tile and multiplied as matrices. Columns without a missing cell come first, so that most
-//! pairs need one product; a pair in which a cell is missing needs its sums over the common rows, which are products of
+//! Columns are centred some rows at a time and multiplied as matrices, band by band of columns. Those without a missing
+//! cell come first: two of them need one product. Where cells are missing, sums over the common rows are products of
 //! numbers, squares and marks.
 
 use std::ops::Range as StdRange;
@@ -12,14 +12,16 @@ use crate::parallel::{Cancel, map_blocks};
 use crate::scan::numbers::{Places, check_rows, common_rows, read_finite};
 use crate::scan::series::Spread;
 
-/// Columns of a tile.
-const WIDTH: usize = 64;
-/// Rows of a tile: two tiles of numbers stay in the cache.
+/// The most columns of a band.
+const WIDTH: usize = 128;
+/// Rows that are multiplied at a time: two bands of numbers stay in the cache.
 const DEPTH: usize = 256;
+/// Columns of a strip: of a band with itself only what is right of each strip is multiplied.
+const STRIP: usize = 32;
 /// The fewest rows of a task.
-const BLOCK: usize = 16_384;
-/// The most tasks that share a pair of tiles, each with its own sums.
-const SHARES: usize = 16;
+const BLOCK: usize = 8_192;
+/// About how many tasks there are, each with its own sums.
+const TASKS: usize = 64;
 
 /// The correlations of all pairs, row by row; NaN for columns that do not vary over the common rows.
 ///
@@ -36,17 +38,21 @@ pub fn correlations(columns: &[Column<'_>], rows: Option<&[i64]>, cancel: &Cance
     let full = |spread: &Spread| spread.count >= len as f64;
     order.sort_by_key(|&j| !full(&spreads[j]));
     let clean = spreads.iter().filter(|spread| full(spread)).count();
-    let tiles: Vec<StdRange<usize>> = (0..count).step_by(WIDTH).map(|a| a..(a + WIDTH).min(count)).collect();
-    let pairs: Vec<(usize, usize)> = (0..tiles.len()).flat_map(|a| (a..tiles.len()).map(move |b| (a, b))).collect();
-    let block = BLOCK.max(len.div_ceil(SHARES));
+    let cut = |from: usize, to: usize| (from..to).step_by(WIDTH).map(move |a| a..(a + WIDTH).min(to));
+    let bands: Vec<StdRange<usize>> = cut(0, clean).chain(cut(clean, count)).collect();
+    let pairs: Vec<(usize, usize)> = (0..bands.len()).flat_map(|a| (a..bands.len()).map(move |b| (a, b))).collect();
+    let block = BLOCK.max(len.div_ceil(TASKS.div_ceil(pairs.len().max(1))));
     let shares = len.div_ceil(block);
     let parts = map_blocks(pairs.len() * shares, 1, block * WIDTH, cancel, |task| {
         let (a, b) = pairs[task.start / shares];
         let begin = task.start % shares * block;
-        let sums = Sums::new(tiles[a].len(), tiles[b].len(), tiles[b].end <= clean);
-        let side =
-            |tile: usize| tiles[tile].clone().map(|at| (&columns[order[at]], spreads[order[at]].mean())).collect();
-        sums.over(side(a), side(b), places, begin..(begin + block).min(len), cancel)
+        let tile = |band: usize| {
+            let band = order[bands[band].clone()].iter();
+            Tile::new(band.map(|&at| (&columns[at], spreads[at].mean())).collect())
+        };
+        let missing = usize::from(bands[a].end > clean) + usize::from(bands[b].end > clean);
+        let sums = Sums::new(bands[a].len(), bands[b].len(), missing);
+        sums.over(tile(a), (a != b).then(|| tile(b)), places, begin..(begin + block).min(len), cancel)
     })?;
     let mut out = vec![f64::NAN; count * count];
     for (&(a, b), parts) in pairs.iter().zip(parts.chunks(shares.max(1))) {
@@ -55,8 +61,8 @@ pub fn correlations(columns: &[Column<'_>], rows: Option<&[i64]>, cancel: &Cance
         for other in others {
             sums.add(other);
         }
-        for (i, p) in tiles[a].clone().map(|at| order[at]).enumerate() {
-            for (j, q) in tiles[b].clone().map(|at| order[at]).enumerate() {
+        for (i, &p) in order[bands[a].clone()].iter().enumerate() {
+            for (j, &q) in order[bands[b].clone()].iter().enumerate().skip(if a == b { i } else { 0 }) {
                 let r = sums.correlation(i, j, [&spreads[p], &spreads[q]]);
                 out[p * count + q] = r;
                 out[q * count + p] = r;
@@ -77,17 +83,19 @@ fn spread(column: &Column<'_>, places: Places<'_>, len: usize) -> Spread {
     spread
 }
 
-/// Sums over the common rows of each column of one tile with each of another.
+/// Sums over the common rows of each column of one band with each of another. Of a band with itself, what lies left of
+/// the diagonal is not made use of.
 #[derive(Clone)]
 struct Sums {
     width: [usize; 2],
-    /// Σ xy; and where cells are missing Σ x, Σ y, Σ x², Σ y² and the number of rows.
+    /// Σ xy; where cells of the second band are missing Σ x, Σ x² and the number of rows; of the first too Σ y and Σ y².
     tables: Vec<Vec<f64>>,
 }
 
 impl Sums {
-    fn new(a: usize, b: usize, clean: bool) -> Self {
-        Self { width: [a, b], tables: vec![vec![0.0; a * b]; if clean { 1 } else { 6 }] }
+    /// For bands of which `missing` have missing cells: none, the second, or both.
+    fn new(a: usize, b: usize, missing: usize) -> Self {
+        Self { width: [a, b], tables: vec![vec![0.0; a * b]; [1, 4, 6][missing]] }
     }
 
     fn add(&mut self, other: &Self) {
@@ -98,58 +106,72 @@ impl Sums {
         }
     }
 
+    /// Adds some rows; without a second band, of the first with itself.
     fn over(
         mut self,
-        left: Vec<(&Column<'_>, f64)>,
-        right: Vec<(&Column<'_>, f64)>,
+        mut a: Tile<'_>,
+        mut b: Option<Tile<'_>>,
         places: Places<'_>,
         rows: StdRange<usize>,
         cancel: &Cancel,
     ) -> Result<Self> {
-        let (mut a, mut b) = (Tile::new(left), Tile::new(right));
+        let half = b.is_none();
         for start in rows.clone().step_by(DEPTH) {
             cancel.check()?;
             let depth = DEPTH.min(rows.end - start);
             let places = places.slice(start, depth);
-            a.read(places, depth);
-            b.read(places, depth);
-            self.multiply(0, &a.numbers, &b.numbers, depth);
+            let marks = self.tables.len() > 1;
+            a.read(places, depth, marks);
+            if let Some(b) = &mut b {
+                b.read(places, depth, marks);
+            }
+            let (a, b) = (&a, b.as_ref().unwrap_or(&a));
+            self.multiply(0, &a.numbers, &b.numbers, depth, half);
             if self.tables.len() > 1 {
-                a.mark(depth);
-                b.mark(depth);
-                self.multiply(1, &a.numbers, &b.marks, depth);
-                self.multiply(2, &a.marks, &b.numbers, depth);
-                self.multiply(3, &a.squares, &b.marks, depth);
-                self.multiply(4, &a.marks, &b.squares, depth);
-                self.multiply(5, &a.marks, &b.marks, depth);
+                self.multiply(1, &a.numbers, &b.marks, depth, half);
+                self.multiply(2, &a.squares, &b.marks, depth, half);
+                self.multiply(3, &a.marks, &b.marks, depth, half);
+            }
+            if self.tables.len() > 4 {
+                self.multiply(4, &a.marks, &b.numbers, depth, half);
+                self.multiply(5, &a.marks, &b.squares, depth, half);
             }
         }
         Ok(self)
     }
 
-    /// Adds `a · bᵀ` over `depth` rows to a table.
+    /// Adds `a · bᵀ` over `depth` rows to a table; with `half` at least what is not left of the diagonal.
     #[allow(unsafe_code)]
-    fn multiply(&mut self, table: usize, a: &[f64], b: &[f64], depth: usize) {
+    fn multiply(&mut self, table: usize, a: &[f64], b: &[f64], depth: usize, half: bool) {
         let [m, n] = self.width;
         let c = &mut self.tables[table];
         assert!(a.len() >= m * DEPTH && b.len() >= n * DEPTH && c.len() == m * n && depth <= DEPTH);
         let (far, wide) = (DEPTH as isize, n as isize);
-        // SAFETY: with the strides given, a is read below m * DEPTH, b below n * DEPTH, c is written below m * n; the
-        // lengths have just been checked, and c is borrowed by us alone.
-        unsafe {
-            let (a, b, c) = (a.as_ptr(), b.as_ptr(), c.as_mut_ptr());
-            matrixmultiply::dgemm(m, depth, n, 1.0, a, far, 1, b, 1, far, 1.0, c, wide, 1);
+        for top in (0..m).step_by(if half { STRIP } else { m }) {
+            let left = if half { top } else { 0 };
+            let (high, a, b, c) =
+                ((m - top).min(STRIP), &a[top * DEPTH..], &b[left * DEPTH..], &mut c[top * n + left..]);
+            let high = if half { high } else { m };
+            // SAFETY: with the strides given, a is read below high * DEPTH, b below (n - left) * DEPTH and c is written
+            // below high * n - left, all of which the slices have by the lengths just checked; c is borrowed by us alone.
+            unsafe {
+                let (a, b, c) = (a.as_ptr(), b.as_ptr(), c.as_mut_ptr());
+                matrixmultiply::dgemm(high, depth, n - left, 1.0, a, far, 1, b, 1, far, 1.0, c, wide, 1);
+            }
         }
     }
 
     fn correlation(&self, i: usize, j: usize, spreads: [&Spread; 2]) -> f64 {
         let at = |table: usize| self.tables[table][i * self.width[1] + j];
-        let (xy, xx, yy, rows) = if self.tables.len() == 1 {
-            let squares = spreads.map(|spread| spread.variance() * spread.count);
-            (at(0), squares[0], squares[1], spreads[0].count)
-        } else {
-            let rows = at(5);
-            (at(0) - at(1) * at(2) / rows, at(3) - at(1) * at(1) / rows, at(4) - at(2) * at(2) / rows, rows)
+        let whole = spreads.map(|spread| spread.variance() * spread.count);
+        let (xy, xx, yy, rows) = match self.tables.len() {
+            1 => (at(0), whole[0], whole[1], spreads[0].count),
+            // All known rows of the second column are common ones, so that its own mean, 0, is the one over them.
+            4 => (at(0), at(2) - at(1) * at(1) / at(3), whole[1], at(3)),
+            _ => {
+                let rows = at(3);
+                (at(0) - at(1) * at(4) / rows, at(2) - at(1) * at(1) / rows, at(5) - at(4) * at(4) / rows, rows)
+            }
         };
         // Of numbers that are all equal rounding may leave a spread of its own size.
         let varies = |left: f64, whole: &Spread| left > 1e-12 * whole.variance() && left > 0.0;
@@ -175,7 +197,8 @@ impl<'a> Tile<'a> {
         Self { columns, numbers, marks, squares }
     }
 
-    fn read(&mut self, places: Places<'_>, depth: usize) {
+    /// Reads some rows; with `marks` also which of them are known, and squares.
+    fn read(&mut self, places: Places<'_>, depth: usize, marks: bool) {
         for ((column, mean), out) in self.columns.iter().zip(self.numbers.chunks_mut(DEPTH)) {
             let out = &mut out[..depth];
             read_finite(column, places, out);
@@ -183,18 +206,15 @@ impl<'a> Tile<'a> {
                 *value -= mean;
             }
         }
-        for (number, mark) in self.numbers.iter_mut().zip(&mut self.marks) {
-            let missing = number.is_nan();
-            *mark = f64::from(u8::from(!missing));
-            *number = if missing { 0.0 } else { *number };
+        if !marks {
+            return;
         }
-    }
-
-    fn mark(&mut self, depth: usize) {
-        for (numbers, squares) in self.numbers.chunks(DEPTH).zip(self.squares.chunks_mut(DEPTH)) {
-            for (number, square) in numbers[..depth].iter().zip(squares) {
-                *square = number * number;
-            }
+        let others = self.marks.iter_mut().zip(&mut self.squares);
+        for (number, (mark, square)) in self.numbers.iter_mut().zip(others) {
+            let missing = number.is_nan();
+            *mark = if missing { 0.0 } else { 1.0 };
+            *number = if missing { 0.0 } else { *number };
+            *square = *number * *number;
         }
     }
 }

@@ -3,11 +3,13 @@
 use crate::columns::Column;
 use crate::error::{Error, Result};
 use crate::parallel::{Cancel, map_blocks};
-use crate::scan::numbers::{Places, check_rows, common_rows, read};
-use crate::scan::ranks::{number_of_key, sort_key};
+use crate::scan::numbers::{Places, check_rows, common_rows};
+use crate::scan::radix::{MISSING, Sorter, Stretch, number_of_key, read_keys};
 
 /// Bins of the stability index: tenths of the first distribution.
 pub(crate) const BINS: usize = 10;
+/// Columns of a task, which share buffers.
+const WIDTH: usize = 4;
 
 /// Where a set of numbers lies; NaN for an empty set.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,6 +42,12 @@ pub struct Chosen<'a> {
     pub rows: Option<&'a [i64]>,
 }
 
+impl Chosen<'_> {
+    fn len(&self, column: usize) -> usize {
+        self.rows.map_or(self.columns[column].len(), <[i64]>::len)
+    }
+}
+
 /// The drift of each column from the first rows to the second; NaN cells are left out, infinities are extremes.
 pub fn drifts(first: Chosen<'_>, second: Chosen<'_>, cancel: &Cancel) -> Result<Vec<Drift>> {
     let (got, expected) = (second.columns.len(), first.columns.len());
@@ -52,53 +60,89 @@ pub fn drifts(first: Chosen<'_>, second: Chosen<'_>, cancel: &Cancel) -> Result<
         check_rows(chosen.rows.unwrap_or(&[]), all)?;
         work += chosen.rows.map_or(all, <[i64]>::len);
     }
-    map_blocks(expected, 1, work, cancel, |column| {
-        let sorted = |chosen: Chosen<'_>| sorted(&chosen.columns[column.start], chosen.rows);
-        let (a, b) = (sorted(first), sorted(second));
-        Ok(Drift {
-            distance: distance(&a, &b),
-            stability: stability(&a, &b),
-            first: quartiles(&a),
-            second: quartiles(&b),
-        })
-    })
+    let parts = map_blocks(expected, WIDTH, work, cancel, |group| {
+        let (mut pair, mut found) = (Pair::default(), Vec::with_capacity(group.len()));
+        for column in group {
+            cancel.check()?;
+            found.push(pair.drift([&first, &second], column));
+        }
+        Ok(found)
+    })?;
+    Ok(parts.into_iter().flatten().collect())
 }
 
-fn sorted(column: &Column<'_>, rows: Option<&[i64]>) -> Vec<f64> {
-    let mut values = vec![0.0; rows.map_or(column.len(), <[i64]>::len)];
-    read(column, Places::of(rows), &mut values);
-    // Whole numbers sort faster than floats that are compared by key.
-    let mut keys: Vec<u64> = values.into_iter().filter(|value| !value.is_nan()).map(sort_key).collect();
-    keys.sort_unstable();
-    keys.into_iter().map(number_of_key).collect()
+/// The numbers of a column on either side; buffers are kept from one column to the next.
+#[derive(Default)]
+struct Pair {
+    sorter: Sorter,
+    keys: [Vec<u64>; 2],
 }
 
-fn distance(a: &[f64], b: &[f64]) -> f64 {
+impl Pair {
+    fn drift(&mut self, sides: [&Chosen<'_>; 2], column: usize) -> Drift {
+        let (mut least, mut most) = (u64::MAX, 0);
+        for (keys, side) in self.keys.iter_mut().zip(sides) {
+            read_keys(&side.columns[column], Places::of(side.rows), side.len(column), keys);
+            keys.retain(|&key| key != MISSING);
+            (least, most) = keys.iter().fold((least, most), |(a, b), &key| (a.min(key), b.max(key)));
+        }
+        // Stretched alike, keys of both sides compare as their numbers do.
+        let stretch = Stretch::over(least.min(most), most);
+        for keys in &mut self.keys {
+            for key in keys.iter_mut() {
+                *key = stretch.stretched(*key);
+            }
+            self.sorter.sort(keys);
+        }
+        let [a, b] = &self.keys;
+        let number = |key| number_of_key(stretch.undone(key));
+        Drift {
+            distance: distance(a, b),
+            stability: stability(a, b),
+            first: quartiles(a, number),
+            second: quartiles(b, number),
+        }
+    }
+}
+
+/// The largest distance of two distribution functions, from sorted keys.
+///
+/// Both are walked through together without a branch that depends on which number is less, since none can be foretold;
+/// the distance, in units of one over the product of the counts, is a whole number.
+fn distance(a: &[u64], b: &[u64]) -> f64 {
     if a.is_empty() || b.is_empty() {
         return f64::NAN;
     }
-    let (mut i, mut j, mut largest) = (0, 0, 0.0f64);
-    while i < a.len() && j < b.len() {
-        let value = if a[i] <= b[j] { a[i] } else { b[j] };
-        while i < a.len() && a[i] <= value {
-            i += 1;
+    let (step_a, step_b) = (b.len() as i64, a.len() as i64);
+    let (mut i, mut j, mut gap, mut largest) = (0, 0, 0i64, 0i64);
+    let (mut x, mut y) = (a[0], b[0]);
+    let last = loop {
+        let (from_a, from_b) = (x <= y, y <= x);
+        let value = if from_a { x } else { y };
+        gap += if from_a { step_a } else { 0 } - if from_b { step_b } else { 0 };
+        i += usize::from(from_a);
+        j += usize::from(from_b);
+        if i == a.len() || j == b.len() {
+            break value;
         }
-        while j < b.len() && b[j] <= value {
-            j += 1;
-        }
-        largest = largest.max((i as f64 / a.len() as f64 - j as f64 / b.len() as f64).abs());
-    }
-    largest
+        (x, y) = (a[i], b[j]);
+        // Between equal numbers the functions have no value of their own.
+        largest = largest.max(if x > value && y > value { gap.abs() } else { 0 });
+    };
+    // From here on one function is 1, and the other only nears it.
+    let equal = |rest: &[u64]| rest.iter().take_while(|&&value| value <= last).count() as i64;
+    gap += step_a * equal(&a[i..]) - step_b * equal(&b[j..]);
+    largest.max(gap.abs()) as f64 / (a.len() as f64 * b.len() as f64)
 }
 
-fn stability(a: &[f64], b: &[f64]) -> f64 {
+fn stability(a: &[u64], b: &[u64]) -> f64 {
     if a.is_empty() || b.is_empty() {
         return f64::NAN;
     }
-    let mut edges: Vec<f64> = (1..BINS).map(|k| a[(k * a.len() / BINS).min(a.len() - 1)]).collect();
+    let mut edges: Vec<u64> = (1..BINS).map(|k| a[(k * a.len() / BINS).min(a.len() - 1)]).collect();
     edges.dedup();
     // A bin holds what lies from one edge to below the next.
-    let share = |values: &[f64]| -> Vec<f64> {
+    let share = |values: &[u64]| -> Vec<f64> {
         let ends: Vec<usize> = edges.iter().map(|&edge| values.partition_point(|&v| v < edge)).collect();
         let all = values.len() as f64 + (edges.len() + 1) as f64 * 0.5;
         let starts = std::iter::once(0).chain(ends.iter().copied());
@@ -108,12 +152,12 @@ fn stability(a: &[f64], b: &[f64]) -> f64 {
     share(a).iter().zip(share(b)).map(|(p, q)| (q - p) * (q / p).ln()).sum()
 }
 
-fn quartiles(sorted: &[f64]) -> Quartiles {
+fn quartiles(sorted: &[u64], number: impl Fn(u64) -> f64) -> Quartiles {
     let quantile = |share: f64| match sorted.len() {
         0 => f64::NAN,
         len => {
             let place = share * (len - 1) as f64;
-            let (low, high) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
+            let (low, high) = (number(sorted[place.floor() as usize]), number(sorted[place.ceil() as usize]));
             // Two infinities have no distance.
             if low < high { low + (high - low) * place.fract() } else { low }
         }

@@ -23,6 +23,7 @@ pub mod missingness;
 mod moments;
 mod neighbours;
 pub mod numbers;
+mod radix;
 pub mod ranks;
 pub mod repeated;
 mod row_groups;

@@ -3,10 +3,15 @@
 use crate::columns::Column;
 use crate::error::{Error, Result};
 use crate::parallel::{Cancel, map_blocks_into};
-use crate::scan::numbers::{Places, check_rows, common_rows, read};
+use crate::scan::numbers::{Places, check_rows, common_rows};
+use crate::scan::radix::{MISSING, Sorter, Stretch, read_keys};
 
 /// The most rows that are ranked: up to here every rank, and every mean of two, is exact in `f32`.
-pub const MOST_ROWS: usize = 1 << 22;
+pub const MOST_ROWS: usize = 1 << ROW_BITS;
+
+const ROW_BITS: u32 = 22;
+/// Columns of a task, which share buffers.
+const WIDTH: usize = 4;
 
 /// The ranks of some rows of each column, a column after the other: 1 for the least cell, the mean rank for equal ones,
 /// NaN for NaN. Each column ranks its known cells among themselves; −0.0 equals 0.0, infinities are extremes.
@@ -32,45 +37,70 @@ pub fn ranks(columns: &[Column<'_>], rows: Option<&[i64]>, out: &mut [f32], canc
     if len == 0 {
         return Ok(());
     }
-    map_blocks_into(out, len, cancel, |place, out| {
-        let mut values = vec![0.0; len];
-        read(&columns[place.start / len], Places::of(rows), &mut values);
-        rank(&values, out);
+    map_blocks_into(out, len * WIDTH, cancel, |cells, out| {
+        let mut ranker = Ranker::default();
+        for (column, out) in columns[cells.start / len..].iter().zip(out.chunks_mut(len)) {
+            cancel.check()?;
+            read_keys(column, Places::of(rows), len, &mut ranker.keys);
+            ranker.rank(out);
+        }
         Ok(())
     })?;
     Ok(())
 }
 
-/// A key that sorts as the number does.
-pub(crate) fn sort_key(value: f64) -> u64 {
-    let bits = (value + 0.0).to_bits();
-    bits ^ (((bits as i64 >> 63) as u64) | 1 << 63)
+/// Ranks numbers; its buffers are kept from one column to the next.
+#[derive(Default)]
+struct Ranker {
+    sorter: Sorter,
+    /// The key of each row, [`MISSING`] for NaN.
+    keys: Vec<u64>,
+    /// The leading bits of a known row's key, stretched, and the row below them.
+    packed: Vec<u64>,
 }
 
-/// The number a key is of; 0.0 for that of −0.0.
-pub(crate) fn number_of_key(key: u64) -> f64 {
-    f64::from_bits(if key >> 63 == 1 { key ^ (1 << 63) } else { !key })
+impl Ranker {
+    /// Ranks the numbers whose keys have been read.
+    fn rank(&mut self, out: &mut [f32]) {
+        let known = || self.keys.iter().copied().filter(|&key| key != MISSING);
+        let least = known().min().unwrap_or(0);
+        let stretch = Stretch::over(least, known().max().unwrap_or(least));
+        self.packed.clear();
+        for (row, (&key, out)) in self.keys.iter().zip(out.iter_mut()).enumerate() {
+            if key == MISSING {
+                *out = f32::NAN;
+            } else {
+                self.packed.push(stretch.stretched(key) >> ROW_BITS << ROW_BITS | row as u64);
+            }
+        }
+        self.sorter.sort(&mut self.packed);
+        let (keys, key) = (&self.keys, |packed: u64| self.keys[row_of(packed)]);
+        let mut start = 0;
+        for alike in self.packed.chunk_by_mut(|a, b| a >> ROW_BITS == b >> ROW_BITS) {
+            if alike.len() > 1 && !stretch.leaves(ROW_BITS) && alike.iter().any(|&row| key(row) != key(alike[0])) {
+                alike.sort_unstable_by_key(|&row| keys[row_of(row)]);
+                for tied in alike.chunk_by(|&a, &b| key(a) == key(b)) {
+                    start = write(tied, start, out);
+                }
+            } else {
+                start = write(alike, start, out);
+            }
+        }
+    }
 }
 
-fn rank(values: &[f64], out: &mut [f32]) {
-    let mut keys: Vec<(u64, u32)> = Vec::with_capacity(values.len());
-    for (row, &value) in values.iter().enumerate() {
-        if value.is_nan() {
-            out[row] = f32::NAN;
-        } else {
-            keys.push((sort_key(value), row as u32));
-        }
+fn row_of(packed: u64) -> usize {
+    (packed & ((1 << ROW_BITS) - 1)) as usize
+}
+
+/// Gives equal numbers their mean rank, behind the `start` that are less; says how many are then ranked.
+fn write(tied: &[u64], start: usize, out: &mut [f32]) -> usize {
+    let stop = start + tied.len();
+    let mean = (start + stop + 1) as f32 * 0.5;
+    for &packed in tied {
+        out[row_of(packed)] = mean;
     }
-    keys.sort_unstable();
-    let mut start = 0;
-    for tied in keys.chunk_by(|a, b| a.0 == b.0) {
-        let stop = start + tied.len();
-        let mean = (start + stop + 1) as f32 * 0.5;
-        for &(_, row) in tied {
-            out[row as usize] = mean;
-        }
-        start = stop;
-    }
+    stop
 }
 
 #[cfg(test)]
@@ -93,6 +123,8 @@ mod tests {
         prop_oneof![
             (-3i32..3).prop_map(f64::from),
             any::<f64>(),
+            // What sorts alike by its leading bits next to what is far away.
+            (0i32..5).prop_map(|steps| 1.0 + f64::from(steps) * f64::EPSILON),
             prop::sample::select(vec![f64::NAN, -0.0, f64::INFINITY, f64::NEG_INFINITY]),
         ]
     }
@@ -100,20 +132,13 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn equals_counting(values in prop::collection::vec(cell(), 0..80)) {
+        fn equals_counting(values in prop::collection::vec(cell(), 0..80), copies in prop::sample::select(vec![1, 30])) {
+            let values = values.repeat(copies);
             let mut out = vec![0.0; values.len()];
             ranks(&[Column::F64(Strided::from_slice(&values))], None, &mut out, &Cancel::new()).unwrap();
             let bits = |ranks: &[f32]| ranks.iter().map(|r| r.to_bits()).collect::<Vec<_>>();
             prop_assert_eq!(bits(&out), bits(&twin(&values)));
         }
-    }
-
-    #[test]
-    fn keys_sort_as_numbers_do_and_give_them_back() {
-        let numbers = [f64::NEG_INFINITY, -2.5, -1e-300, 0.0, 1e-300, 7.0, f64::INFINITY];
-        assert!(numbers.windows(2).all(|pair| sort_key(pair[0]) < sort_key(pair[1])));
-        assert!(numbers.iter().all(|&number| number_of_key(sort_key(number)).to_bits() == number.to_bits()));
-        assert_eq!(sort_key(-0.0), sort_key(0.0));
     }
 
     #[test]
