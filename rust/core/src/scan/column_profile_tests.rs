@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
+use super::super::value::Value;
 use super::*;
+use crate::columns::Strided;
 
 /// Cell by cell, asset by asset, as the definitions say.
 struct Twin {
