@@ -80,6 +80,18 @@ pub(crate) fn fetch<T>(values: &[T], at: usize) {
     }
 }
 
+/// As [`fetch`], for values that are read a little later: they wait in the second-level cache.
+#[inline(always)]
+#[allow(unsafe_code)]
+pub(crate) fn fetch_early<T>(values: &[T], at: usize) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: as above.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T1>(values.as_ptr().wrapping_add(at).cast());
+    }
+}
+
 /// Work over slices of `F`, written over a lane of any width; see [`Kernel`] for inlining.
 pub(crate) trait LaneKernel<F: Float> {
     /// What the work returns.

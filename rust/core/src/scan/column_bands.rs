@@ -10,7 +10,7 @@ use super::column_state::ColumnState;
 use super::value::Value;
 use crate::columns::{Column, Strided};
 use crate::error::Result;
-use crate::loss::cpu::fetch;
+use crate::loss::cpu::fetch_early;
 use crate::parallel::Cancel;
 use crate::with_column;
 
@@ -19,6 +19,9 @@ const SCRATCH: usize = 512 * 1_024;
 
 /// Rows that are copied at a time: few enough for their lines of memory to stay in a first-level cache.
 const ROWS: usize = 8;
+
+/// Rows between those that are copied and those that are asked for: as long as memory takes to answer.
+const AHEAD: usize = 4 * ROWS;
 
 /// Copied columns begin a multiple of so many cells apart: whole lines of memory, whatever the type.
 const LINE: usize = 64;
@@ -155,9 +158,9 @@ impl<'a, T: Value> Band<'a, T> {
             let at = front + start - rows.start;
             let places: [usize; ROWS] = std::array::from_fn(|k| self.walk.row((start + k).min(rows.end - 1)));
             // Rows lie too far apart for a CPU to guess the next ones: it is told, and need not wait for them.
-            for at in (start + ROWS..start + 2 * ROWS).take_while(|&at| at < self.walk.block.len) {
+            for at in (start + AHEAD..start + AHEAD + ROWS).take_while(|&at| at < self.walk.block.len) {
                 let begin = self.walk.row(at) * stride;
-                (begin..begin + extent).step_by(64 / size_of::<T>()).for_each(|cell| fetch(data, cell));
+                (begin..begin + extent).step_by(64 / size_of::<T>()).for_each(|cell| fetch_early(data, cell));
             }
             // The data of the first column ends with its own last cell: there the others are asked for theirs.
             let count = ROWS.min(rows.end - start);
