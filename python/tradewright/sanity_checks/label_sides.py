@@ -10,8 +10,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from tradewright import _core
 from tradewright.sanity_checks.base import Side
+from tradewright.sanity_checks.block_order import BlockOrder
 from tradewright.sanity_checks.fold_blocks import FoldBlocks
 from tradewright.sanity_checks.fold_series import lag_one_of
 from tradewright.sanity_checks.series import series_of, worth_of
@@ -78,9 +78,9 @@ class LabelSides:
         if not all(known):
             return None
         spreads = np.nan, np.nan
-        if labels.sorted is not None:
-            row = labels.sorted.drifts(*inside.astype(np.float64))[0]
-            spreads = float(row[6] - row[4]), float(row[12] - row[10])
+        if labels.ordered is not None:
+            low, high = zip(*(labels.ordered.quantiles(side, (0.25, 0.75)) for side in inside), strict=True)
+            spreads = high[0] - low[0], high[1] - low[1]
         return cls(known, _worths(train, val), labels.classes, inside.astype(np.int64) @ labels.counts, spreads)
 
 
@@ -91,7 +91,7 @@ class _BlockLabels:
     known: NDArray[np.int64]
     classes: NDArray[Any] | None
     counts: NDArray[np.int64]
-    sorted: _core.BlockSamples | None
+    ordered: BlockOrder | None
 
     @classmethod
     def of(cls, side: Side) -> _BlockLabels:
@@ -103,10 +103,8 @@ class _BlockLabels:
         known = np.bincount(blocks, minlength=n_blocks)
         classes = classes_of(y) if len(y) else None
         if classes is None:
-            rows = np.flatnonzero(finite)
-            return cls(
-                known, None, np.zeros((n_blocks, 0), np.int64), _core.BlockSamples([side.y], rows, blocks, n_blocks)
-            )
+            ordered = BlockOrder.of(y.astype(np.float64), blocks, n_blocks)
+            return cls(known, None, np.zeros((n_blocks, 0), np.int64), ordered)
         cells = blocks.astype(np.int64) * len(classes) + np.searchsorted(classes, y)
         counts = np.bincount(cells, minlength=n_blocks * len(classes)).reshape(n_blocks, len(classes))
         return cls(known, classes, counts, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal, final
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from tradewright.sanity_checks.profiles import Moments
 from tradewright.sanity_checks.report import Finding
 
 __all__ = ["GlobalScaling"]
+
+_TRACES: WeakKeyDictionary[Moments, dict[GlobalScaling, bool]] = WeakKeyDictionary()
 
 
 @final
@@ -45,7 +48,10 @@ class GlobalScaling(Check):
     def run(self, context: CheckContext) -> list[Finding]:
         """See the class."""
         val, train = context.needs_val(), context.needs_features()
-        pooled, ours = context.profiles.pooled(train, val), context.profiles.moments(train)
+        pooled = context.profiles.pooled(train, val)
+        if not self._bear_a_trace(pooled):
+            return []
+        ours = context.profiles.moments(train)
         floats = np.array([kind == "f" for kind in train.kinds()])
         candidates = floats & ~context.profiles.few(train) & (ours.finite > 0)
         found = []
@@ -63,6 +69,18 @@ class GlobalScaling(Check):
         if not exact.any() and len(chosen) >= max(self.columns, candidates.sum() / 2):
             found.append(self._finding(context, "blurred", chosen, pooled, ours, list(train.columns)))
         return found
+
+    def _bear_a_trace(self, pooled: Moments) -> bool:
+        """Whether as many columns as it takes look scaled over all rows; the same for all folds of a plan, asked once."""
+        known = _TRACES.setdefault(pooled, {})
+        if self not in known:
+            offset, apart = _unevenness(pooled)
+            off = np.minimum(abs(pooled.std() - 1), abs(pooled.std(ddof=1) - 1))
+            near = np.maximum(abs(pooled.mean), off) < max(self.blurred, 2 * self.tolerance)
+            ranged = (pooled.min == 0.0) & (pooled.max == 1.0)
+            even = np.maximum(offset, apart) < self.tolerance
+            known[self] = int((near | ranged | even).sum()) >= self.columns
+        return known[self]
 
     def _standardised(self, pooled: Moments, ours: Moments) -> NDArray[np.bool_]:
         std = pooled.std()

@@ -11,6 +11,7 @@ import pytest
 from tradewright import CombinatorialPurgedCV, ModelSanityChecker, Panel, PurgedKFold, _core, check
 from tradewright.errors import DataError
 from tradewright.sanity_checks.base import Side
+from tradewright.sanity_checks.block_order import BlockOrder
 from tradewright.sanity_checks.fold_blocks import FoldBlocks
 from tradewright.sanity_checks.profiles import PanelProfiles
 
@@ -200,6 +201,7 @@ def test_folds_cost_no_further_scans(monkeypatch):
     scans = ("duplicate_rows", "cross_duplicates", "repeated_rows", "ColumnProfiler", "BlockSamples", "drifts")
     for name in (*scans, "autocorrelations", "missing_by_class", "ranks"):
         monkeypatch.setattr(_core, name, counted(name, getattr(_core, name)))
+    monkeypatch.setattr(BlockOrder, "of", counted("BlockOrder", BlockOrder.of))
     counts = []
     for folds in ([0], None):
         reads.clear()
@@ -207,7 +209,8 @@ def test_folds_cost_no_further_scans(monkeypatch):
         counts.append(sorted(reads))
     assert counts[0] == counts[1]
     assert counts[0].count("ColumnProfiler") == 1
-    assert counts[0].count("BlockSamples") == 2  # of the features, and of the labels
+    assert counts[0].count("BlockSamples") == 1  # of the features
+    assert counts[0].count("BlockOrder") == 1  # of the labels
 
 
 def test_moments_of_a_fold_are_those_of_its_rows():
