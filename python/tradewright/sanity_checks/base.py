@@ -19,8 +19,8 @@ from tradewright.sanity_checks.declared import NOTHING, Declared
 from tradewright.sanity_checks.report import Example, Finding
 
 if TYPE_CHECKING:
-    from tradewright.sanity_checks.fold_blocks import FoldBlocks
-    from tradewright.sanity_checks.profiles import ColumnProfile, Moments
+    from tradewright.sanity_checks.readings.fold_blocks import FoldBlocks
+    from tradewright.sanity_checks.readings.profiles import ColumnProfile, Moments
     from tradewright.splitting import Rows
 
 __all__ = ["CannotRun", "Check", "CheckContext", "Profiles", "Side", "Twins"]

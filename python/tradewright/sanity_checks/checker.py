@@ -13,12 +13,12 @@ from tradewright.panel.scan import PanelScan
 from tradewright.sanity_checks.base import CheckContext, Side
 from tradewright.sanity_checks.declared import declare, refuse_horizon
 from tradewright.sanity_checks.inputs import refuse_swapped, sides_from_arrays
-from tradewright.sanity_checks.profiles import ArrayProfiles
+from tradewright.sanity_checks.readings.profiles import ArrayProfiles
+from tradewright.sanity_checks.readings.twins import ArrayTwins
 from tradewright.sanity_checks.report import SanityReport
 from tradewright.sanity_checks.runner import run_checks
 from tradewright.sanity_checks.scan_check import ScanProfiles, refuse_beside_scans, sides_from_scans
 from tradewright.sanity_checks.suites import Ignore, build_checks
-from tradewright.sanity_checks.twins import ArrayTwins
 
 __all__ = ["ModelSanityChecker"]
 

@@ -10,13 +10,13 @@ from tradewright.errors import DataError, ParameterError
 from tradewright.panel import Panel
 from tradewright.sanity_checks.base import CheckContext, Side
 from tradewright.sanity_checks.declared import declare, interleaves
-from tradewright.sanity_checks.fold_blocks import FoldBlocks
 from tradewright.sanity_checks.inputs import feature_columns
-from tradewright.sanity_checks.profiles import PanelProfiles
+from tradewright.sanity_checks.readings.fold_blocks import FoldBlocks
+from tradewright.sanity_checks.readings.profiles import PanelProfiles
+from tradewright.sanity_checks.readings.twins import PanelTwins
 from tradewright.sanity_checks.report import SanityReport
 from tradewright.sanity_checks.runner import run_checks
 from tradewright.sanity_checks.suites import Ignore, build_checks
-from tradewright.sanity_checks.twins import PanelTwins
 from tradewright.splitting import Fold, SplitPlan
 
 __all__ = ["check"]

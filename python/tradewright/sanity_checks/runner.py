@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tradewright.sanity_checks.base import CannotRun, Check, CheckContext
-from tradewright.sanity_checks.evidence import pictures_of
+from tradewright.sanity_checks.readings.evidence import pictures_of
 from tradewright.sanity_checks.report import Finding, SanityReport, severity_rank
 
 __all__ = ["run_checks"]

@@ -14,7 +14,7 @@ from tradewright.errors import DataError, ParameterError
 from tradewright.panel.scan import PanelScan
 from tradewright.sanity_checks.base import Check, Side
 from tradewright.sanity_checks.inputs import refuse_other_columns, to_common_axis
-from tradewright.sanity_checks.profiles import ColumnProfile, Moments
+from tradewright.sanity_checks.readings.profiles import ColumnProfile, Moments
 
 __all__ = ["NOT_IN_BATCHES", "ScanProfiles", "refuse_beside_scans", "sides_from_scans"]
 

@@ -11,14 +11,14 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import numpy as np
 
 from tradewright.errors import ParameterError
-from tradewright.sanity_checks.asof import AvailableTooLate
 from tradewright.sanity_checks.base import Check
-from tradewright.sanity_checks.correlated_features import CorrelatedFeatures
-from tradewright.sanity_checks.drift import FeatureDrift, MissingRateDrift
-from tradewright.sanity_checks.drift_adversarial import AdversarialDrift
-from tradewright.sanity_checks.duplicates import CrossDuplicates, NearDuplicates
-from tradewright.sanity_checks.feature_order import IdLikeFeatures, StaleFeatures
-from tradewright.sanity_checks.features import (
+from tradewright.sanity_checks.checks.asof import AvailableTooLate
+from tradewright.sanity_checks.checks.correlated_features import CorrelatedFeatures
+from tradewright.sanity_checks.checks.drift import FeatureDrift, MissingRateDrift
+from tradewright.sanity_checks.checks.drift_adversarial import AdversarialDrift
+from tradewright.sanity_checks.checks.duplicates import CrossDuplicates, NearDuplicates
+from tradewright.sanity_checks.checks.feature_order import IdLikeFeatures, StaleFeatures
+from tradewright.sanity_checks.checks.features import (
     BadScales,
     ConstantFeatures,
     DuplicateColumns,
@@ -27,18 +27,18 @@ from tradewright.sanity_checks.features import (
     QuasiConstantFeatures,
     SentinelValues,
 )
-from tradewright.sanity_checks.future_value import FutureValue
-from tradewright.sanity_checks.lag_profile import LagProfile
-from tradewright.sanity_checks.missing_leak import MissingnessLeak
-from tradewright.sanity_checks.repeats import ConflictingLabels, RepeatedKeys, StaleRows, WithinDuplicates
-from tradewright.sanity_checks.scaling import GlobalScaling
-from tradewright.sanity_checks.split import LabelOverlap
-from tradewright.sanity_checks.split_order import Embargo, EntityOverlap, IndexOverlap, SameTimestamp, TimeOrder
-from tradewright.sanity_checks.target import ConstantTarget, InvalidTarget
-from tradewright.sanity_checks.target_proxy import TargetProxy
-from tradewright.sanity_checks.target_shape import FewLabels, ImbalancedTarget, OutlyingTarget
-from tradewright.sanity_checks.target_time import AutocorrelatedTarget, ShiftedTarget
-from tradewright.sanity_checks.twin_assets import TwinAssets
+from tradewright.sanity_checks.checks.future_value import FutureValue
+from tradewright.sanity_checks.checks.lag_profile import LagProfile
+from tradewright.sanity_checks.checks.missing_leak import MissingnessLeak
+from tradewright.sanity_checks.checks.repeats import ConflictingLabels, RepeatedKeys, StaleRows, WithinDuplicates
+from tradewright.sanity_checks.checks.scaling import GlobalScaling
+from tradewright.sanity_checks.checks.split import LabelOverlap
+from tradewright.sanity_checks.checks.split_order import Embargo, EntityOverlap, IndexOverlap, SameTimestamp, TimeOrder
+from tradewright.sanity_checks.checks.target import ConstantTarget, InvalidTarget
+from tradewright.sanity_checks.checks.target_proxy import TargetProxy
+from tradewright.sanity_checks.checks.target_shape import FewLabels, ImbalancedTarget, OutlyingTarget
+from tradewright.sanity_checks.checks.target_time import AutocorrelatedTarget, ShiftedTarget
+from tradewright.sanity_checks.checks.twin_assets import TwinAssets
 
 __all__ = ["CHECKS", "SUITES", "Ignore", "build_checks", "choose_checks"]
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tradewright.sanity_checks.block_order import BlockOrder
+from tradewright.sanity_checks.readings.block_order import BlockOrder
 
 
 @given(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tradewright import _core
 from tradewright.errors import DataError, ParameterError
 from tradewright.sanity_checks.base import Side
-from tradewright.sanity_checks.profiles import MANY, ColumnProfile
+from tradewright.sanity_checks.readings.profiles import MANY, ColumnProfile
 
 FLOATS = [0.0, -0.0, 1.0, np.nan, -np.nan, np.inf, -np.inf, 5e-324, -2.5, 1e9, 7.25, 3.0]
 DTYPES = ["f8", "f4", "i8", "u8", "i4", "i1", "?"]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tradewright import ModelSanityChecker, Panel, PurgedKFold, SplitPlan, check
-from tradewright.sanity_checks.duplicates import chance_limit
+from tradewright.sanity_checks.checks.duplicates import chance_limit
 
 
 def only(report):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tradewright import ModelSanityChecker
-from tradewright.sanity_checks import drift_adversarial
+from tradewright.sanity_checks.checks import drift_adversarial
 
 ID = "drift.multivariate"
 CUT, ROWS = 900, 1_200

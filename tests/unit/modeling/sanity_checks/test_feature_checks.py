@@ -11,9 +11,9 @@ import pytest
 from tradewright import CombinatorialPurgedCV, ModelSanityChecker, Panel, PurgedKFold, _core, check
 from tradewright.errors import DataError
 from tradewright.sanity_checks.base import Side
-from tradewright.sanity_checks.block_order import BlockOrder
-from tradewright.sanity_checks.fold_blocks import FoldBlocks
-from tradewright.sanity_checks.profiles import PanelProfiles
+from tradewright.sanity_checks.readings.block_order import BlockOrder
+from tradewright.sanity_checks.readings.fold_blocks import FoldBlocks
+from tradewright.sanity_checks.readings.profiles import PanelProfiles
 
 N = 2_000
 rng = np.random.default_rng(0)

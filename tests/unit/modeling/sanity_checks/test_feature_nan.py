@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tradewright import ModelSanityChecker
 from tradewright.sanity_checks.base import Side
-from tradewright.sanity_checks.series import SideSeries
+from tradewright.sanity_checks.readings.series import SideSeries
 
 
 def findings(X, **rest):

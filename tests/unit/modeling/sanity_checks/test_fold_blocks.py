@@ -9,8 +9,8 @@ from plans import odd_plans, plan_of
 
 from tradewright import CombinatorialPurgedCV, Panel, check
 from tradewright.sanity_checks.base import Side
-from tradewright.sanity_checks.fold_blocks import FoldBlocks
-from tradewright.sanity_checks.side_times import all_times, count_times, hull, rows_between, shared_times
+from tradewright.sanity_checks.readings.fold_blocks import FoldBlocks
+from tradewright.sanity_checks.readings.side_times import all_times, count_times, hull, rows_between, shared_times
 
 SPLIT = ["split.index_overlap", "split.time_order", "split.same_timestamp", "split.embargo"]
 

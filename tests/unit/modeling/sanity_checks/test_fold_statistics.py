@@ -13,12 +13,12 @@ from plans import odd_plans, plan_of
 
 from tradewright import CombinatorialPurgedCV, Panel, _core, check
 from tradewright.errors import TradewrightError
-from tradewright.sanity_checks import fold_samples
 from tradewright.sanity_checks.base import Side
-from tradewright.sanity_checks.fold_blocks import FoldBlocks
-from tradewright.sanity_checks.fold_samples import FoldSamples, drifts_of, per_block, sample_size
-from tradewright.sanity_checks.fold_series import changes_of, count_dates, lag_one_of
-from tradewright.sanity_checks.label_sides import LabelSides
+from tradewright.sanity_checks.readings import fold_samples
+from tradewright.sanity_checks.readings.fold_blocks import FoldBlocks
+from tradewright.sanity_checks.readings.fold_samples import FoldSamples, drifts_of, per_block, sample_size
+from tradewright.sanity_checks.readings.fold_series import changes_of, count_dates, lag_one_of
+from tradewright.sanity_checks.readings.label_sides import LabelSides
 
 cells = st.one_of(
     st.floats(-3, 3),

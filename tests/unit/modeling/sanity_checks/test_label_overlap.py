@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tradewright import ModelSanityChecker, Panel, PurgedKFold, WalkForward, check
 from tradewright.sanity_checks.base import Side
-from tradewright.sanity_checks.split import meets_a_block, within_reach
+from tradewright.sanity_checks.checks.split import meets_a_block, within_reach
 from tradewright.splitting import Rows
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tradewright as tw
-from tradewright.sanity_checks.evidence import BUCKETS
+from tradewright.sanity_checks.readings.evidence import BUCKETS
 from tradewright.sanity_checks.report.pictures import Lines, Matrix, Spans, picture_from_dict, picture_to_dict
 
 N = 400

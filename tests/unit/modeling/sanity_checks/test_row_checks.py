@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from tradewright import ModelSanityChecker, Panel, PurgedKFold, check
 from tradewright.sanity_checks.base import Side
-from tradewright.sanity_checks.series import SideSeries
-from tradewright.sanity_checks.twin_assets import equal_dates
-from tradewright.sanity_checks.twins import ArrayTwins, grid_of
+from tradewright.sanity_checks.checks.twin_assets import equal_dates
+from tradewright.sanity_checks.readings.series import SideSeries
+from tradewright.sanity_checks.readings.twins import ArrayTwins, grid_of
 
 
 def run(check_id, *args, **rest):

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from tradewright import _core
 from tradewright.sanity_checks.base import MAX_EXAMPLES, CannotRun, Check, CheckContext, Side
+from tradewright.sanity_checks.readings.series import SideSeries, horizon_bars, known_labels, series_of
 from tradewright.sanity_checks.report import Finding
-from tradewright.sanity_checks.series import SideSeries, horizon_bars, known_labels, series_of
 
 __all__ = ["FutureValue"]
 

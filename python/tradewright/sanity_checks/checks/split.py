@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from tradewright.panel.times import format_time
 from tradewright.sanity_checks.base import MAX_EXAMPLES, CannotRun, Check, CheckContext, Side
-from tradewright.sanity_checks.fold_blocks import FoldBlocks
+from tradewright.sanity_checks.readings.fold_blocks import FoldBlocks
+from tradewright.sanity_checks.readings.side_times import rows_between
 from tradewright.sanity_checks.report import Finding
-from tradewright.sanity_checks.side_times import rows_between
 from tradewright.splitting.intervals import moved_apart
 
 __all__ = ["LabelOverlap"]

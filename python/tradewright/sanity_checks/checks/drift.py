@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from tradewright import _core
 from tradewright.sanity_checks.base import CannotRun, Check, CheckContext, Side
-from tradewright.sanity_checks.fold_samples import drifts_of, sample_size
-from tradewright.sanity_checks.fold_series import changes_of, lag_one_of
-from tradewright.sanity_checks.rank_sample import chosen_rows, sampled_note
+from tradewright.sanity_checks.readings.fold_samples import drifts_of, sample_size
+from tradewright.sanity_checks.readings.fold_series import changes_of, lag_one_of
+from tradewright.sanity_checks.readings.rank_sample import chosen_rows, sampled_note
+from tradewright.sanity_checks.readings.series import SIGMAS, SPREAD_ERROR, WANDERS, series_of, worth_of
+from tradewright.sanity_checks.readings.side_times import hull
 from tradewright.sanity_checks.report import Finding, Severity
-from tradewright.sanity_checks.series import SIGMAS, SPREAD_ERROR, WANDERS, series_of, worth_of
-from tradewright.sanity_checks.side_times import hull
 
 __all__ = ["FeatureDrift", "MissingRateDrift"]
 

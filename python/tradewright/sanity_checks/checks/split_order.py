@@ -12,8 +12,8 @@ from tradewright.errors import ParameterError
 from tradewright.panel.durations import add_duration
 from tradewright.panel.times import format_time
 from tradewright.sanity_checks.base import MAX_EXAMPLES, CannotRun, Check, CheckContext, Side
-from tradewright.sanity_checks.report import Finding
-from tradewright.sanity_checks.side_times import (
+from tradewright.sanity_checks.checks.split import validation_blocks
+from tradewright.sanity_checks.readings.side_times import (
     all_times,
     apart,
     count_times,
@@ -22,7 +22,7 @@ from tradewright.sanity_checks.side_times import (
     rows_between,
     shared_times,
 )
-from tradewright.sanity_checks.split import validation_blocks
+from tradewright.sanity_checks.report import Finding
 
 __all__ = ["Embargo", "EntityOverlap", "IndexOverlap", "SameTimestamp", "TimeOrder"]
 

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from tradewright import _core
 from tradewright.sanity_checks.base import CannotRun, Check, CheckContext
-from tradewright.sanity_checks.report import Finding, severity_rank
-from tradewright.sanity_checks.series import (
+from tradewright.sanity_checks.readings.series import (
     SIGMAS,
     WANDERS,
     SideSeries,
@@ -21,6 +20,7 @@ from tradewright.sanity_checks.series import (
     known_labels,
     series_of,
 )
+from tradewright.sanity_checks.report import Finding, severity_rank
 
 __all__ = ["LagProfile", "Profile", "profile_of"]
 

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradewright.sanity_checks.base import Side
-from tradewright.sanity_checks.block_order import BlockOrder
-from tradewright.sanity_checks.fold_blocks import FoldBlocks
-from tradewright.sanity_checks.fold_series import lag_one_of
-from tradewright.sanity_checks.series import series_of, worth_of
-from tradewright.sanity_checks.target_shape import classes_of, finite_labels
+from tradewright.sanity_checks.checks.target_shape import classes_of, finite_labels
+from tradewright.sanity_checks.readings.block_order import BlockOrder
+from tradewright.sanity_checks.readings.fold_blocks import FoldBlocks
+from tradewright.sanity_checks.readings.fold_series import lag_one_of
+from tradewright.sanity_checks.readings.series import series_of, worth_of
 
 __all__ = ["LabelSides"]
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from tradewright import _core
 from tradewright.sanity_checks.base import Check, CheckContext
+from tradewright.sanity_checks.readings.series import SIGMAS, effective, known_labels, series_of
 from tradewright.sanity_checks.report import Finding
-from tradewright.sanity_checks.series import SIGMAS, effective, known_labels, series_of
 
 __all__ = ["MissingnessLeak"]
 

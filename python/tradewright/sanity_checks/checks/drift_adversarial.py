@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from tradewright import _core
 from tradewright.sanity_checks.base import CannotRun, Check, CheckContext, Side
+from tradewright.sanity_checks.readings.series import SIGMAS, series_of, worth_of
 from tradewright.sanity_checks.report import Finding
-from tradewright.sanity_checks.series import SIGMAS, series_of, worth_of
 
 __all__ = ["AdversarialDrift"]
 

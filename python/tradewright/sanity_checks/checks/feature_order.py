@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradewright.sanity_checks.base import Check, CheckContext, Side
-from tradewright.sanity_checks.features import column_of
-from tradewright.sanity_checks.profiles import ColumnProfile
+from tradewright.sanity_checks.checks.features import column_of
+from tradewright.sanity_checks.readings.profiles import ColumnProfile
+from tradewright.sanity_checks.readings.series import series_of
 from tradewright.sanity_checks.report import Finding
-from tradewright.sanity_checks.series import series_of
 
 __all__ = ["IdLikeFeatures", "StaleFeatures"]
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from tradewright import _core
 from tradewright.sanity_checks.base import Side
-from tradewright.sanity_checks.fold_blocks import FoldBlocks
-from tradewright.sanity_checks.rank_sample import SAMPLE_ROWS, chosen_rows
+from tradewright.sanity_checks.readings.fold_blocks import FoldBlocks
+from tradewright.sanity_checks.readings.rank_sample import SAMPLE_ROWS, chosen_rows
 
 __all__ = ["drifts_of", "sample_size"]
 

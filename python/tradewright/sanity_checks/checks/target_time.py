@@ -9,10 +9,10 @@ from typing import Any, ClassVar, Literal, final
 import numpy as np
 
 from tradewright.sanity_checks.base import Check, CheckContext
-from tradewright.sanity_checks.label_sides import LabelSides
+from tradewright.sanity_checks.checks.target_shape import finite_labels
+from tradewright.sanity_checks.readings.label_sides import LabelSides
+from tradewright.sanity_checks.readings.series import SIGMAS, SPREAD_ERROR, horizon_bars, known_labels, series_of
 from tradewright.sanity_checks.report import Finding
-from tradewright.sanity_checks.series import SIGMAS, SPREAD_ERROR, horizon_bars, known_labels, series_of
-from tradewright.sanity_checks.target_shape import finite_labels
 
 __all__ = ["AutocorrelatedTarget", "ShiftedTarget"]
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradewright.sanity_checks.base import Check, CheckContext, Side
-from tradewright.sanity_checks.profiles import MANY
+from tradewright.sanity_checks.readings.profiles import MANY
+from tradewright.sanity_checks.readings.series import series_of
 from tradewright.sanity_checks.report import Finding, Severity
-from tradewright.sanity_checks.series import series_of
 
 __all__ = [
     "BadScales",

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradewright.sanity_checks.base import CannotRun, Check, CheckContext
+from tradewright.sanity_checks.readings.series import series_of
 from tradewright.sanity_checks.report import Finding
-from tradewright.sanity_checks.series import series_of
 
 __all__ = ["ConstantTarget", "InvalidTarget"]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradewright.sanity_checks.base import Side
-from tradewright.sanity_checks.fold_blocks import FoldBlocks
+from tradewright.sanity_checks.readings.fold_blocks import FoldBlocks
 
 __all__ = ["all_times", "apart", "count_dates", "count_times", "distinct", "hull", "rows_between", "shared_times"]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tradewright.panel.times import OPEN, format_time
 from tradewright.sanity_checks.base import CannotRun, CheckContext, Side
-from tradewright.sanity_checks.lag_profile import profile_of
+from tradewright.sanity_checks.checks.lag_profile import profile_of
 from tradewright.sanity_checks.report.finding import Finding
 from tradewright.sanity_checks.report.pictures import Lines, Matrix, Picture, Series, Span, Spans, Zone
 

@@ -11,9 +11,16 @@ from numpy.typing import NDArray
 
 from tradewright import _core
 from tradewright.sanity_checks.base import Check, CheckContext
-from tradewright.sanity_checks.rank_sample import RankSample, rank_sample, sampled_note
+from tradewright.sanity_checks.readings.rank_sample import RankSample, rank_sample, sampled_note
+from tradewright.sanity_checks.readings.series import (
+    SIGMAS,
+    SideSeries,
+    above_noise,
+    effective,
+    known_labels,
+    series_of,
+)
 from tradewright.sanity_checks.report import Finding, Severity
-from tradewright.sanity_checks.series import SIGMAS, SideSeries, above_noise, effective, known_labels, series_of
 
 __all__ = ["TargetProxy"]
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from tradewright import _core
 from tradewright.sanity_checks.base import CannotRun, Check, CheckContext
-from tradewright.sanity_checks.rank_sample import rank_sample, sampled_note
+from tradewright.sanity_checks.readings.rank_sample import rank_sample, sampled_note
+from tradewright.sanity_checks.readings.series import above_noise, effective, series_of
 from tradewright.sanity_checks.report import Finding
-from tradewright.sanity_checks.series import above_noise, effective, series_of
 
 __all__ = ["CorrelatedFeatures", "spearman"]
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from tradewright import _core
 from tradewright.panel.times import OPEN
 from tradewright.sanity_checks.base import CannotRun, CheckContext, Side
-from tradewright.sanity_checks.fold_blocks import FoldBlocks
-from tradewright.sanity_checks.side_times import count_dates, distinct
+from tradewright.sanity_checks.readings.fold_blocks import FoldBlocks
+from tradewright.sanity_checks.readings.side_times import count_dates, distinct
 
 __all__ = [
     "SIGMAS",

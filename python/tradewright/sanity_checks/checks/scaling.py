@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradewright.sanity_checks.base import Check, CheckContext
-from tradewright.sanity_checks.profiles import Moments
+from tradewright.sanity_checks.readings.profiles import Moments
 from tradewright.sanity_checks.report import Finding
 
 __all__ = ["GlobalScaling"]

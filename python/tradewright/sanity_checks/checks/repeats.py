@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from tradewright import _core
 from tradewright.sanity_checks.base import MAX_EXAMPLES, CannotRun, Check, CheckContext, Side
+from tradewright.sanity_checks.readings.series import series_of
 from tradewright.sanity_checks.report import Finding, Severity
-from tradewright.sanity_checks.series import series_of
 
 __all__ = ["ConflictingLabels", "RepeatedKeys", "StaleRows", "WithinDuplicates"]
 

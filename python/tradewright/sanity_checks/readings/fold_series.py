@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradewright.sanity_checks.base import Side
-from tradewright.sanity_checks.fold_blocks import FoldBlocks
-from tradewright.sanity_checks.series import SideSeries, series_of
-from tradewright.sanity_checks.side_times import count_dates
+from tradewright.sanity_checks.readings.fold_blocks import FoldBlocks
+from tradewright.sanity_checks.readings.series import SideSeries, series_of
+from tradewright.sanity_checks.readings.side_times import count_dates
 
 __all__ = ["changes_of", "lag_one_of"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradewright.sanity_checks.base import MAX_EXAMPLES, CannotRun, Check, CheckContext, Side
-from tradewright.sanity_checks.repeats import known_groups
+from tradewright.sanity_checks.checks.repeats import known_groups
 from tradewright.sanity_checks.report import Finding
 
 __all__ = ["TwinAssets"]

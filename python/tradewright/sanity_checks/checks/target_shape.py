@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradewright.sanity_checks.base import CannotRun, Check, CheckContext, Side
+from tradewright.sanity_checks.readings.series import effective, horizon_bars, known_labels, series_of
 from tradewright.sanity_checks.report import Finding
-from tradewright.sanity_checks.series import effective, horizon_bars, known_labels, series_of
 
 __all__ = ["FewLabels", "ImbalancedTarget", "OutlyingTarget", "classes_of", "finite_labels"]
 
