@@ -176,6 +176,7 @@ def test_targets_that_are_no_plain_file_are_refused_and_left_alone(model, tmp_pa
         "pipe": "not a plain file",
         "missing/model.tw": "^cannot save to .*does not exist; make it first$",
         "zero\0byte": "is no path",
+        "half\ud800a character": "is no path",
     }.items():
         with pytest.raises(ParameterError, match=words):
             tw.save_model(model, f"{tmp_path}/{name}")

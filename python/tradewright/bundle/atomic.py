@@ -36,10 +36,13 @@ def write_atomically(path: str | PathLike[str], write: Callable[[IO[bytes], Path
     OSError
         When the disk is full or the folder cannot be written to.
     """
-    target = Path(os.path.abspath(path))  # noqa: PTH100  resolve() would follow a link that is to be refused
-    if "\0" in str(target):
-        raise ParameterError(f"{str(path)!r} is no path: it has a zero byte", code="bundle.target")
-    mode = _check_target(target)
+    try:
+        target = Path(os.path.abspath(path))  # noqa: PTH100  resolve() would follow a link that is to be refused
+        mode = _check_target(target)
+    except ParameterError:  # before the next line: ours are ValueErrors too
+        raise
+    except ValueError as error:  # a zero byte, half a character
+        raise ParameterError(f"{str(path)!r} is no path ({error})", code="bundle.target") from error
     # The target's own name in it could make it too long for the file system.
     temporary = target.with_name(f".{secrets.token_hex(8)}.tw.tmp")
     try:
